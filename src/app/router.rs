@@ -1,0 +1,84 @@
+//! The one table of routes, and the layers around them.
+
+use std::num::NonZeroU32;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::IntoResponse;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use super::{AppState, gate, health};
+use crate::platform::http::client::TrustedProxies;
+use crate::platform::http::rate_limit::IpLimiter;
+use crate::platform::http::{ApiError, client, csrf, headers, rate_limit, request_log, spa};
+
+/// Requests a second that one client address may make on the API.
+const API_REQUESTS_PER_SECOND: NonZeroU32 = NonZeroU32::new(30).unwrap();
+/// Largest request body in bytes.
+const BODY_LIMIT_BYTES: usize = 1024 * 1024;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Flowkeep",
+        description = "Backs n8n up, proves that the backup restores, and guards the tools beside it.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    components(schemas(crate::platform::http::ErrorBody))
+)]
+struct ApiDoc;
+
+/// Every route of the API, grouped by feature, under the layers that all of them need.
+fn api(state: &AppState) -> OpenApiRouter<AppState> {
+    let ready = OpenApiRouter::new();
+    let ready = ready.layer(from_fn_with_state(
+        state.health.clone(),
+        gate::require_ready,
+    ));
+    OpenApiRouter::with_openapi(ApiDoc::openapi())
+        .merge(health::router())
+        .merge(ready)
+}
+
+/// The OpenAPI description of every route.
+pub fn openapi(state: &AppState) -> utoipa::openapi::OpenApi {
+    api(state).split_for_parts().1
+}
+
+/// The whole service.
+pub fn build(state: AppState) -> Router {
+    let limiter = IpLimiter::per_second(API_REQUESTS_PER_SECOND);
+    let proxies = TrustedProxies::new(&state.config.http.trusted_proxies);
+    let (api, _) = api(&state).split_for_parts();
+    api.method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn(csrf::require_same_origin))
+        .layer(from_fn_with_state(limiter, rate_limit::limit))
+        .fallback(spa::serve)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
+        .layer(CompressionLayer::new())
+        .layer(CatchPanicLayer::custom(|_| panicked().into_response()))
+        .layer(from_fn(request_log::log))
+        .layer(from_fn(headers::secure))
+        .layer(from_fn_with_state(proxies, client::identify))
+        .with_state(state)
+}
+
+async fn method_not_allowed() -> ApiError {
+    ApiError::new(
+        http::StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "This route does not take that method.",
+    )
+}
+
+fn panicked() -> ApiError {
+    ApiError::new(
+        http::StatusCode::INTERNAL_SERVER_ERROR,
+        "internal",
+        "Something went wrong here. The log says what.",
+    )
+}

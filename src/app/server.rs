@@ -1,0 +1,44 @@
+//! Serves until it is told to stop.
+
+use std::net::SocketAddr;
+
+use tokio::net::TcpListener;
+
+use super::{AppState, background, router};
+
+/// Why the daemon could not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}; choose another with --listen")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Signals cannot be waited for.
+    #[error("cannot wait for signals")]
+    Signals(#[source] std::io::Error),
+}
+
+/// Serves on `listener` until the lifecycle ends. Returns whether everything ended well.
+pub async fn serve(state: AppState, listener: TcpListener) -> Result<bool, ServeError> {
+    let lifecycle = state.lifecycle.clone();
+    background::start(&state);
+    let service = router::build(state).into_make_service_with_connect_info::<SocketAddr>();
+    let soft = lifecycle.soft().clone();
+    let stop = lifecycle.clone();
+    lifecycle.spawn("http", async move {
+        let server = axum::serve(listener, service).with_graceful_shutdown(soft.cancelled_owned());
+        if let Err(error) = server.await {
+            tracing::error!(%error, "the web server ended");
+            stop.stop();
+        }
+    });
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    lifecycle
+        .run_until_stopped()
+        .await
+        .map_err(ServeError::Signals)
+}

@@ -1,0 +1,2 @@
+//! The capabilities, one folder each. A feature owns its tables; others reach it only through
+//! what its `mod.rs` exports.

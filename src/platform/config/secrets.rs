@@ -1,0 +1,28 @@
+//! `FLOWKEEP_MASTER_KEY_FILE`, `FLOWKEEP_MASTER_KEY`, `FLOWKEEP_ADMIN_USERNAME`,
+//! `FLOWKEEP_ADMIN_PASSWORD_FILE`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use secrecy::SecretString;
+
+/// The master key and the first administrator.
+#[derive(Args, Clone, Debug)]
+pub struct SecretsConfig {
+    /// The file with the master key; made at the first start, readable by its owner alone.
+    /// `master.key` under the data folder if not given.
+    #[arg(long, env = "FLOWKEEP_MASTER_KEY_FILE")]
+    pub master_key_file: Option<PathBuf>,
+
+    /// The master key itself (base64 of 32 bytes), from the environment only.
+    #[arg(skip)]
+    pub master_key: Option<SecretString>,
+
+    /// The name of the administrator made from `FLOWKEEP_ADMIN_PASSWORD_FILE`.
+    #[arg(long, env = "FLOWKEEP_ADMIN_USERNAME", default_value = "admin")]
+    pub admin_username: String,
+
+    /// A file with the first administrator's password, instead of the setup link.
+    #[arg(long, env = "FLOWKEEP_ADMIN_PASSWORD_FILE")]
+    pub admin_password_file: Option<PathBuf>,
+}

@@ -1,0 +1,3 @@
+//! Random tokens and their hashes.
+
+pub mod token;

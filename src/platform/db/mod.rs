@@ -1,0 +1,85 @@
+//! The connection to Flowkeep's own database, its migrations, and paging over its rows.
+
+pub mod page;
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sea_orm::{
+    DatabaseConnection, DatabaseTransaction, DbErr, SqlxPostgresConnector, TransactionTrait,
+};
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::PgPool;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+/// The migrations under `migrations/`, compiled in.
+pub static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
+
+/// Flowkeep's own database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Db {
+    orm: DatabaseConnection,
+    pool: PgPool,
+}
+
+impl Db {
+    /// Makes a pool that connects when it is first used, so that a database that is not there yet
+    /// does not stop the start.
+    pub fn lazy(url: &SecretString, max_connections: u32) -> Result<Self, sqlx::Error> {
+        let options = PgConnectOptions::from_str(url.expose_secret())?;
+        Ok(Self::with_options(options, max_connections))
+    }
+
+    /// The same, from options that were put together elsewhere.
+    pub fn with_options(options: PgConnectOptions, max_connections: u32) -> Self {
+        let pool = PgPoolOptions::new()
+            .max_connections(max_connections)
+            .min_connections(0)
+            .idle_timeout(Duration::from_mins(5))
+            .acquire_timeout(Duration::from_secs(5))
+            .connect_lazy_with(options.application_name("flowkeep"));
+        Self::from_pool(pool)
+    }
+
+    /// Wraps a pool.
+    pub fn from_pool(pool: PgPool) -> Self {
+        Self {
+            orm: SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()),
+            pool,
+        }
+    }
+
+    /// For queries by sea-orm.
+    pub fn orm(&self) -> &DatabaseConnection {
+        &self.orm
+    }
+
+    /// The pool itself, for what sea-orm cannot say.
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Begins a transaction.
+    pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+        self.orm.begin().await
+    }
+
+    /// Brings the tables up to date. Each migration runs in a transaction of its own.
+    pub async fn migrate(&self) -> Result<(), MigrateError> {
+        MIGRATOR.run(&self.pool).await
+    }
+
+    /// Whether the server answers.
+    pub async fn ping(&self) -> Result<(), sqlx::Error> {
+        sqlx::query("SELECT 1")
+            .execute(&self.pool)
+            .await
+            .map(|_| ())
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}

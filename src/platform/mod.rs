@@ -1,0 +1,13 @@
+//! What every feature stands on: configuration, database, HTTP, time, processes.
+//! Nothing here knows a feature.
+
+pub mod clock;
+pub mod config;
+pub mod crypto;
+pub mod db;
+pub mod events;
+pub mod health;
+pub mod http;
+pub mod ids;
+pub mod lifecycle;
+pub mod telemetry;
