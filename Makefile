@@ -1,0 +1,85 @@
+# Everything a developer or a CI machine types. `make run` and `make test` install what is missing.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+# Programs that the install script put beside the system's (see scripts/install-dependencies).
+ENV := if [ -f "$${FLOWKEEP_CACHE:-$$HOME/.cache/flowkeep}/env" ]; then . "$${FLOWKEEP_CACHE:-$$HOME/.cache/flowkeep}/env"; fi;
+DATA_DIR ?= $(CURDIR)/data
+
+.PHONY: run dev build test check format-check lint ui-install ui-check rust-test generate generated-check \
+        e2e real-n8n-test real-n8n-test-all kills bench audit clean
+
+## Build Flowkeep and start it on its own database; prints the address and the first login.
+run: run-dependencies ui-build
+	$(ENV) cargo build --release --locked
+	FLOWKEEP_DATA_DIR="$(DATA_DIR)" exec "$${CARGO_TARGET_DIR:-target}/release/flowkeep" serve
+
+## The daemon and the interface with hot reload on http://localhost:5173.
+dev: run-dependencies ui-install
+	$(ENV) scripts/dev
+
+## A release build with the interface inside.
+build: run-dependencies ui-build
+	$(ENV) cargo build --release --locked
+
+## Install what the tests need, then run the whole gate.
+test: test-dependencies
+	$(ENV) $(MAKE) --no-print-directory check
+
+.PHONY: run-dependencies test-dependencies ui-build
+run-dependencies:
+	scripts/install-dependencies run
+test-dependencies:
+	scripts/install-dependencies test
+
+## The gate: format, lints, types, all tests, the interface, generated files, the story in a browser.
+check: format-check ui-check lint rust-test generated-check e2e real-n8n-test
+
+format-check:
+	$(ENV) cargo fmt --check
+
+lint:
+	$(ENV) cargo clippy --locked --all-targets -- -D warnings
+
+rust-test:
+	$(ENV) . scripts/test-env; cargo test --locked
+
+ui-install:
+	$(ENV) scripts/ui-install
+
+ui-build: ui-install
+	$(ENV) cd ui && npm run --silent build
+
+ui-check: ui-install
+	$(ENV) cd ui && npm run --silent check
+
+## Rewrite what is generated: docs/openapi.json and the interface's types.
+generate: ui-install
+	$(ENV) mkdir -p ui/dist && cargo run --locked --quiet -- openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
+	$(ENV) cd ui && npm run --silent generate
+
+generated-check:
+	$(ENV) cargo run --locked --quiet -- openapi | diff -u docs/openapi.json - \
+	  || { echo "docs/openapi.json is stale: run make generate"; exit 1; }
+
+## The whole story in Chromium against the real binary.
+e2e: ui-install
+	$(ENV) . scripts/test-env; scripts/e2e
+
+## Back up, drop, restore and start a real n8n again: one version, or both.
+real-n8n-test:
+	$(ENV) . scripts/test-env; scripts/real-n8n-test v2
+real-n8n-test-all:
+	$(ENV) . scripts/test-env; scripts/real-n8n-test v1 v2
+
+## 200 random kills over the whole cycle (CI does 50).
+kills:
+	$(ENV) . scripts/test-env; FLOWKEEP_RANDOM_KILLS=200 cargo test --locked --test it f51 -- --nocapture
+
+## The measurements of docs/performance.md.
+bench:
+	$(ENV) . scripts/test-env; scripts/bench
+
+clean:
+	cargo clean
+	rm -rf ui/dist ui/node_modules
