@@ -1,11 +1,13 @@
 //! Puts the parts together: state, routes, background work, start and stop.
 
 mod background;
+mod bootstrap;
 mod gate;
 mod health;
 pub mod router;
 mod server;
 pub mod state;
 
+pub use bootstrap::bootstrap;
 pub use server::{ServeError, serve};
 pub use state::{AppState, Parts};

@@ -11,6 +11,8 @@ use crate::platform::events::EventBus;
 use crate::platform::health::HealthRegistry;
 use crate::platform::ids::Ids;
 use crate::platform::lifecycle::Lifecycle;
+use crate::platform::postgres::{ConnInfo, EmbeddedCluster, Installations};
+use crate::platform::process::Processes;
 
 /// What the state is built from; tests give a manual clock and seeded ids.
 #[derive(Clone, Debug)]
@@ -19,6 +21,14 @@ pub struct Parts {
     pub config: Arc<Config>,
     /// Flowkeep's own database, perhaps not there yet.
     pub db: Db,
+    /// Where that database is.
+    pub own_database: ConnInfo,
+    /// The private PostgreSQL that holds it, if no server was given.
+    pub embedded: Option<EmbeddedCluster>,
+    /// The PostgreSQL programs of this machine.
+    pub installations: Arc<Installations>,
+    /// Runs programs.
+    pub processes: Processes,
     /// Time.
     pub clock: Clock,
     /// Randomness.
@@ -34,8 +44,18 @@ pub struct AppState {
     pub config: Arc<Config>,
     /// Flowkeep's own database.
     pub db: Db,
+    /// Where that database is.
+    pub own_database: ConnInfo,
+    /// The private PostgreSQL, if there is one.
+    pub embedded: Option<EmbeddedCluster>,
+    /// The PostgreSQL programs of this machine.
+    pub installations: Arc<Installations>,
+    /// Runs programs.
+    pub processes: Processes,
     /// Time.
     pub clock: Clock,
+    /// Randomness.
+    pub ids: Ids,
     /// Start and stop.
     pub lifecycle: Lifecycle,
     /// The state of each part.
@@ -50,7 +70,12 @@ impl AppState {
         Self {
             config: parts.config,
             db: parts.db,
+            own_database: parts.own_database,
+            embedded: parts.embedded,
+            installations: parts.installations,
+            processes: parts.processes,
             clock: parts.clock,
+            ids: parts.ids,
             lifecycle: parts.lifecycle,
             health: HealthRegistry::default(),
             events: EventBus::default(),

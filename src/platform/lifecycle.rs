@@ -19,7 +19,9 @@ use tokio_util::task::TaskTracker;
 pub struct Lifecycle {
     soft: CancellationToken,
     hard: CancellationToken,
+    late: CancellationToken,
     tasks: TaskTracker,
+    late_tasks: TaskTracker,
     has_failed: Arc<AtomicBool>,
     grace: Duration,
 }
@@ -30,7 +32,9 @@ impl Lifecycle {
         Self {
             soft: CancellationToken::new(),
             hard: CancellationToken::new(),
+            late: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            late_tasks: TaskTracker::new(),
             has_failed: Arc::new(AtomicBool::new(false)),
             grace,
         }
@@ -44,6 +48,11 @@ impl Lifecycle {
     /// Cancelled when the grace is over: stop now.
     pub fn hard(&self) -> &CancellationToken {
         &self.hard
+    }
+
+    /// Cancelled when every other task has ended, for what those need to the last (the database).
+    pub fn late(&self) -> &CancellationToken {
+        &self.late
     }
 
     /// Whether a stop was asked for.
@@ -62,20 +71,41 @@ impl Lifecycle {
         F: Future<Output = ()> + Send + 'static,
     {
         let hard = self.hard.clone();
+        let guarded = self.guard(name, task);
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = hard.cancelled() => tracing::warn!(task = name, "cut off: its grace is over"),
+                () = guarded => {}
+            }
+        });
+    }
+
+    /// Runs a task that others need to the last: it is asked to end by [`Lifecycle::late`], when
+    /// all of those have.
+    pub fn spawn_late<F>(&self, name: &'static str, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.late_tasks.spawn(self.guard(name, task));
+    }
+
+    fn guard<F>(&self, name: &'static str, task: F) -> impl Future<Output = ()> + Send + 'static
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let soft = self.soft.clone();
         let has_failed = Arc::clone(&self.has_failed);
-        let guarded = async move {
-            let task = std::panic::AssertUnwindSafe(task).catch_unwind();
-            tokio::select! {
-                () = hard.cancelled() => tracing::warn!(task = name, "task cut off: its grace is over"),
-                outcome = task => if outcome.is_err() {
-                    tracing::error!(task = name, "task panicked; the daemon stops");
-                    has_failed.store(true, Ordering::SeqCst);
-                    soft.cancel();
-                },
+        async move {
+            if std::panic::AssertUnwindSafe(task)
+                .catch_unwind()
+                .await
+                .is_err()
+            {
+                tracing::error!(task = name, "task panicked; the daemon stops");
+                has_failed.store(true, Ordering::SeqCst);
+                soft.cancel();
             }
-        };
-        self.tasks.spawn(guarded);
+        }
     }
 
     /// Waits until a signal or [`Lifecycle::stop`] asks for the end, then for the tasks.
@@ -93,29 +123,32 @@ impl Lifecycle {
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
         tokio::select! {
             is_clean = self.drain() => Ok(is_clean && !self.has_failed.load(Ordering::SeqCst)),
-            _ = terminate.recv() => { self.abort().await; Ok(false) }
-            _ = interrupt.recv() => { self.abort().await; Ok(false) }
+            _ = terminate.recv() => { self.finish().await; Ok(false) }
+            _ = interrupt.recv() => { self.finish().await; Ok(false) }
         }
     }
 
-    /// Waits for the tasks within the grace. Returns whether all ended by themselves.
+    /// Waits for the tasks within the grace, then for the late ones. Returns whether all ended by
+    /// themselves.
     pub async fn drain(&self) -> bool {
         self.soft.cancel();
         self.tasks.close();
-        if tokio::time::timeout(self.grace, self.tasks.wait())
+        let is_clean = tokio::time::timeout(self.grace, self.tasks.wait())
             .await
-            .is_ok()
-        {
-            return true;
+            .is_ok();
+        if !is_clean {
+            tracing::warn!(grace_ms = self.grace.as_millis(), "the grace is over");
         }
-        tracing::warn!(grace_ms = self.grace.as_millis(), "the grace is over");
-        self.abort().await;
-        false
+        self.finish().await;
+        is_clean
     }
 
-    async fn abort(&self) {
+    async fn finish(&self) {
         self.tasks.close();
         self.hard.cancel();
         let _ = tokio::time::timeout(Duration::from_secs(5), self.tasks.wait()).await;
+        self.late.cancel();
+        self.late_tasks.close();
+        let _ = tokio::time::timeout(Duration::from_secs(25), self.late_tasks.wait()).await;
     }
 }

@@ -10,4 +10,6 @@ pub mod health;
 pub mod http;
 pub mod ids;
 pub mod lifecycle;
+pub mod postgres;
+pub mod process;
 pub mod telemetry;

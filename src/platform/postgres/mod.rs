@@ -1,0 +1,16 @@
+//! PostgreSQL from outside: where a server is, which programs are installed, and private clusters
+//! of our own.
+
+mod cluster;
+mod conninfo;
+mod embedded;
+mod identity;
+mod installation;
+mod passfile;
+
+pub use cluster::{Cluster, ClusterError, ClusterSpec, Durability};
+pub use conninfo::{ConnInfo, ConnInfoError, Host};
+pub use embedded::{EmbeddedCluster, EmbeddedError};
+pub use identity::unprivileged_identity;
+pub use installation::{Installation, Installations, MissingProgram, is_program};
+pub use passfile::PassFile;

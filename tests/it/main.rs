@@ -1,0 +1,10 @@
+//! Everything that needs a real PostgreSQL, in one binary.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on says so by a panic"
+)]
+
+mod architecture;
+mod schema;
+mod support;

@@ -1,0 +1,174 @@
+//! One throwaway PostgreSQL for the whole test process and a database of its own for every test.
+//!
+//! The server dies with the process, however that ends; its folder is swept by the next run.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{LazyLock, Mutex};
+
+use flowkeep::platform::db::MIGRATOR;
+use flowkeep::platform::ids::Ids;
+use flowkeep::platform::postgres::{
+    ClusterSpec, ConnInfo, Durability, Installations, unprivileged_identity,
+};
+use flowkeep::platform::process::Processes;
+use secrecy::SecretString;
+use sqlx::{ConnectOptions, Connection, PgConnection};
+
+const TEMPLATE: &str = "migrated";
+
+static SERVERS: LazyLock<Mutex<BTreeMap<u32, ConnInfo>>> = LazyLock::new(Mutex::default);
+static NEXT_DATABASE: AtomicU32 = AtomicU32::new(0);
+
+/// Folders with more PostgreSQL programs, from `FLOWKEEP_TEST_POSTGRES_DIRS`.
+pub fn extra_dirs() -> Vec<PathBuf> {
+    let dirs = std::env::var_os("FLOWKEEP_TEST_POSTGRES_DIRS").unwrap_or_default();
+    std::env::split_paths(&dirs)
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .collect()
+}
+
+/// Every installation the tests may use.
+pub async fn installations() -> Installations {
+    Installations::discover(&Processes::new(), &extra_dirs()).await
+}
+
+/// The major versions whose servers are installed; CI must have 15, 16 and 18.
+pub async fn server_majors() -> Vec<u32> {
+    let all = installations().await;
+    let majors: Vec<u32> = all
+        .all()
+        .iter()
+        .filter(|found| found.has_server)
+        .map(|found| found.major)
+        .collect();
+    if std::env::var_os("FLOWKEEP_TEST_POSTGRES_DIRS").is_some() {
+        for wanted in [15, 16, 18] {
+            assert!(
+                majors.contains(&wanted),
+                "PostgreSQL {wanted} is missing: {majors:?}"
+            );
+        }
+    }
+    majors
+}
+
+/// An empty, migrated database on the default server.
+pub async fn migrated_database() -> ConnInfo {
+    let server = default_server().await;
+    create_database(&server, Some(TEMPLATE)).await
+}
+
+/// An empty database on the default server.
+pub async fn empty_database() -> ConnInfo {
+    create_database(&default_server().await, None).await
+}
+
+/// Connects.
+pub async fn connect(info: &ConnInfo) -> PgConnection {
+    info.to_sqlx()
+        .connect()
+        .await
+        .expect("connect to the test server")
+}
+
+async fn default_server() -> ConnInfo {
+    let majors = server_majors().await;
+    server(*majors.first().expect("a PostgreSQL server is installed")).await
+}
+
+/// The shared server of this major version, started when first asked for.
+pub async fn server(major: u32) -> ConnInfo {
+    tokio::task::spawn_blocking(move || {
+        let mut servers = SERVERS.lock().unwrap();
+        servers
+            .entry(major)
+            .or_insert_with(|| start_server(major))
+            .clone()
+    })
+    .await
+    .unwrap()
+}
+
+/// Runs the server under a runtime of its own that no test's end can take along.
+fn start_server(major: u32) -> ConnInfo {
+    let (ready, started) = channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async move {
+            let processes = Processes::new();
+            let all = Installations::discover(&processes, &extra_dirs()).await;
+            let dir =
+                std::env::temp_dir().join(format!("flowkeep-test-{}-{major}", std::process::id()));
+            sweep(&std::env::temp_dir());
+            let spec = ClusterSpec {
+                installation: all.server_for(major).unwrap().clone(),
+                socket_dir: dir.join("s"),
+                dir,
+                password: SecretString::from("test"),
+                identity: unprivileged_identity().unwrap(),
+                durability: Durability::Throwaway,
+            };
+            let cluster = spec
+                .start(&processes, &Ids::system())
+                .await
+                .expect("start PostgreSQL");
+            let info = cluster.conninfo().clone();
+            let template = create_template(&info).await;
+            ready.send(template.map(|()| info)).unwrap();
+            std::future::pending::<()>().await;
+        });
+    });
+    started
+        .recv()
+        .unwrap()
+        .expect("migrate the template database")
+}
+
+async fn create_template(info: &ConnInfo) -> Result<(), sqlx::migrate::MigrateError> {
+    let mut admin = info.to_sqlx().connect().await?;
+    sqlx::query("CREATE DATABASE migrated")
+        .execute(&mut admin)
+        .await?;
+    let mut connection = info.with_database(TEMPLATE).to_sqlx().connect().await?;
+    MIGRATOR.run_direct(None, &mut connection, false).await?;
+    connection.close().await?;
+    Ok(())
+}
+
+async fn create_database(server: &ConnInfo, template: Option<&str>) -> ConnInfo {
+    let name = format!("test_{}", NEXT_DATABASE.fetch_add(1, Ordering::SeqCst));
+    let mut admin = connect(server).await;
+    let template = template.unwrap_or("template0");
+    let sql = format!("CREATE DATABASE {name} TEMPLATE {template}");
+    // Two copies of one template at once wait for each other, which PostgreSQL calls an error.
+    let lock = "SELECT pg_advisory_lock(7003)";
+    sqlx::query(lock).execute(&mut admin).await.unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(sql))
+        .execute(&mut admin)
+        .await
+        .unwrap();
+    admin.close().await.unwrap();
+    server.with_database(name)
+}
+
+/// Removes what earlier runs left behind.
+fn sweep(dir: &Path) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let pid = name
+            .to_str()
+            .and_then(|name| name.strip_prefix("flowkeep-test-"))
+            .and_then(|rest| rest.split('-').next());
+        if let Some(pid) = pid
+            && !Path::new("/proc").join(pid).exists()
+        {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
