@@ -1,2 +1,6 @@
 //! The capabilities, one folder each. A feature owns its tables; others reach it only through
 //! what its `mod.rs` exports.
+
+pub mod audit;
+pub mod auth;
+pub mod settings;

@@ -1,0 +1,110 @@
+//! What can be done. The names are stable: people filter by them for years.
+
+macro_rules! actions {
+    ($($(#[$doc:meta])+ $variant:ident = $name:literal,)+) => {
+        /// Something that was done.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Action { $($(#[$doc])+ $variant,)+ }
+
+        impl Action {
+            /// Every action.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The name in the log.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+        }
+    };
+}
+
+actions! {
+    /// Somebody signed in.
+    LoginSuccess = "auth.login_success",
+    /// Somebody did not get in.
+    LoginFailed = "auth.login_failed",
+    /// Too many failures in a row.
+    AccountLocked = "auth.account_locked",
+    /// Somebody signed out.
+    Logout = "auth.logout",
+    /// An administrator was made.
+    UserCreated = "auth.user_created",
+    /// The password was changed by its owner.
+    PasswordChanged = "auth.password_changed",
+    /// The password was set from the command line.
+    PasswordReset = "auth.password_reset",
+    /// A password asked for again was wrong.
+    PasswordCheckFailed = "auth.password_check_failed",
+    /// The profile was changed.
+    ProfileChanged = "auth.profile_changed",
+    /// The password was given again before a dangerous act.
+    Reauthenticated = "auth.reauthenticated",
+    /// One session was ended.
+    SessionRevoked = "auth.session_revoked",
+    /// Several sessions were ended.
+    SessionsRevoked = "auth.sessions_revoked",
+    /// A second factor is being set up.
+    TotpSetupStarted = "auth.totp_setup_started",
+    /// The second factor is on.
+    TotpEnabled = "auth.totp_enabled",
+    /// The second factor is off.
+    TotpDisabled = "auth.totp_disabled",
+    /// There are new recovery codes.
+    RecoveryCodesReplaced = "auth.recovery_codes_replaced",
+    /// A recovery code stood in for the second factor.
+    RecoveryCodeUsed = "auth.recovery_code_used",
+    /// A subnet was allowed.
+    SubnetCreated = "auth.subnet_created",
+    /// A subnet was changed.
+    SubnetChanged = "auth.subnet_changed",
+    /// A subnet is no longer allowed.
+    SubnetDeleted = "auth.subnet_deleted",
+    /// Every subnet rule was removed from the command line.
+    SubnetsCleared = "auth.subnets_cleared",
+    /// A setting has a new value.
+    SettingChanged = "settings.changed",
+    /// A setting has its default again.
+    SettingReset = "settings.reset",
+    /// Secrets are encrypted under a new key.
+    KeyRotated = "settings.key_rotated",
+    /// The n8n connection was set.
+    N8nConnected = "n8n.connected",
+    /// The n8n connection was removed.
+    N8nDisconnected = "n8n.disconnected",
+    /// The n8n connection was tried.
+    N8nTested = "n8n.tested",
+    /// The sample n8n database was made.
+    N8nSampleCreated = "n8n.sample_created",
+    /// A backup was asked for.
+    BackupRequested = "backup.requested",
+    /// A backup was made.
+    BackupSucceeded = "backup.succeeded",
+    /// A backup could not be made.
+    BackupFailed = "backup.failed",
+    /// A backup was asked to stop.
+    BackupCancelled = "backup.cancelled",
+    /// A published file was taken into the catalogue after a crash.
+    BackupAdopted = "backup.adopted",
+    /// A backup was downloaded.
+    BackupDownloaded = "backup.downloaded",
+    /// A backup's file was deleted.
+    BackupDeleted = "backup.deleted",
+    /// A verification was asked for.
+    VerificationRequested = "verification.requested",
+    /// A verification came to its end.
+    VerificationFinished = "verification.finished",
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::Action;
+
+    #[test]
+    fn names_are_unique_and_dotted() {
+        let names: BTreeSet<_> = Action::ALL.iter().map(|action| action.as_str()).collect();
+        assert_eq!(names.len(), Action::ALL.len());
+        assert!(names.iter().all(|name| name.split('.').count() == 2));
+    }
+}

@@ -1,0 +1,209 @@
+//! Every setting: its key, kind, bounds and default.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+/// What values a setting takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Kind {
+    /// Yes or no.
+    Boolean,
+    /// A whole number within bounds.
+    Integer {
+        /// Smallest.
+        min: i64,
+        /// Largest.
+        max: i64,
+        /// What it counts.
+        unit: &'static str,
+    },
+    /// One of a few words.
+    Choice {
+        /// Which.
+        choices: &'static [&'static str],
+    },
+    /// Text that goes in and never comes out.
+    Secret {
+        /// Most characters.
+        max_length: usize,
+    },
+}
+
+/// A declared setting.
+#[derive(Clone, Copy, Debug)]
+pub struct Definition {
+    /// Which.
+    pub key: Key,
+    /// Its name in the database and the API.
+    pub name: &'static str,
+    /// The group it is shown in.
+    pub category: &'static str,
+    /// A short name for people.
+    pub title: &'static str,
+    /// What it does.
+    pub description: &'static str,
+    /// What values it takes.
+    pub kind: Kind,
+    default: Default,
+    /// Changed through a page of its own, not through the list of settings.
+    pub is_internal: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Default {
+    Boolean(bool),
+    Integer(i64),
+    Text(&'static str),
+    Nothing,
+}
+
+macro_rules! settings {
+    ($($variant:ident = $name:literal, $category:literal, $title:literal, $description:literal, $kind:expr, $default:expr $(, $internal:ident)?;)+) => {
+        /// A setting's key.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Key { $(#[doc = $description] $variant,)+ }
+
+        /// Every setting, in the order in which it is shown.
+        pub const DEFINITIONS: &[Definition] = &[$(Definition {
+            key: Key::$variant,
+            name: $name,
+            category: $category,
+            title: $title,
+            description: $description,
+            kind: $kind,
+            default: $default,
+            is_internal: settings!(@internal $($internal)?),
+        },)+];
+
+        impl Key {
+            /// Its declaration.
+            pub fn definition(self) -> &'static Definition {
+                // The table is in the order of the variants; a test holds it to that.
+                &DEFINITIONS[self as usize]
+            }
+        }
+    };
+    (@internal internal) => { true };
+    (@internal) => { false };
+}
+
+settings! {
+    SessionHours = "auth.session_hours", "security", "Session lifetime",
+        "Hours after which a session ends, whatever it does.",
+        Kind::Integer { min: 1, max: 720, unit: "hours" }, Default::Integer(24);
+    SessionIdleMinutes = "auth.session_idle_minutes", "security", "Idle time-out",
+        "Minutes without a request after which a session ends; 0 for never.",
+        Kind::Integer { min: 0, max: 43_200, unit: "minutes" }, Default::Integer(0);
+    BcryptCost = "auth.bcrypt_cost", "security", "Password hashing cost",
+        "bcrypt's cost: each step doubles the work of a guess and of a sign-in.",
+        Kind::Integer { min: 10, max: 15, unit: "cost" }, Default::Integer(12);
+    LockoutThreshold = "auth.lockout_threshold", "security", "Failures before a lockout",
+        "Wrong passwords in a row after which a name is locked for a while.",
+        Kind::Integer { min: 3, max: 50, unit: "attempts" }, Default::Integer(5);
+    BackupCompression = "backups.compression", "backups", "Compression",
+        "How backups are compressed unless asked otherwise.",
+        Kind::Choice { choices: &["zstd", "gzip", "none"] }, Default::Text("zstd");
+    BackupCompressionLevel = "backups.compression_level", "backups", "Compression level",
+        "Level for zstd (1 to 19) and gzip (1 to 9): higher is smaller and slower.",
+        Kind::Integer { min: 1, max: 19, unit: "level" }, Default::Integer(3);
+    BackupLockWaitSeconds = "backups.lock_wait_seconds", "backups", "Longest wait for a lock",
+        "Seconds a backup waits for a table that something else has locked.",
+        Kind::Integer { min: 1, max: 3_600, unit: "seconds" }, Default::Integer(60);
+    BackupStallSeconds = "backups.stall_seconds", "backups", "Longest standstill",
+        "Seconds without a single byte after which a backup is given up.",
+        Kind::Integer { min: 5, max: 86_400, unit: "seconds" }, Default::Integer(300);
+    BackupReserveMegabytes = "backups.reserve_megabytes", "backups", "Space to leave free",
+        "Megabytes on the backup disk that a backup must leave free.",
+        Kind::Integer { min: 0, max: 10_000_000, unit: "MB" }, Default::Integer(512);
+    VerifyAfterBackup = "verification.after_backup", "verification", "Prove every backup",
+        "Restore each new backup into a throwaway server and compare every table's rows.",
+        Kind::Boolean, Default::Boolean(true);
+    VerificationTimeoutMinutes = "verification.timeout_minutes", "verification", "Time limit",
+        "Minutes after which a verification is given up.",
+        Kind::Integer { min: 1, max: 1_440, unit: "minutes" }, Default::Integer(120);
+    N8nDatabaseUrl = "n8n.database_url", "n8n", "n8n's database",
+        "The URL of n8n's own database.",
+        Kind::Secret { max_length: 2_000 }, Default::Nothing, internal;
+    N8nEncryptionKey = "n8n.encryption_key", "n8n", "n8n's encryption key",
+        "The key n8n encrypts credentials with.",
+        Kind::Secret { max_length: 4_000 }, Default::Nothing, internal;
+    N8nIsSample = "n8n.is_sample", "n8n", "Sample database",
+        "Whether the connection is the sample that comes with Flowkeep.",
+        Kind::Boolean, Default::Boolean(false), internal;
+}
+
+impl Definition {
+    /// The value when nobody chose one.
+    pub fn default_value(&self) -> Value {
+        match self.default {
+            Default::Boolean(value) => json!(value),
+            Default::Integer(value) => json!(value),
+            Default::Text(value) => json!(value),
+            Default::Nothing => Value::Null,
+        }
+    }
+
+    /// Whether it is a secret.
+    pub fn is_secret(&self) -> bool {
+        matches!(self.kind, Kind::Secret { .. })
+    }
+
+    /// Checks a value. The error says what would be right.
+    pub fn check(&self, value: &Value) -> Result<(), String> {
+        match self.kind {
+            Kind::Boolean if value.is_boolean() => Ok(()),
+            Kind::Boolean => Err("must be true or false".to_owned()),
+            Kind::Integer { min, max, unit } => match value.as_i64() {
+                Some(number) if (min..=max).contains(&number) => Ok(()),
+                _ => Err(format!("must be a whole number between {min} and {max} ({unit})")),
+            },
+            Kind::Choice { choices } => match value.as_str() {
+                Some(word) if choices.contains(&word) => Ok(()),
+                _ => Err(format!("must be one of: {}", choices.join(", "))),
+            },
+            Kind::Secret { max_length } => match value.as_str() {
+                Some("") => Err("is empty; remove the setting instead".to_owned()),
+                Some(text) if text.contains('\0') => Err("holds a NUL character".to_owned()),
+                Some(text) if text.chars().count() <= max_length => Ok(()),
+                Some(_) => Err(format!("is longer than {max_length} characters")),
+                None => Err("must be text".to_owned()),
+            },
+        }
+    }
+}
+
+/// The setting of that name.
+pub fn find(name: &str) -> Option<&'static Definition> {
+    DEFINITIONS.iter().find(|definition| definition.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_finds_its_own_definition_and_every_default_is_valid() {
+        for (index, definition) in DEFINITIONS.iter().enumerate() {
+            assert_eq!(definition.key as usize, index);
+            assert_eq!(definition.key.definition().name, definition.name);
+            let default = definition.default_value();
+            assert!(default.is_null() || definition.check(&default).is_ok(), "{}", definition.name);
+            let same = DEFINITIONS.iter().filter(|other| other.name == definition.name);
+            assert_eq!(same.count(), 1);
+        }
+    }
+
+    #[test]
+    fn values_out_of_bounds_are_refused_with_what_would_be_right() {
+        let check = |key: Key, value: Value| key.definition().check(&value);
+        assert!(check(Key::SessionHours, json!(24)).is_ok());
+        assert!(check(Key::SessionHours, json!(0)).unwrap_err().contains("between 1 and 720"));
+        assert!(check(Key::SessionHours, json!("24")).is_err());
+        assert!(check(Key::SessionHours, json!(1.5)).is_err());
+        assert!(check(Key::BackupCompression, json!("rar")).unwrap_err().contains("zstd"));
+        assert!(check(Key::VerifyAfterBackup, json!(1)).is_err());
+        assert!(check(Key::N8nEncryptionKey, json!("")).is_err());
+    }
+}
