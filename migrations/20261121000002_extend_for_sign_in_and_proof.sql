@@ -34,6 +34,7 @@ CREATE TABLE known_devices (
     user_id INTEGER NOT NULL REFERENCES admin_user(id) ON DELETE CASCADE,
     token_hash VARCHAR(64) NOT NULL CONSTRAINT known_devices_token_hash_key UNIQUE,
     failed_attempts INTEGER NOT NULL DEFAULT 0,
+    lockout_count INTEGER NOT NULL DEFAULT 0,
     locked_until TIMESTAMP WITH TIME ZONE,
     created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT NOW(),
     last_used_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT NOW(),
@@ -46,7 +47,10 @@ ALTER TABLE sessions
     ADD COLUMN id UUID NOT NULL DEFAULT gen_random_uuid() CONSTRAINT sessions_id_key UNIQUE,
     ADD COLUMN last_seen_at TIMESTAMP WITH TIME ZONE,
     ADD COLUMN reauthenticated_until TIMESTAMP WITH TIME ZONE,
-    ADD COLUMN kind VARCHAR(10) NOT NULL DEFAULT 'cookie';
+    ADD COLUMN kind VARCHAR(10) NOT NULL DEFAULT 'cookie',
+    ADD COLUMN failed_attempts INTEGER NOT NULL DEFAULT 0,
+    ADD COLUMN lockout_count INTEGER NOT NULL DEFAULT 0,
+    ADD COLUMN locked_until TIMESTAMP WITH TIME ZONE;
 
 -- Every event, written in the transaction that caused it and delivered afterwards.
 CREATE TABLE event_outbox (

@@ -1,0 +1,64 @@
+//! One change: its rows, its audit row and its events in one transaction; whoever listens is told
+//! when it is committed, never before.
+
+use sea_orm::DatabaseTransaction;
+use serde_json::Value;
+
+use super::{AuthService, Inner};
+use crate::features::audit::{self, Actor, Entry};
+use crate::features::auth::error::AuthError;
+use crate::platform::events::{self, Event, Severity};
+
+/// A transaction with what it will tell.
+pub struct Work<'a> {
+    service: &'a Inner,
+    /// Where the rows go.
+    pub tx: DatabaseTransaction,
+    events: Vec<Event>,
+}
+
+impl AuthService {
+    pub(super) async fn begin(&self) -> Result<Work<'_>, AuthError> {
+        Ok(Work {
+            tx: self.0.db.begin().await?,
+            service: &self.0,
+            events: Vec::new(),
+        })
+    }
+}
+
+impl Work<'_> {
+    /// Adds an audit row.
+    pub async fn audit(&self, actor: &Actor, entry: Entry) -> Result<(), AuthError> {
+        audit::record(&self.tx, &self.service.clock, actor, entry).await?;
+        Ok(())
+    }
+
+    /// Adds an event.
+    pub async fn event(
+        &mut self,
+        event_type: &str,
+        severity: Severity,
+        data: Value,
+    ) -> Result<(), AuthError> {
+        let event = Event {
+            event_id: self.service.ids.uuid(),
+            event_type: event_type.to_owned(),
+            severity,
+            occurred_at: self.service.clock.now(),
+            data,
+        };
+        events::record(&self.tx, &event).await?;
+        self.events.push(event);
+        Ok(())
+    }
+
+    /// Makes it so, and tells.
+    pub async fn commit(self) -> Result<(), AuthError> {
+        self.tx.commit().await?;
+        for event in self.events {
+            self.service.events.publish(event);
+        }
+        Ok(())
+    }
+}
