@@ -1,9 +1,14 @@
 //! What runs beside the web server: bringing the database up, the watchdog, housekeeping.
 
+use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
-use super::AppState;
+use secrecy::SecretString;
+
 use super::health::DATABASE;
+use super::{AppState, setup_link};
+use crate::features::auth::NewAdmin;
 use crate::platform::health::PartStatus;
 use crate::platform::postgres::EmbeddedCluster;
 
@@ -12,8 +17,8 @@ const EMBEDDED: &str = "embedded_postgres";
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// Starts everything that runs in the background.
-pub fn start(state: &AppState) {
+/// Starts everything that runs in the background; the web server listens on `listen`.
+pub fn start(state: &AppState, listen: SocketAddr) {
     state
         .health
         .set(DATABASE, PartStatus::Starting, "connecting");
@@ -25,7 +30,12 @@ pub fn start(state: &AppState) {
             .lifecycle
             .spawn_late("embedded postgres", run_embedded(state.clone(), embedded));
     }
-    state.lifecycle.spawn("database", bring_up(state.clone()));
+    state
+        .lifecycle
+        .spawn("database", bring_up(state.clone(), listen));
+    state
+        .lifecycle
+        .spawn("limits", forget_idle_clients(state.clone()));
     state
         .lifecycle
         .spawn("watchdog", feed_watchdog(state.clone()));
@@ -71,13 +81,17 @@ async fn run_embedded(state: AppState, embedded: EmbeddedCluster) {
 
 /// Waits for the database, migrates it, and opens the gate. Tries for as long as it takes, and
 /// goes on watching it afterwards.
-async fn bring_up(state: AppState) {
+async fn bring_up(state: AppState, listen: SocketAddr) {
     let mut wait = FIRST_WAIT;
     loop {
-        match state.db.migrate().await {
+        match prepare(&state, listen).await {
             Ok(()) => break,
             Err(error) => {
-                tracing::info!(%error, retry_ms = wait.as_millis(), "waiting for the database");
+                tracing::info!(
+                    error,
+                    retry_ms = wait.as_millis(),
+                    "waiting for the database"
+                );
                 state
                     .health
                     .set(DATABASE, PartStatus::Starting, "waiting for the database");
@@ -89,7 +103,68 @@ async fn bring_up(state: AppState) {
     }
     state.health.set(DATABASE, PartStatus::Ok, "connected");
     tracing::info!("ready");
+    let (auth, stop) = (state.auth.clone(), state.lifecycle.soft().clone());
+    state
+        .lifecycle
+        .spawn("sessions", async move { auth.keep_up(stop).await });
     watch_database(&state).await;
+}
+
+/// Brings the tables up to date and reads what is answered from memory; without an administrator,
+/// makes the one that the configuration names or shows the way to make one.
+async fn prepare(state: &AppState, listen: SocketAddr) -> Result<(), String> {
+    state
+        .db
+        .migrate()
+        .await
+        .map_err(|error| error.to_string())?;
+    state.auth.load().await.map_err(|error| error.to_string())?;
+    if let Some(file) = &state.config.secrets.admin_password_file
+        && state.auth.is_setup_required()
+        && let Err(error) = create_configured_admin(state, file).await
+    {
+        tracing::error!(
+            error,
+            "FLOWKEEP_ADMIN_PASSWORD_FILE: the administrator was not made"
+        );
+    }
+    let offer = state.auth.offer_setup().await;
+    if let Some(offer) = offer.map_err(|error| error.to_string())? {
+        let public_url = state.config.http.public_url.as_ref();
+        setup_link::show(&mut std::io::stdout(), &offer, public_url, listen)
+            .map_err(|error| format!("cannot show the setup link: {error}"))?;
+    }
+    Ok(())
+}
+
+async fn create_configured_admin(state: &AppState, file: &Path) -> Result<(), String> {
+    let username = &state.config.secrets.admin_username;
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    let admin = NewAdmin {
+        username: username.clone(),
+        password: SecretString::from(text.trim_end_matches(['\r', '\n']).to_owned()),
+        email: None,
+    };
+    let made = state.auth.create_first_admin(admin).await;
+    if made.map_err(|error| error.to_string())? {
+        tracing::info!(
+            username,
+            "made the administrator from FLOWKEEP_ADMIN_PASSWORD_FILE"
+        );
+    }
+    Ok(())
+}
+
+/// Keeps the tables of the request limits small.
+async fn forget_idle_clients(state: AppState) {
+    let mut tick = tokio::time::interval(Duration::from_mins(1));
+    loop {
+        tokio::select! {
+            _ = tick.tick() => state.limits.forget_idle(),
+            () = state.lifecycle.soft().cancelled() => return,
+        }
+    }
 }
 
 async fn watch_database(state: &AppState) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use super::Parts;
+use super::{Parts, Tuning};
 use crate::platform::clock::Clock;
 use crate::platform::config::Config;
 use crate::platform::db::Db;
@@ -44,5 +44,6 @@ pub async fn bootstrap(config: Config) -> Result<Parts, Box<dyn Error>> {
         processes,
         clock: Clock::system(),
         ids,
+        tuning: Tuning::default(),
     })
 }

@@ -10,6 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::AppState;
+use crate::features::auth::AuthService;
 use crate::platform::health::{HealthRegistry, PartHealth, PartStatus};
 use crate::platform::http::Json;
 
@@ -34,9 +35,12 @@ struct Health {
     is_live: bool,
     is_ready: bool,
     version: &'static str,
+    /// Whether the first administrator is still to be made, by the link in the log.
+    setup_required: bool,
     parts: BTreeMap<&'static str, PartHealth>,
 }
 
+/// The health route.
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(get_health))
 }
@@ -49,7 +53,10 @@ pub fn router() -> OpenApiRouter<AppState> {
     security(()),
     responses((status = 200, description = "Ready", body = Health), (status = 503, description = "Not ready yet", body = Health))
 )]
-async fn get_health(State(health): State<HealthRegistry>) -> (StatusCode, Json<Health>) {
+async fn get_health(
+    State(health): State<HealthRegistry>,
+    State(auth): State<AuthService>,
+) -> (StatusCode, Json<Health>) {
     let is_ready = health.is_ok(DATABASE);
     let parts = health.parts();
     let status = if !is_ready {
@@ -72,6 +79,7 @@ async fn get_health(State(health): State<HealthRegistry>) -> (StatusCode, Json<H
             is_live: true,
             is_ready,
             version,
+            setup_required: auth.is_setup_required(),
             parts,
         }),
     )

@@ -3,11 +3,12 @@
 mod background;
 mod bootstrap;
 mod gate;
-mod health;
+pub mod health;
 pub mod router;
 mod server;
+mod setup_link;
 pub mod state;
 
 pub use bootstrap::bootstrap;
 pub use server::{ServeError, serve};
-pub use state::{AppState, Parts};
+pub use state::{AppState, Parts, Tuning};

@@ -1,7 +1,5 @@
 //! The one table of routes, and the layers around them.
 
-use std::num::NonZeroU32;
-
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -12,12 +10,10 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{AppState, gate, health};
+use crate::features::{audit, auth};
 use crate::platform::http::client::TrustedProxies;
-use crate::platform::http::rate_limit::IpLimiter;
 use crate::platform::http::{ApiError, client, csrf, headers, rate_limit, request_log, spa};
 
-/// Requests a second that one client address may make on the API.
-const API_REQUESTS_PER_SECOND: NonZeroU32 = NonZeroU32::new(30).unwrap();
 /// Largest request body in bytes.
 const BODY_LIMIT_BYTES: usize = 1024 * 1024;
 
@@ -32,16 +28,37 @@ const BODY_LIMIT_BYTES: usize = 1024 * 1024;
 )]
 struct ApiDoc;
 
-/// Every route of the API, grouped by feature, under the layers that all of them need.
+/// Every route of the API. What is merged into `protected` needs a session, whatever its handler
+/// says; `open` and the two beside it are the only exceptions.
 fn api(state: &AppState) -> OpenApiRouter<AppState> {
-    let ready = OpenApiRouter::new();
-    let ready = ready.layer(from_fn_with_state(
-        state.health.clone(),
-        gate::require_ready,
-    ));
+    let protected = OpenApiRouter::new()
+        .merge(auth::router())
+        .merge(audit::router())
+        .layer(from_fn_with_state(
+            state.auth.clone(),
+            auth::require_session,
+        ));
+    let open = auth::open_router();
+    let limited = protected
+        .merge(open)
+        .layer(from_fn_with_state(
+            state.health.clone(),
+            gate::require_ready,
+        ))
+        .layer(from_fn_with_state(
+            state.limits.api.clone(),
+            rate_limit::limit,
+        ));
+    // Asked by programs, and often: no budget, and answers of their own while Flowkeep starts.
+    let verify = auth::verify_router();
     OpenApiRouter::with_openapi(ApiDoc::openapi())
+        .merge(limited)
+        .merge(verify)
+        .layer(from_fn_with_state(
+            state.auth.clone(),
+            auth::require_allowed_address,
+        ))
         .merge(health::router())
-        .merge(ready)
 }
 
 /// The OpenAPI description of every route.
@@ -51,13 +68,11 @@ pub fn openapi(state: &AppState) -> utoipa::openapi::OpenApi {
 
 /// The whole service.
 pub fn build(state: AppState) -> Router {
-    let limiter = IpLimiter::per_second(API_REQUESTS_PER_SECOND);
     let proxies = TrustedProxies::new(&state.config.http.trusted_proxies);
     let (api, _) = api(&state).split_for_parts();
     api.method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn(csrf::require_same_origin))
-        .layer(from_fn_with_state(limiter, rate_limit::limit))
-        .fallback(spa::serve)
+        .fallback_service(interface(&state))
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(|_| panicked().into_response()))
@@ -65,6 +80,14 @@ pub fn build(state: AppState) -> Router {
         .layer(from_fn(headers::secure))
         .layer(from_fn_with_state(proxies, client::identify))
         .with_state(state)
+}
+
+/// The browser interface, for addresses that may come in.
+fn interface(state: &AppState) -> Router {
+    Router::new().fallback(spa::serve).layer(from_fn_with_state(
+        state.auth.clone(),
+        auth::require_allowed_address,
+    ))
 }
 
 async fn method_not_allowed() -> ApiError {

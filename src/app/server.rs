@@ -17,6 +17,9 @@ pub enum ServeError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The address is not known.
+    #[error("cannot tell which address is listened on")]
+    Address(#[source] std::io::Error),
     /// Signals cannot be waited for.
     #[error("cannot wait for signals")]
     Signals(#[source] std::io::Error),
@@ -25,7 +28,8 @@ pub enum ServeError {
 /// Serves on `listener` until the lifecycle ends. Returns whether everything ended well.
 pub async fn serve(state: AppState, listener: TcpListener) -> Result<bool, ServeError> {
     let lifecycle = state.lifecycle.clone();
-    background::start(&state);
+    let listen = listener.local_addr().map_err(ServeError::Address)?;
+    background::start(&state, listen);
     let service = router::build(state).into_make_service_with_connect_info::<SocketAddr>();
     let soft = lifecycle.soft().clone();
     let stop = lifecycle.clone();

@@ -4,15 +4,26 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 
+use crate::features::auth::{AuthParts, AuthService};
 use crate::platform::clock::Clock;
 use crate::platform::config::Config;
 use crate::platform::db::Db;
 use crate::platform::events::EventBus;
 use crate::platform::health::HealthRegistry;
+use crate::platform::http::rate_limit::{Limits, Rates};
 use crate::platform::ids::Ids;
 use crate::platform::lifecycle::Lifecycle;
 use crate::platform::postgres::{ConnInfo, EmbeddedCluster, Installations};
 use crate::platform::process::Processes;
+
+/// What tests turn down; the daemon takes the defaults.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tuning {
+    /// How much each client address may ask for.
+    pub rates: Rates,
+    /// bcrypt's cost in place of the setting.
+    pub bcrypt_cost: Option<u32>,
+}
 
 /// What the state is built from; tests give a manual clock and seeded ids.
 #[derive(Clone, Debug)]
@@ -35,6 +46,8 @@ pub struct Parts {
     pub ids: Ids,
     /// Start and stop.
     pub lifecycle: Lifecycle,
+    /// Limits and costs.
+    pub tuning: Tuning,
 }
 
 /// Everything handlers can reach. Cheap to clone.
@@ -62,11 +75,23 @@ pub struct AppState {
     pub health: HealthRegistry,
     /// What happens, told to this process' listeners.
     pub events: EventBus,
+    /// How much each client may ask for.
+    pub limits: Limits,
+    /// Signing in.
+    pub auth: AuthService,
 }
 
 impl AppState {
     /// Puts the services together. Touches neither network nor disk.
     pub fn new(parts: Parts) -> Self {
+        let events = EventBus::default();
+        let auth = AuthService::new(AuthParts {
+            db: parts.db.clone(),
+            clock: parts.clock.clone(),
+            ids: parts.ids.clone(),
+            events: events.clone(),
+            bcrypt_cost: parts.tuning.bcrypt_cost,
+        });
         Self {
             config: parts.config,
             db: parts.db,
@@ -78,7 +103,9 @@ impl AppState {
             ids: parts.ids,
             lifecycle: parts.lifecycle,
             health: HealthRegistry::default(),
-            events: EventBus::default(),
+            events,
+            limits: Limits::new(parts.tuning.rates),
+            auth,
         }
     }
 }

@@ -6,5 +6,7 @@
 )]
 
 mod architecture;
+mod auth;
+mod permissions;
 mod schema;
 mod support;

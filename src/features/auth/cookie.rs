@@ -159,11 +159,20 @@ mod tests {
             Transport::of(&client(ip, is_https), &headers(&[(header::HOST, host)]))
         };
         assert_eq!(of("198.51.100.1", true, "box.lan"), Transport::Secure);
-        for host in ["127.0.0.1:3333", "localhost:3333", "[::1]:3333", "LOCALHOST"] {
+        for host in [
+            "127.0.0.1:3333",
+            "localhost:3333",
+            "[::1]:3333",
+            "LOCALHOST",
+        ] {
             assert_eq!(of("127.0.0.1", false, host), Transport::Secure, "{host}");
             assert_eq!(of("192.168.1.5", false, host), Transport::Plain, "{host}");
         }
-        for host in ["box.lan:3333", "127.0.0.1.evil.example", "localhost.evil.example"] {
+        for host in [
+            "box.lan:3333",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+        ] {
             assert_eq!(of("127.0.0.1", false, host), Transport::Plain, "{host}");
         }
     }
@@ -198,7 +207,10 @@ mod tests {
     fn other_cookies_do_not_disturb() {
         let cookie = format!("a; __Host-flowkeep_sessionx=1; __Host-flowkeep_session={TOKEN};b=\"");
         let mut map = headers(&[(header::COOKIE, &cookie)]);
-        map.append(header::COOKIE, HeaderValue::from_bytes(b"c=\xff\xfe").unwrap());
+        map.append(
+            header::COOKIE,
+            HeaderValue::from_bytes(b"c=\xff\xfe").unwrap(),
+        );
         let read = Transport::Secure.read(CookieKind::Session, &map);
         assert_eq!(read, Ok(Some(TOKEN)));
     }

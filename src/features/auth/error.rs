@@ -76,6 +76,9 @@ pub enum AuthError {
     /// The database refused.
     #[error(transparent)]
     Db(#[from] sea_orm::DbErr),
+    /// The database cannot be listened to.
+    #[error(transparent)]
+    Listen(#[from] sqlx::Error),
 }
 
 impl AuthError {

@@ -47,7 +47,7 @@ impl LiveUser {
 }
 
 fn header_value(text: &str) -> HeaderValue {
-    let visible: String = text.chars().filter(|c| c.is_ascii_graphic()).collect();
+    let visible: String = text.chars().filter(char::is_ascii_graphic).collect();
     HeaderValue::from_str(&visible).unwrap_or(HeaderValue::from_static(""))
 }
 

@@ -27,8 +27,8 @@ pub fn presented_token<'a>(headers: &'a HeaderMap, client: &Client) -> Option<&'
 
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = value.split_at_checked(6)?;
-    let is_bearer = scheme.eq_ignore_ascii_case(b"bearer")
-        && rest.first().is_none_or(u8::is_ascii_whitespace);
+    let is_bearer =
+        scheme.eq_ignore_ascii_case(b"bearer") && rest.first().is_none_or(u8::is_ascii_whitespace);
     is_bearer.then(|| rest.trim_ascii())
 }
 

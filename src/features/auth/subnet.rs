@@ -71,7 +71,15 @@ mod tests {
         ] {
             assert_eq!(parse(text).unwrap().to_string(), canonical, "{text}");
         }
-        for bad in ["", "10.0.0.0/33", "10.0.0/8", "lan", "10.0.0.0/-1", "fd00::/129", "1.2.3.4/8/8"] {
+        for bad in [
+            "",
+            "10.0.0.0/33",
+            "10.0.0/8",
+            "lan",
+            "10.0.0.0/-1",
+            "fd00::/129",
+            "1.2.3.4/8/8",
+        ] {
             assert!(parse(bad).is_err(), "{bad:?}");
         }
     }

@@ -78,6 +78,6 @@ mod tests {
             assert!(!names.count_failure(name, now, 5).unwrap().1);
         }
         assert!(names.count_failure("JoHn", now, 5).unwrap().1);
-        assert_eq!(names.count_failure("john", now, 5), Err(61));
+        assert_eq!(names.count_failure("john", now, 5), Err(60));
     }
 }

@@ -26,7 +26,15 @@ mod tests {
             assert!(check(good).is_ok(), "{good}");
         }
         let long = "a".repeat(101);
-        for bad in ["", "-rf", "a b", "a\r\nRemote-User: root", "\u{410}dmin", "a\0", &long] {
+        for bad in [
+            "",
+            "-rf",
+            "a b",
+            "a\r\nRemote-User: root",
+            "\u{410}dmin",
+            "a\0",
+            &long,
+        ] {
             assert!(check(bad).is_err(), "{bad:?}");
         }
     }

@@ -58,6 +58,65 @@ impl IpLimiter {
     }
 }
 
+/// How much of what each client address may ask for.
+#[derive(Clone, Copy, Debug)]
+pub struct Rates {
+    /// Requests a second on the API.
+    pub api_per_second: NonZeroU32,
+    /// Logins a minute.
+    pub login_per_minute: NonZeroU32,
+    /// Requests a minute that check the password of somebody who is signed in.
+    pub password_per_minute: NonZeroU32,
+    /// Requests a minute with a setup link.
+    pub setup_per_minute: NonZeroU32,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        const FIVE: NonZeroU32 = NonZeroU32::new(5).unwrap();
+        const TEN: NonZeroU32 = NonZeroU32::new(10).unwrap();
+        const THIRTY: NonZeroU32 = NonZeroU32::new(30).unwrap();
+        Self {
+            api_per_second: THIRTY,
+            login_per_minute: FIVE,
+            password_per_minute: FIVE,
+            setup_per_minute: TEN,
+        }
+    }
+}
+
+/// A limiter for each of the [`Rates`]. Cheap to clone.
+#[derive(Clone)]
+pub struct Limits {
+    /// The API as a whole.
+    pub api: IpLimiter,
+    /// Logins.
+    pub login: IpLimiter,
+    /// Checks of the password of somebody who is signed in.
+    pub password: IpLimiter,
+    /// The setup link.
+    pub setup: IpLimiter,
+}
+
+impl Limits {
+    /// Limiters with full budgets.
+    pub fn new(rates: Rates) -> Self {
+        Self {
+            api: IpLimiter::per_second(rates.api_per_second),
+            login: IpLimiter::per_minute(rates.login_per_minute),
+            password: IpLimiter::per_minute(rates.password_per_minute),
+            setup: IpLimiter::per_minute(rates.setup_per_minute),
+        }
+    }
+
+    /// Forgets clients whose budgets are full again, so that the tables stay small.
+    pub fn forget_idle(&self) {
+        for limiter in [&self.api, &self.login, &self.password, &self.setup] {
+            limiter.forget_idle();
+        }
+    }
+}
+
 fn bucket(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => ip,

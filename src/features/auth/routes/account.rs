@@ -6,12 +6,11 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::SecretLimits;
 use super::wire::{User, origin};
 use crate::features::auth::current::CurrentUser;
 use crate::features::auth::service::AuthService;
 use crate::platform::http::client::Client;
-use crate::platform::http::rate_limit;
+use crate::platform::http::rate_limit::{self, Limits};
 use crate::platform::http::{ApiError, ErrorBody, Json};
 
 /// The old password and the new one.
@@ -50,7 +49,7 @@ pub struct ChangeProfileRequest {
 )]
 pub async fn change_password(
     State(auth): State<AuthService>,
-    State(limits): State<SecretLimits>,
+    State(limits): State<Limits>,
     user: CurrentUser,
     client: Client,
     headers: HeaderMap,

@@ -38,9 +38,10 @@ impl From<AuthError> for ApiError {
             AuthError::TotpAlreadyEnabled => Self::conflict("totp_already_enabled", message),
             AuthError::TotpNotEnabled => Self::conflict("totp_not_enabled", message),
             AuthError::TotpNotPending => Self::conflict("totp_not_pending", message),
-            AuthError::Hash(_) | AuthError::Vault(_) | AuthError::Interrupted(_) => {
-                Self::internal(&error)
-            }
+            AuthError::Hash(_)
+            | AuthError::Vault(_)
+            | AuthError::Interrupted(_)
+            | AuthError::Listen(_) => Self::internal(&error),
             AuthError::Db(error) => error.into(),
         }
     }

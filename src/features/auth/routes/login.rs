@@ -7,13 +7,12 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::SecretLimits;
 use super::wire::{LoginResponse, logged_in, origin, second_factor};
 use crate::features::auth::cookie::{CookieKind, Transport};
 use crate::features::auth::current::CurrentUser;
 use crate::features::auth::service::{AuthService, LoginAttempt, TokenDelivery};
 use crate::platform::http::client::Client;
-use crate::platform::http::rate_limit;
+use crate::platform::http::rate_limit::{self, Limits};
 use crate::platform::http::{ApiError, ErrorBody, Json};
 
 /// How the token is wanted.
@@ -67,7 +66,7 @@ pub struct LoginRequest {
 )]
 pub async fn log_in(
     State(auth): State<AuthService>,
-    State(limits): State<SecretLimits>,
+    State(limits): State<Limits>,
     client: Client,
     headers: HeaderMap,
     Json(request): Json<LoginRequest>,

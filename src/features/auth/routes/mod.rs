@@ -9,33 +9,15 @@ mod setup;
 mod verify;
 mod wire;
 
-use axum::extract::FromRef;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::service::AuthService;
-use crate::platform::http::rate_limit::IpLimiter;
+use crate::app::AppState;
 
 pub use guard::{require_allowed_address, require_session};
 
-/// Attempts a minute for each client address, on the routes that check a secret.
-#[derive(Clone)]
-pub struct SecretLimits {
-    /// `POST /api/auth/login`.
-    pub login: IpLimiter,
-    /// The routes that check the password of somebody who is signed in.
-    pub password: IpLimiter,
-    /// The routes of the setup link.
-    pub setup: IpLimiter,
-}
-
 /// Routes that work without a session: everything here is reachable by anybody.
-pub fn open_router<S>() -> OpenApiRouter<S>
-where
-    S: Clone + Send + Sync + 'static,
-    AuthService: FromRef<S>,
-    SecretLimits: FromRef<S>,
-{
+pub fn open_router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(login::log_in))
         .routes(routes!(setup::check_setup))
@@ -43,21 +25,12 @@ where
 }
 
 /// `GET /api/auth/verify`, which answers 401 by itself.
-pub fn verify_router<S>() -> OpenApiRouter<S>
-where
-    S: Clone + Send + Sync + 'static,
-    AuthService: FromRef<S>,
-{
+pub fn verify_router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(verify::verify))
 }
 
 /// Routes for whoever is signed in.
-pub fn router<S>() -> OpenApiRouter<S>
-where
-    S: Clone + Send + Sync + 'static,
-    AuthService: FromRef<S>,
-    SecretLimits: FromRef<S>,
-{
+pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(login::log_out))
         .routes(routes!(sessions::get_session))

@@ -8,13 +8,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::SecretLimits;
 use super::wire::{Session, User, origin, second_factor, set_cookie};
 use crate::features::auth::cookie::{CookieKind, Transport};
 use crate::features::auth::current::CurrentUser;
 use crate::features::auth::service::AuthService;
 use crate::platform::http::client::Client;
-use crate::platform::http::rate_limit;
+use crate::platform::http::rate_limit::{self, Limits};
 use crate::platform::http::{ApiError, ErrorBody, Json, Path};
 
 /// Who is signed in.
@@ -148,7 +147,7 @@ pub async fn revoke_other_sessions(
 )]
 pub async fn reauthenticate(
     State(auth): State<AuthService>,
-    State(limits): State<SecretLimits>,
+    State(limits): State<Limits>,
     user: CurrentUser,
     client: Client,
     headers: HeaderMap,

@@ -8,12 +8,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::SecretLimits;
 use super::wire::{LoginResponse, logged_in, origin};
 use crate::features::auth::cookie::Transport;
 use crate::features::auth::service::{AuthService, NewAdmin, TokenDelivery};
 use crate::platform::http::client::Client;
-use crate::platform::http::rate_limit;
+use crate::platform::http::rate_limit::{self, Limits};
 use crate::platform::http::{ApiError, ErrorBody, Json};
 
 /// A setup link's token.
@@ -65,7 +64,7 @@ pub struct SetupRequest {
 )]
 pub async fn check_setup(
     State(auth): State<AuthService>,
-    State(limits): State<SecretLimits>,
+    State(limits): State<Limits>,
     client: Client,
     Json(request): Json<CheckSetupRequest>,
 ) -> Result<Json<CheckSetupResponse>, ApiError> {
@@ -95,7 +94,7 @@ pub async fn check_setup(
 )]
 pub async fn set_up(
     State(auth): State<AuthService>,
-    State(limits): State<SecretLimits>,
+    State(limits): State<Limits>,
     client: Client,
     headers: HeaderMap,
     Json(request): Json<SetupRequest>,

@@ -156,6 +156,7 @@ impl AuthService {
         self.0.hasher.hash(password, wanted).await.map(Some)
     }
 
+    #[expect(clippy::unused_async, reason = "the second factor uses it")]
     async fn use_second_factor(
         &self,
         _work: &Work<'_>,
@@ -178,10 +179,7 @@ impl AuthService {
         counters::set(&work.tx, claim.owner, next).await?;
         let outcome = match claim.user {
             Some(_) => Ok((next, has_locked)),
-            None => self
-                .0
-                .unknown
-                .count_failure(claim.username, now, threshold),
+            None => self.0.unknown.count_failure(claim.username, now, threshold),
         };
         self.tell_failure(&mut work, claim, reason).await?;
         if let Ok((counter, true)) = outcome {

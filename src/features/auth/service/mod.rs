@@ -8,6 +8,7 @@ mod login;
 mod password;
 mod sessions;
 mod setup;
+mod upkeep;
 mod work;
 
 use std::net::IpAddr;
@@ -28,8 +29,8 @@ use super::error::AuthError;
 use super::hasher::Hasher;
 use super::live::{LiveSessions, LiveUser};
 use super::policy::AuthPolicy;
-use super::store::users::User;
 use super::store;
+use super::store::users::User;
 use super::subnet::AllowedSubnets;
 use super::unknown::UnknownNames;
 use crate::features::audit::Actor;

@@ -124,7 +124,11 @@ impl AuthService {
                 () = current.session.revoked.cancelled() => return,
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
-            if !self.sessions(current).iter().any(|session| session.id == id) {
+            if !self
+                .sessions(current)
+                .iter()
+                .any(|session| session.id == id)
+            {
                 return;
             }
         }

@@ -130,13 +130,7 @@ impl AuthService {
         let hash = self.0.hasher.hash(&admin.password, cost).await?;
         let mut work = self.begin().await?;
         let made = self
-            .insert_admin(
-                &mut work,
-                &admin.username,
-                &hash,
-                email,
-                &Actor::system(),
-            )
+            .insert_admin(&mut work, &admin.username, &hash, email, &Actor::system())
             .await;
         match made {
             Ok(_) => {}

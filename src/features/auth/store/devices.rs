@@ -46,7 +46,6 @@ pub async fn remember(
         created_at: Set(new.now),
         last_used_at: Set(new.now),
         expires_at: Set(new.expires_at),
-        ..Default::default()
     };
     row.insert(tx).await?;
     tx.execute_raw(sql(

@@ -1,0 +1,6 @@
+//! Signing in.
+
+mod login;
+mod sessions;
+mod setup;
+mod verify;

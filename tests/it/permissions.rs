@@ -1,0 +1,114 @@
+//! Who may call what: every route of the API, by every kind of caller. A new route is in here by
+//! itself, and fails until it needs a session or is listed as open.
+
+use chrono::TimeDelta;
+use http::{Method, StatusCode};
+use serde_json::json;
+
+use crate::support::app::{TestApp, TestClient, TestResponse};
+
+/// The only routes that answer without a session.
+const OPEN: [(&str, &str); 5] = [
+    ("GET", "/api/health"),
+    ("GET", "/api/auth/verify"),
+    ("POST", "/api/auth/login"),
+    ("POST", "/api/setup"),
+    ("POST", "/api/setup/check"),
+];
+
+/// Every method and path of the OpenAPI description, with values for the variable parts.
+fn routes(app: &TestApp) -> Vec<(Method, String, bool)> {
+    let document = app.openapi();
+    let mut routes = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for method in item.as_object().unwrap().keys() {
+            let method = method.to_uppercase();
+            let is_open = OPEN.contains(&(method.as_str(), path.as_str()));
+            let concrete: Vec<_> = path
+                .split('/')
+                .map(|part| if part.starts_with('{') { "1" } else { part })
+                .collect();
+            routes.push((method.parse().unwrap(), concrete.join("/"), is_open));
+        }
+    }
+    assert!(routes.len() > 10, "the description is empty");
+    routes
+}
+
+async fn call(client: &TestClient, method: &Method, path: &str) -> TestResponse {
+    let body = (*method != Method::GET && *method != Method::DELETE).then(|| json!({}));
+    client.call(method.clone(), path, body).await
+}
+
+#[tokio::test]
+async fn cve_2026_32230_without_a_session_only_the_listed_routes_answer() {
+    let app = TestApp::start().await;
+    app.setup_admin().await;
+    let client = app.client();
+    for (method, path, is_open) in routes(&app) {
+        let answer = call(&client, &method, &path).await;
+        if path == "/api/auth/verify" {
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+            assert!(answer.body.is_empty());
+        } else if is_open {
+            assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{method} {path}");
+        } else {
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{method} {path}");
+            assert_eq!(answer.code(), "unauthenticated", "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_expired_session_is_no_session() {
+    let (app, client) = TestApp::with_admin().await;
+    app.advance(TimeDelta::hours(25));
+    for (method, path, is_open) in routes(&app) {
+        if !is_open || path == "/api/auth/verify" {
+            let answer = call(&client, &method, &path).await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_live_session_is_let_through_everywhere() {
+    let (app, client) = TestApp::with_admin().await;
+    for (method, path, _) in routes(&app) {
+        if path == "/api/auth/logout" {
+            continue;
+        }
+        let answer = call(&client, &method, &path).await;
+        assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{method} {path}");
+        assert_ne!(
+            answer.status,
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "{method} {path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn spellings_of_a_path_reach_nothing() {
+    let app = TestApp::start().await;
+    app.setup_admin().await;
+    let client = app.client();
+    for path in [
+        "/api/audit/",
+        "/api//audit",
+        "//api/audit",
+        "/API/audit",
+        "/api/%61udit",
+        "/api/audit%23",
+        "/api/health/../audit",
+        "/api/health/..%2faudit",
+        "/api/auth/login/../../audit",
+        "/api/audit;/api/health",
+    ] {
+        let answer = client.get(path).await;
+        assert!(
+            !answer.body.starts_with(b"{\"items\""),
+            "{path}: {answer:?}"
+        );
+    }
+}
