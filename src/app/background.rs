@@ -118,6 +118,11 @@ async fn prepare(state: &AppState, listen: SocketAddr) -> Result<(), String> {
         .migrate()
         .await
         .map_err(|error| error.to_string())?;
+    state
+        .settings
+        .load()
+        .await
+        .map_err(|error| error.to_string())?;
     state.auth.load().await.map_err(|error| error.to_string())?;
     if let Some(file) = &state.config.secrets.admin_password_file
         && state.auth.is_setup_required()

@@ -7,6 +7,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 
 use super::{Parts, Tuning};
+use crate::features::settings::MasterKey;
 use crate::platform::clock::Clock;
 use crate::platform::config::Config;
 use crate::platform::db::Db;
@@ -33,6 +34,12 @@ pub async fn bootstrap(config: Config) -> Result<Parts, Box<dyn Error>> {
         )?;
         (cluster.conninfo(), Some(cluster))
     };
+    let secrets = &config.secrets;
+    let key_file = secrets
+        .master_key_file
+        .clone()
+        .unwrap_or_else(|| config.data.data_dir.join("master.key"));
+    let master_key = MasterKey::load(secrets.master_key().as_ref(), &key_file, &ids)?;
     let db = Db::with_options(own_database.to_sqlx(), config.database.max_connections);
     Ok(Parts {
         lifecycle: Lifecycle::new(Duration::from_secs(config.http.stop_grace_seconds)),
@@ -42,6 +49,7 @@ pub async fn bootstrap(config: Config) -> Result<Parts, Box<dyn Error>> {
         embedded,
         installations: Arc::new(installations),
         processes,
+        master_key,
         clock: Clock::system(),
         ids,
         tuning: Tuning::default(),

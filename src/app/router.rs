@@ -10,7 +10,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{AppState, gate, health};
-use crate::features::{audit, auth};
+use crate::features::{audit, auth, settings};
 use crate::platform::http::client::TrustedProxies;
 use crate::platform::http::{ApiError, client, csrf, headers, rate_limit, request_log, spa};
 
@@ -34,6 +34,7 @@ fn api(state: &AppState) -> OpenApiRouter<AppState> {
     let protected = OpenApiRouter::new()
         .merge(auth::router())
         .merge(audit::router())
+        .merge(settings::router())
         .layer(from_fn_with_state(
             state.auth.clone(),
             auth::require_session,

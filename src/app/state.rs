@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 
 use crate::features::auth::{AuthParts, AuthService};
+use crate::features::settings::{MasterKey, SettingsService, Vault};
 use crate::platform::clock::Clock;
 use crate::platform::config::Config;
 use crate::platform::db::Db;
@@ -40,6 +41,8 @@ pub struct Parts {
     pub installations: Arc<Installations>,
     /// Runs programs.
     pub processes: Processes,
+    /// Wraps the keys that secrets are encrypted under.
+    pub master_key: MasterKey,
     /// Time.
     pub clock: Clock,
     /// Randomness.
@@ -77,6 +80,8 @@ pub struct AppState {
     pub events: EventBus,
     /// How much each client may ask for.
     pub limits: Limits,
+    /// What people can change.
+    pub settings: SettingsService,
     /// Signing in.
     pub auth: AuthService,
 }
@@ -85,7 +90,16 @@ impl AppState {
     /// Puts the services together. Touches neither network nor disk.
     pub fn new(parts: Parts) -> Self {
         let events = EventBus::default();
+        let vault = Vault::new(parts.master_key, parts.ids.clone(), parts.clock.clone());
+        let settings = SettingsService::new(
+            parts.db.clone(),
+            parts.clock.clone(),
+            parts.ids.clone(),
+            events.clone(),
+            vault,
+        );
         let auth = AuthService::new(AuthParts {
+            settings: settings.clone(),
             db: parts.db.clone(),
             clock: parts.clock.clone(),
             ids: parts.ids.clone(),
@@ -105,6 +119,7 @@ impl AppState {
             health: HealthRegistry::default(),
             events,
             limits: Limits::new(parts.tuning.rates),
+            settings,
             auth,
         }
     }

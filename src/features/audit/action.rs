@@ -27,6 +27,8 @@ actions! {
     AccountLocked = "auth.account_locked",
     /// Somebody signed out.
     Logout = "auth.logout",
+    /// A setup link was printed.
+    SetupLinkCreated = "auth.setup_link_created",
     /// An administrator was made.
     UserCreated = "auth.user_created",
     /// The password was changed by its owner.

@@ -26,7 +26,9 @@ pub async fn list(db: &impl ConnectionTrait) -> Result<Vec<KeyRow>, DbErr> {
 
 /// One at a time makes or rotates keys, until its transaction ends.
 pub async fn lock(tx: &impl ConnectionTrait) -> Result<(), DbErr> {
-    tx.execute_unprepared("LOCK TABLE encryption_keys IN SHARE ROW EXCLUSIVE MODE").await.map(|_| ())
+    tx.execute_unprepared("LOCK TABLE encryption_keys IN SHARE ROW EXCLUSIVE MODE")
+        .await
+        .map(|_| ())
 }
 
 pub async fn insert(
@@ -72,8 +74,12 @@ pub async fn sealed_values(
         "SELECT {key_column}::text AS row, {column} AS sealed FROM {table} \
          WHERE {column} IS NOT NULL AND {condition} ORDER BY {key_column} FOR UPDATE"
     );
-    let rows = tx.query_all_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
-    rows.iter().map(|row| Ok((row.try_get("", "row")?, row.try_get("", "sealed")?))).collect()
+    let rows = tx
+        .query_all_raw(Statement::from_string(DbBackend::Postgres, sql))
+        .await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get("", "row")?, row.try_get("", "sealed")?)))
+        .collect()
 }
 
 pub async fn replace_sealed(
@@ -86,7 +92,11 @@ pub async fn replace_sealed(
 ) -> Result<(), DbErr> {
     let sql = format!("UPDATE {table} SET {column} = $2 WHERE {key_column}::text = $1");
     let values = [row.into(), sealed.into()];
-    tx.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values))
-        .await
-        .map(|_| ())
+    tx.execute_raw(Statement::from_sql_and_values(
+        DbBackend::Postgres,
+        sql,
+        values,
+    ))
+    .await
+    .map(|_| ())
 }

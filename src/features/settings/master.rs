@@ -49,7 +49,9 @@ pub enum MasterKeyError {
 
 impl std::fmt::Debug for MasterKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MasterKey").field("source", &self.source).finish_non_exhaustive()
+        f.debug_struct("MasterKey")
+            .field("source", &self.source)
+            .finish_non_exhaustive()
     }
 }
 
@@ -63,9 +65,15 @@ impl MasterKey {
         if let Some(text) = given {
             let key = decode(text.expose_secret())
                 .ok_or_else(|| MasterKeyError::Malformed("FLOWKEEP_MASTER_KEY".to_owned()))?;
-            return Ok(Self { key: Arc::new(key), source: Source::Environment });
+            return Ok(Self {
+                key: Arc::new(key),
+                source: Source::Environment,
+            });
         }
-        let failed = |source| MasterKeyError::File { path: path.to_owned(), source };
+        let failed = |source| MasterKeyError::File {
+            path: path.to_owned(),
+            source,
+        };
         let key = match File::open(path) {
             Ok(file) => read(file, path)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -73,7 +81,10 @@ impl MasterKey {
             }
             Err(error) => return Err(failed(error)),
         };
-        Ok(Self { key: Arc::new(key), source: Source::File(path.to_owned()) })
+        Ok(Self {
+            key: Arc::new(key),
+            source: Source::File(path.to_owned()),
+        })
     }
 
     /// Where it came from, for people.
@@ -90,7 +101,10 @@ impl MasterKey {
 }
 
 fn read(mut file: File, path: &Path) -> Result<Key, MasterKeyError> {
-    let failed = |source| MasterKeyError::File { path: path.to_owned(), source };
+    let failed = |source| MasterKeyError::File {
+        path: path.to_owned(),
+        source,
+    };
     let mode = file.metadata().map_err(failed)?.permissions().mode();
     if mode & 0o077 != 0 {
         return Err(MasterKeyError::Exposed(path.to_owned()));
@@ -102,11 +116,18 @@ fn read(mut file: File, path: &Path) -> Result<Key, MasterKeyError> {
 
 fn make(path: &Path, ids: &Ids) -> io::Result<Key> {
     let dir = path.parent().unwrap_or(Path::new("."));
-    std::fs::DirBuilder::new().recursive(true).mode(0o711).create(dir)?;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o711)
+        .create(dir)?;
     let key = Zeroizing::new(ids.bytes::<KEY_BYTES>());
     // A crash half-way must not leave half a key under the real name.
     let partial = path.with_extension(format!("partial-{}", hex::encode(ids.bytes::<4>())));
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(&partial)?;
+    let mut file = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&partial)?;
     file.write_all(Zeroizing::new(STANDARD.encode(&key[..])).as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()?;
@@ -119,7 +140,9 @@ fn make(path: &Path, ids: &Ids) -> io::Result<Key> {
 
 fn decode(text: &str) -> Option<Key> {
     let bytes = Zeroizing::new(STANDARD.decode(text.trim()).ok()?);
-    <[u8; KEY_BYTES]>::try_from(bytes.as_slice()).ok().map(Zeroizing::new)
+    <[u8; KEY_BYTES]>::try_from(bytes.as_slice())
+        .ok()
+        .map(Zeroizing::new)
 }
 
 #[cfg(test)]
@@ -136,7 +159,10 @@ mod tests {
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         let again = MasterKey::load(None, &path, &Ids::system()).unwrap();
         assert_eq!(made.key()[..], again.key()[..]);
-        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        assert_eq!(
+            std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
+            1
+        );
     }
 
     #[test]
@@ -145,7 +171,9 @@ mod tests {
         let path = dir.path().join("master.key");
         MasterKey::load(None, &path, &Ids::system()).unwrap();
         set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
-        let error = MasterKey::load(None, &path, &Ids::system()).unwrap_err().to_string();
+        let error = MasterKey::load(None, &path, &Ids::system())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("chmod 600"), "{error}");
         set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
         std::fs::write(&path, "c2hvcnQ=").unwrap();

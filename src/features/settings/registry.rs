@@ -157,7 +157,9 @@ impl Definition {
             Kind::Boolean => Err("must be true or false".to_owned()),
             Kind::Integer { min, max, unit } => match value.as_i64() {
                 Some(number) if (min..=max).contains(&number) => Ok(()),
-                _ => Err(format!("must be a whole number between {min} and {max} ({unit})")),
+                _ => Err(format!(
+                    "must be a whole number between {min} and {max} ({unit})"
+                )),
             },
             Kind::Choice { choices } => match value.as_str() {
                 Some(word) if choices.contains(&word) => Ok(()),
@@ -176,7 +178,9 @@ impl Definition {
 
 /// The setting of that name.
 pub fn find(name: &str) -> Option<&'static Definition> {
-    DEFINITIONS.iter().find(|definition| definition.name == name)
+    DEFINITIONS
+        .iter()
+        .find(|definition| definition.name == name)
 }
 
 #[cfg(test)]
@@ -189,8 +193,14 @@ mod tests {
             assert_eq!(definition.key as usize, index);
             assert_eq!(definition.key.definition().name, definition.name);
             let default = definition.default_value();
-            assert!(default.is_null() || definition.check(&default).is_ok(), "{}", definition.name);
-            let same = DEFINITIONS.iter().filter(|other| other.name == definition.name);
+            assert!(
+                default.is_null() || definition.check(&default).is_ok(),
+                "{}",
+                definition.name
+            );
+            let same = DEFINITIONS
+                .iter()
+                .filter(|other| other.name == definition.name);
             assert_eq!(same.count(), 1);
         }
     }
@@ -199,10 +209,18 @@ mod tests {
     fn values_out_of_bounds_are_refused_with_what_would_be_right() {
         let check = |key: Key, value: Value| key.definition().check(&value);
         assert!(check(Key::SessionHours, json!(24)).is_ok());
-        assert!(check(Key::SessionHours, json!(0)).unwrap_err().contains("between 1 and 720"));
+        assert!(
+            check(Key::SessionHours, json!(0))
+                .unwrap_err()
+                .contains("between 1 and 720")
+        );
         assert!(check(Key::SessionHours, json!("24")).is_err());
         assert!(check(Key::SessionHours, json!(1.5)).is_err());
-        assert!(check(Key::BackupCompression, json!("rar")).unwrap_err().contains("zstd"));
+        assert!(
+            check(Key::BackupCompression, json!("rar"))
+                .unwrap_err()
+                .contains("zstd")
+        );
         assert!(check(Key::VerifyAfterBackup, json!(1)).is_err());
         assert!(check(Key::N8nEncryptionKey, json!("")).is_err());
     }

@@ -120,7 +120,9 @@ impl From<SettingsError> for ApiError {
 /// List every setting.
 #[utoipa::path(get, path = "/api/settings", tag = "settings", responses((status = 200, body = Settings)))]
 async fn list_settings(State(settings): State<SettingsService>, _: CurrentUser) -> Json<Settings> {
-    Json(Settings { items: settings.list().into_iter().map(Setting::from).collect() })
+    Json(Settings {
+        items: settings.list().into_iter().map(Setting::from).collect(),
+    })
 }
 
 /// Change a setting.
@@ -133,7 +135,9 @@ async fn change_setting(
     Json(request): Json<ChangeSettingRequest>,
 ) -> Result<Json<Setting>, ApiError> {
     let key = SettingsService::find(&key)?;
-    settings.change(&user.actor(), vec![(key, Some(request.value))], None).await?;
+    settings
+        .change(&user.actor(), vec![(key, Some(request.value))], None)
+        .await?;
     Ok(Json(settings.view(key.definition()).into()))
 }
 
@@ -146,7 +150,9 @@ async fn reset_setting(
     Path(key): Path<String>,
 ) -> Result<Json<Setting>, ApiError> {
     let key = SettingsService::find(&key)?;
-    settings.change(&user.actor(), vec![(key, None)], None).await?;
+    settings
+        .change(&user.actor(), vec![(key, None)], None)
+        .await?;
     Ok(Json(settings.view(key.definition()).into()))
 }
 
@@ -173,7 +179,12 @@ async fn encryption(settings: &SettingsService) -> Result<Encryption, SettingsEr
     let (source, path) = settings.vault().master().source();
     Ok(Encryption {
         master_key: MasterKeyInfo { source, path },
-        keys: settings.data_keys().await?.into_iter().map(DataKey::from).collect(),
+        keys: settings
+            .data_keys()
+            .await?
+            .into_iter()
+            .map(DataKey::from)
+            .collect(),
         encrypted_values: settings.count_sealed().await?,
     })
 }

@@ -57,7 +57,14 @@ pub struct KeyInfo {
 impl SettingsService {
     /// Puts the service together. Touches no database; [`SettingsService::load`] does.
     pub fn new(db: Db, clock: Clock, ids: Ids, events: EventBus, vault: Vault) -> Self {
-        Self { db, clock, ids, events, vault, cache: Arc::default() }
+        Self {
+            db,
+            clock,
+            ids,
+            events,
+            vault,
+            cache: Arc::default(),
+        }
     }
 
     /// Opens the vault and reads every setting.
@@ -76,14 +83,18 @@ impl SettingsService {
     pub fn integer(&self, key: Key) -> i64 {
         let definition = key.definition();
         let stored = self.stored(definition).and_then(|value| value.as_i64());
-        stored.or_else(|| definition.default_value().as_i64()).unwrap_or_default()
+        stored
+            .or_else(|| definition.default_value().as_i64())
+            .unwrap_or_default()
     }
 
     /// Yes or no.
     pub fn boolean(&self, key: Key) -> bool {
         let definition = key.definition();
         let stored = self.stored(definition).and_then(|value| value.as_bool());
-        stored.or_else(|| definition.default_value().as_bool()).unwrap_or_default()
+        stored
+            .or_else(|| definition.default_value().as_bool())
+            .unwrap_or_default()
     }
 
     /// One of a few words.
@@ -91,7 +102,9 @@ impl SettingsService {
         let definition = key.definition();
         let text = |value: Value| value.as_str().map(str::to_owned);
         let stored = self.stored(definition).and_then(text);
-        stored.or_else(|| text(definition.default_value())).unwrap_or_default()
+        stored
+            .or_else(|| text(definition.default_value()))
+            .unwrap_or_default()
     }
 
     /// A secret, if it is set.
@@ -107,12 +120,18 @@ impl SettingsService {
 
     /// A stored value that still fits: bounds may have narrowed since it was written.
     fn stored(&self, definition: &Definition) -> Option<Value> {
-        let value = self.cache.read().get(definition.name).map(|row| row.value.clone())?;
+        let value = self
+            .cache
+            .read()
+            .get(definition.name)
+            .map(|row| row.value.clone())?;
         definition.check(&value).is_ok().then_some(value)
     }
 
     pub(super) fn list(&self) -> Vec<SettingView> {
-        let shown = DEFINITIONS.iter().filter(|definition| !definition.is_internal);
+        let shown = DEFINITIONS
+            .iter()
+            .filter(|definition| !definition.is_internal);
         shown.map(|definition| self.view(definition)).collect()
     }
 
@@ -128,7 +147,8 @@ impl SettingsService {
         let value = if definition.is_secret() {
             Value::Null
         } else {
-            self.stored(definition).unwrap_or_else(|| definition.default_value())
+            self.stored(definition)
+                .unwrap_or_else(|| definition.default_value())
         };
         SettingView {
             definition,
@@ -150,12 +170,18 @@ impl SettingsService {
         for (key, value) in &changes {
             if let Some(value) = value {
                 let check = key.definition().check(value);
-                check.map_err(|why| SettingsError::Invalid { key: key.definition().name, why })?;
+                check.map_err(|why| SettingsError::Invalid {
+                    key: key.definition().name,
+                    why,
+                })?;
             }
         }
         let tx = self.db.begin().await?;
         let now = self.clock.now();
-        let names: Vec<_> = changes.iter().map(|(key, _)| key.definition().name).collect();
+        let names: Vec<_> = changes
+            .iter()
+            .map(|(key, _)| key.definition().name)
+            .collect();
         for (key, value) in changes {
             let definition = key.definition();
             let entry = if let Some(value) = value {
@@ -194,9 +220,9 @@ impl SettingsService {
 
     fn for_storage(&self, definition: &Definition, value: Value) -> Result<Value, SettingsError> {
         match (&value, definition.is_secret()) {
-            (Value::String(text), true) => {
-                Ok(self.vault.seal(location(definition.name), text.as_bytes())?)
-            }
+            (Value::String(text), true) => Ok(self
+                .vault
+                .seal(location(definition.name), text.as_bytes())?),
             _ => Ok(value),
         }
     }
@@ -238,5 +264,9 @@ impl SettingsService {
 }
 
 fn location(name: &str) -> Location<'_> {
-    Location { table: "settings", column: "value", row: name }
+    Location {
+        table: "settings",
+        column: "value",
+        row: name,
+    }
 }

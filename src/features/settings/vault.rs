@@ -19,7 +19,12 @@ use crate::platform::ids::Ids;
 
 /// Every column that holds sealed values; rotation seals each of them anew.
 const SEALED_COLUMNS: &[SealedColumn] = &[
-    SealedColumn { table: "settings", key_column: "key", column: "value", condition: "is_secret" },
+    SealedColumn {
+        table: "settings",
+        key_column: "key",
+        column: "value",
+        condition: "is_secret",
+    },
     SealedColumn {
         table: "admin_user",
         key_column: "id",
@@ -64,8 +69,10 @@ pub enum VaultError {
     #[error("the vault is not open yet")]
     Closed,
     /// A data key does not open under this master key.
-    #[error("the master key does not open the data keys: it is not the one this database was \
-             encrypted with; put the right one back (see FLOWKEEP_MASTER_KEY_FILE)")]
+    #[error(
+        "the master key does not open the data keys: it is not the one this database was \
+             encrypted with; put the right one back (see FLOWKEEP_MASTER_KEY_FILE)"
+    )]
     WrongMasterKey,
     /// The value names a data key that is not there.
     #[error("an encrypted value names the unknown data key {0}")]
@@ -98,14 +105,21 @@ pub struct Vault {
 
 impl std::fmt::Debug for Vault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Vault").field("master", &self.master).finish_non_exhaustive()
+        f.debug_struct("Vault")
+            .field("master", &self.master)
+            .finish_non_exhaustive()
     }
 }
 
 impl Vault {
     /// A vault that is still closed.
     pub fn new(master: MasterKey, ids: Ids, clock: Clock) -> Self {
-        Self { master, ids, clock, ring: Arc::default() }
+        Self {
+            master,
+            ids,
+            clock,
+            ring: Arc::default(),
+        }
     }
 
     /// Loads the data keys, making the first one in an empty database.
@@ -157,10 +171,19 @@ impl Vault {
         let (key_id, key) = self.make_key(tx).await?;
         let mut count = 0;
         for place in SEALED_COLUMNS {
-            let SealedColumn { table, key_column, column, condition } = *place;
+            let SealedColumn {
+                table,
+                key_column,
+                column,
+                condition,
+            } = *place;
             let values = keys::sealed_values(tx, table, key_column, column, condition).await?;
             for (row, sealed) in values {
-                let at = Location { table, column, row: &row };
+                let at = Location {
+                    table,
+                    column,
+                    row: &row,
+                };
                 let plain = open_with(&old, at, &sealed)?;
                 let sealed = seal_under(&key, &key_id, at, &plain, &self.ids)?;
                 keys::replace_sealed(tx, table, key_column, column, &row, sealed).await?;
@@ -175,7 +198,12 @@ impl Vault {
     pub async fn count_sealed(&self, db: &Db) -> Result<u64, VaultError> {
         let mut count = 0;
         for place in SEALED_COLUMNS {
-            let SealedColumn { table, key_column, column, condition } = *place;
+            let SealedColumn {
+                table,
+                key_column,
+                column,
+                condition,
+            } = *place;
             let values = keys::sealed_values(db.orm(), table, key_column, column, condition);
             count += values.await?.len() as u64;
         }
@@ -185,8 +213,13 @@ impl Vault {
     async fn make_key(&self, tx: &impl ConnectionTrait) -> Result<(String, Key), VaultError> {
         let key: Key = Zeroizing::new(self.ids.bytes::<KEY_BYTES>());
         let key_id = self.ids.uuid().simple().to_string();
-        let wrapped =
-            cipher::seal(self.master.key(), "master", wrapping(&key_id), &key[..], &self.ids)?;
+        let wrapped = cipher::seal(
+            self.master.key(),
+            "master",
+            wrapping(&key_id),
+            &key[..],
+            &self.ids,
+        )?;
         keys::insert(tx, &key_id, wrapped, self.clock.now()).await?;
         Ok((key_id, key))
     }
@@ -194,12 +227,16 @@ impl Vault {
     fn unwrap_all(&self, rows: &[KeyRow]) -> Result<Ring, VaultError> {
         let mut ring = Ring::default();
         for row in rows {
-            let key =
-                cipher::open(self.master.key(), "master", wrapping(&row.key_id), &row.encrypted_key)
-                    .ok()
-                    .and_then(|key| <[u8; KEY_BYTES]>::try_from(key.as_slice()).ok())
-                    .map(Zeroizing::new)
-                    .ok_or(VaultError::WrongMasterKey)?;
+            let key = cipher::open(
+                self.master.key(),
+                "master",
+                wrapping(&row.key_id),
+                &row.encrypted_key,
+            )
+            .ok()
+            .and_then(|key| <[u8; KEY_BYTES]>::try_from(key.as_slice()).ok())
+            .map(Zeroizing::new)
+            .ok_or(VaultError::WrongMasterKey)?;
             if row.is_active == Some(true) && ring.active.is_none() {
                 ring.active = Some(row.key_id.clone());
             }
@@ -210,7 +247,11 @@ impl Vault {
 }
 
 fn wrapping(key_id: &str) -> Location<'_> {
-    Location { table: "encryption_keys", column: "encrypted_key", row: key_id }
+    Location {
+        table: "encryption_keys",
+        column: "encrypted_key",
+        row: key_id,
+    }
 }
 
 fn seal_under(
@@ -221,7 +262,11 @@ fn seal_under(
     ids: &Ids,
 ) -> Result<serde_json::Value, VaultError> {
     let data = STANDARD.encode(cipher::seal(key, key_id, at, plain, ids)?);
-    let sealed = Sealed { v: 1, key_id: key_id.to_owned(), data };
+    let sealed = Sealed {
+        v: 1,
+        key_id: key_id.to_owned(),
+        data,
+    };
     serde_json::to_value(sealed).map_err(|_| VaultError::Malformed)
 }
 
@@ -231,7 +276,9 @@ fn open_with(
     sealed: &serde_json::Value,
 ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
     let sealed = Sealed::deserialize(sealed).map_err(|_| VaultError::Malformed)?;
-    let data = STANDARD.decode(&sealed.data).map_err(|_| VaultError::Malformed)?;
+    let data = STANDARD
+        .decode(&sealed.data)
+        .map_err(|_| VaultError::Malformed)?;
     let unknown = || VaultError::UnknownKey(sealed.key_id.clone());
     let key = ring.keys.get(&sealed.key_id).ok_or_else(unknown)?;
     Ok(cipher::open(key, &sealed.key_id, at, &data)?)

@@ -14,10 +14,6 @@ pub struct SecretsConfig {
     #[arg(long, env = "FLOWKEEP_MASTER_KEY_FILE")]
     pub master_key_file: Option<PathBuf>,
 
-    /// The master key itself (base64 of 32 bytes), from the environment only.
-    #[arg(skip)]
-    pub master_key: Option<SecretString>,
-
     /// The name of the administrator made from `FLOWKEEP_ADMIN_PASSWORD_FILE`.
     #[arg(long, env = "FLOWKEEP_ADMIN_USERNAME", default_value = "admin")]
     pub admin_username: String,
@@ -25,4 +21,15 @@ pub struct SecretsConfig {
     /// A file with the first administrator's password, instead of the setup link.
     #[arg(long, env = "FLOWKEEP_ADMIN_PASSWORD_FILE")]
     pub admin_password_file: Option<PathBuf>,
+}
+
+impl SecretsConfig {
+    /// The master key itself (base64 of 32 bytes), from the environment only: others can read
+    /// flags.
+    pub fn master_key(&self) -> Option<SecretString> {
+        std::env::var("FLOWKEEP_MASTER_KEY")
+            .ok()
+            .filter(|text| !text.trim().is_empty())
+            .map(SecretString::from)
+    }
 }

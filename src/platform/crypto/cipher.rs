@@ -54,7 +54,13 @@ pub fn seal(
     let aad = at.associated_data(key_id);
     let cipher = Aes256Gcm::new_from_slice(&key[..]).map_err(|_| OpenError)?;
     let sealed = cipher
-        .encrypt(&Nonce::from(nonce), Payload { msg: plaintext, aad: &aad })
+        .encrypt(
+            &Nonce::from(nonce),
+            Payload {
+                msg: plaintext,
+                aad: &aad,
+            },
+        )
         .map_err(|_| OpenError)?;
     let mut out = nonce.to_vec();
     out.extend_from_slice(&sealed);
@@ -73,7 +79,13 @@ pub fn open(
     let aad = at.associated_data(key_id);
     let cipher = Aes256Gcm::new_from_slice(&key[..]).map_err(|_| OpenError)?;
     cipher
-        .decrypt(&Nonce::from(nonce), Payload { msg: ciphertext, aad: &aad })
+        .decrypt(
+            &Nonce::from(nonce),
+            Payload {
+                msg: ciphertext,
+                aad: &aad,
+            },
+        )
         .map(Zeroizing::new)
         .map_err(|_| OpenError)
 }
@@ -84,7 +96,11 @@ mod tests {
 
     use super::*;
 
-    const HERE: Location<'_> = Location { table: "settings", column: "value", row: "a" };
+    const HERE: Location<'_> = Location {
+        table: "settings",
+        column: "value",
+        row: "a",
+    };
 
     fn key(byte: u8) -> Key {
         Zeroizing::new([byte; KEY_BYTES])
@@ -97,7 +113,11 @@ mod tests {
         assert_eq!(&open(&key(1), "k1", HERE, &sealed).unwrap()[..], b"secret");
         let moved = Location { row: "b", ..HERE };
         assert_eq!(open(&key(1), "k1", moved, &sealed), Err(OpenError));
-        let shifted = Location { table: "settingsv", column: "alue", row: "a" };
+        let shifted = Location {
+            table: "settingsv",
+            column: "alue",
+            row: "a",
+        };
         assert_eq!(open(&key(1), "k1", shifted, &sealed), Err(OpenError));
         assert_eq!(open(&key(2), "k1", HERE, &sealed), Err(OpenError));
         assert_eq!(open(&key(1), "k2", HERE, &sealed), Err(OpenError));

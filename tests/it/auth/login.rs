@@ -120,7 +120,7 @@ async fn cve_2026_27801_the_counter_survives_a_restart() {
     for _ in 0..4 {
         app.client().try_login(USERNAME, "wrong password").await;
     }
-    let again = TestApp::builder().database(&app.database).start().await;
+    let again = TestApp::builder().beside(&app).start().await;
     again.client().try_login(USERNAME, "wrong password").await;
     let answer = again.client().try_login(USERNAME, PASSWORD).await;
     assert_eq!(answer.status, StatusCode::LOCKED);

@@ -137,7 +137,7 @@ async fn another_process_that_revokes_is_heard_at_the_next_reading() {
 async fn sessions_survive_a_restart() {
     let (app, client) = TestApp::with_admin().await;
     let token = client.cookie(SESSION).unwrap();
-    let again = TestApp::builder().database(&app.database).start().await;
+    let again = TestApp::builder().beside(&app).start().await;
     let browser = again.client();
     browser.set_cookie(SESSION, &token);
     assert_eq!(browser.get(PATH).await.header("remote-user"), USERNAME);

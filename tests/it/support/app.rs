@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use clap::Parser;
 use flowkeep::app::health::DATABASE;
 use flowkeep::app::{AppState, Parts, Tuning, router};
 use flowkeep::features::auth::NewAdmin;
+use flowkeep::features::settings::MasterKey;
 use flowkeep::platform::clock::Clock;
 use flowkeep::platform::config::Config;
 use flowkeep::platform::db::Db;
@@ -49,7 +51,7 @@ pub struct TestApp {
     /// Its database.
     pub database: ConnInfo,
     /// Its folder for data, removed with it.
-    _data_dir: TempDir,
+    pub data_dir: TempDir,
     router: Router,
 }
 
@@ -58,6 +60,7 @@ pub struct TestAppBuilder {
     args: Vec<String>,
     rates: Rates,
     database: Option<ConnInfo>,
+    master_key_of: Option<PathBuf>,
 }
 
 /// A browser or a program: it keeps cookies, and has an address.
@@ -96,9 +99,10 @@ impl TestAppBuilder {
         self
     }
 
-    /// Uses a database that another application uses as well.
-    pub fn database(mut self, database: &ConnInfo) -> Self {
-        self.database = Some(database.clone());
+    /// Uses the database and the master key of another application, as after a restart.
+    pub fn beside(mut self, other: &TestApp) -> Self {
+        self.database = Some(other.database.clone());
+        self.master_key_of = Some(other.data_dir.path().join("master.key"));
         self
     }
 
@@ -113,7 +117,13 @@ impl TestAppBuilder {
         args.push(format!("--data-dir={}", data_dir.path().display()));
         args.extend(self.args);
         let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
+        let ids = Ids::system();
+        let key_file = match &self.master_key_of {
+            Some(other) => other.clone(),
+            None => data_dir.path().join("master.key"),
+        };
         let state = AppState::new(Parts {
+            master_key: MasterKey::load(None, &key_file, &ids).unwrap(),
             config: Arc::new(Cli::parse_from(args).config),
             db: Db::with_options(database.to_sqlx(), 4),
             own_database: database.clone(),
@@ -121,20 +131,21 @@ impl TestAppBuilder {
             installations: Arc::new(installations().await),
             processes: Processes::new(),
             clock,
-            ids: Ids::system(),
+            ids,
             lifecycle: Lifecycle::new(Duration::from_secs(5)),
             tuning: Tuning {
                 rates: self.rates,
                 bcrypt_cost: Some(4),
             },
         });
+        state.settings.load().await.unwrap();
         state.auth.load().await.unwrap();
         state.health.set(DATABASE, PartStatus::Ok, "connected");
         TestApp {
             router: router::build(state.clone()),
             state,
             database,
-            _data_dir: data_dir,
+            data_dir,
         }
     }
 }
@@ -157,6 +168,7 @@ impl TestApp {
                 setup_per_minute: PLENTY,
             },
             database: None,
+            master_key_of: None,
         }
     }
 

@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
 use uuid::Uuid;
 
@@ -28,12 +28,13 @@ use super::current::CurrentUser;
 use super::error::AuthError;
 use super::hasher::Hasher;
 use super::live::{LiveSessions, LiveUser};
-use super::policy::AuthPolicy;
+use super::policy::{self, AuthPolicy};
 use super::store;
 use super::store::users::User;
 use super::subnet::AllowedSubnets;
 use super::unknown::UnknownNames;
 use crate::features::audit::Actor;
+use crate::features::settings::SettingsService;
 use crate::platform::clock::Clock;
 use crate::platform::crypto::token;
 use crate::platform::db::Db;
@@ -50,6 +51,8 @@ pub struct AuthParts {
     pub ids: Ids,
     /// Who is told what happened.
     pub events: EventBus,
+    /// What people can change.
+    pub settings: SettingsService,
     /// bcrypt's cost in place of the setting, for tests only.
     pub bcrypt_cost: Option<u32>,
 }
@@ -63,6 +66,7 @@ struct Inner {
     clock: Clock,
     ids: Ids,
     events: EventBus,
+    settings: SettingsService,
     hasher: Hasher,
     live: LiveSessions,
     subnets: AllowedSubnets,
@@ -132,6 +136,7 @@ impl AuthService {
             clock: parts.clock,
             ids: parts.ids,
             events: parts.events,
+            settings: parts.settings,
             bcrypt_cost: parts.bcrypt_cost,
         }))
     }
@@ -177,11 +182,16 @@ impl AuthService {
     }
 
     fn policy(&self) -> AuthPolicy {
-        let policy = AuthPolicy::default();
+        let policy = AuthPolicy::of(&self.0.settings);
         AuthPolicy {
             bcrypt_cost: self.0.bcrypt_cost.unwrap_or(policy.bcrypt_cost),
             ..policy
         }
+    }
+
+    /// How long a session may lie unused. Asked on every request.
+    fn idle_timeout(&self) -> Option<TimeDelta> {
+        policy::idle_timeout(&self.0.settings)
     }
 
     async fn user(&self, id: i32) -> Result<User, AuthError> {

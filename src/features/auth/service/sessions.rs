@@ -83,7 +83,7 @@ impl AuthService {
     /// The live session that a request presents. From memory; this is the hot path.
     pub fn session_of(&self, headers: &HeaderMap, client: &Client) -> Option<Arc<LiveSession>> {
         let token = presented_token(headers, client)?;
-        let idle = self.policy().idle_timeout;
+        let idle = self.idle_timeout();
         self.0.live.find(&token::digest(token), self.now(), idle)
     }
 
@@ -105,7 +105,7 @@ impl AuthService {
 
     /// The caller's live sessions, newest first.
     pub fn sessions(&self, current: &CurrentUser) -> Vec<SessionView> {
-        let idle = self.policy().idle_timeout;
+        let idle = self.idle_timeout();
         self.0
             .live
             .of_user(current.user_id(), self.now(), idle)

@@ -67,10 +67,11 @@ impl AuthService {
     /// Until when a setup link works.
     pub async fn check_setup(&self, token: &str) -> Result<DateTime<Utc>, AuthError> {
         let db = self.0.db.orm();
+        // In this order: a link that somebody uses at this moment is complete, not expired.
+        let found = setup::find(db, &token::hash_hex(token)).await?;
         if users::any(db).await? {
             return Err(AuthError::SetupComplete);
         }
-        let found = setup::find(db, &token::hash_hex(token)).await?;
         let found = found.ok_or(AuthError::SetupLinkInvalid)?;
         if found.used_at.is_some() || found.expires_at <= self.now() {
             return Err(AuthError::SetupLinkExpired);

@@ -53,7 +53,7 @@ impl AuthService {
         let db = self.0.db.orm();
         sessions::delete_dead(db, self.now()).await?;
         devices::delete_expired(db, self.now()).await?;
-        let idle = self.policy().idle_timeout;
+        let idle = self.idle_timeout();
         self.0.live.forget_expired(self.now(), idle);
         Ok(())
     }
