@@ -6,7 +6,7 @@ mod gate;
 pub mod health;
 pub mod router;
 mod server;
-mod setup_link;
+pub mod setup_link;
 pub mod state;
 
 pub use bootstrap::bootstrap;

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod admin;
+mod own_database;
 mod serve;
 
 use std::ffi::OsString;
@@ -25,6 +27,11 @@ enum Command {
         #[command(flatten)]
         config: Box<Config>,
     },
+    /// Get back in when nobody can.
+    Admin {
+        #[command(subcommand)]
+        command: admin::AdminCommand,
+    },
 }
 
 /// Runs one command. Anything it cannot do is said on standard error with exit code 1.
@@ -38,6 +45,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let outcome = match cli.command {
         Command::Serve { config } => serve::run(*config),
+        Command::Admin { command } => admin::run(command),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

@@ -72,6 +72,23 @@ async fn an_expired_session_is_no_session() {
 }
 
 #[tokio::test]
+async fn from_a_forbidden_subnet_nothing_answers_but_health() {
+    let (app, client) = TestApp::with_admin().await;
+    app.execute("INSERT INTO allowed_subnets (cidr) VALUES ('10.0.0.0/8')")
+        .await;
+    app.state.auth.load().await.unwrap();
+    for (method, path, _) in routes(&app) {
+        let answer = call(&client, &method, &path).await;
+        if path == "/api/health" {
+            assert_eq!(answer.status, StatusCode::OK);
+        } else {
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{method} {path}");
+            assert_eq!(answer.code(), "subnet_forbidden", "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_live_session_is_let_through_everywhere() {
     let (app, client) = TestApp::with_admin().await;
     for (method, path, _) in routes(&app) {

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::features::settings::VaultError;
+
 /// Why a use case of signing in was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
@@ -69,7 +71,10 @@ pub enum AuthError {
     Hash(#[from] bcrypt::BcryptError),
     /// A secret cannot be sealed or opened.
     #[error("a secret cannot be sealed or opened")]
-    Vault(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Vault(#[from] VaultError),
+    /// A code cannot be computed.
+    #[error("a code of the authenticator app cannot be computed")]
+    Totp(#[from] totp_rs::TotpError),
     /// A background thread ended early.
     #[error("a password check was cut off")]
     Interrupted(#[from] tokio::task::JoinError),

@@ -23,8 +23,8 @@ mod presented;
 mod routes;
 mod service;
 mod store;
-#[expect(dead_code, reason = "the list of subnets uses it")]
 mod subnet;
+mod totp;
 mod unknown;
 mod username;
 

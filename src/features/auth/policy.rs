@@ -40,5 +40,4 @@ pub const DEVICE_LIFETIME: TimeDelta = TimeDelta::days(365);
 /// How long a setup link works.
 pub const SETUP_LINK_LIFETIME: TimeDelta = TimeDelta::hours(1);
 /// How long a set-up of the second factor may take.
-#[expect(dead_code, reason = "the second factor uses it")]
 pub const TOTP_SETUP_LIFETIME: TimeDelta = TimeDelta::minutes(15);

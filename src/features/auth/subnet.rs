@@ -6,29 +6,46 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use parking_lot::RwLock;
 
-/// Networks that may come in; with none listed, every address may. Cheap to clone.
+/// Networks that may come in; with none listed, every address may.
 ///
 /// Loopback is not special: a reverse proxy that is not listed as trusted makes everybody look
 /// like loopback. Whoever is shut out runs `flowkeep admin clear-subnets` on the machine.
-#[derive(Clone, Debug, Default)]
-pub struct AllowedSubnets(Arc<RwLock<Arc<[IpNet]>>>);
+#[derive(Debug, Default)]
+pub struct Rules {
+    networks: Vec<IpNet>,
+    is_restricted: bool,
+}
 
-impl AllowedSubnets {
-    /// Replaces the list.
-    pub fn set(&self, networks: Vec<IpNet>) {
-        *self.0.write() = networks.into();
+impl Rules {
+    /// Rules that let these networks in, and everybody unless `is_restricted`.
+    pub fn new(networks: Vec<IpNet>, is_restricted: bool) -> Self {
+        Self {
+            networks,
+            is_restricted,
+        }
     }
 
     /// Whether this address may come in.
     pub fn allows(&self, ip: IpAddr) -> bool {
-        allows(&self.0.read(), ip)
+        let ip = ip.to_canonical();
+        !self.is_restricted || self.networks.iter().any(|net| net.contains(&ip))
     }
 }
 
-/// Whether a list lets an address in; an empty one lets everybody.
-pub fn allows(networks: &[IpNet], ip: IpAddr) -> bool {
-    let ip = ip.to_canonical();
-    networks.is_empty() || networks.iter().any(|net| net.contains(&ip))
+/// The rules in force. Cheap to clone; all clones are one.
+#[derive(Clone, Debug, Default)]
+pub struct AllowedSubnets(Arc<RwLock<Rules>>);
+
+impl AllowedSubnets {
+    /// Replaces the rules.
+    pub fn set(&self, rules: Rules) {
+        *self.0.write() = rules;
+    }
+
+    /// Whether this address may come in.
+    pub fn allows(&self, ip: IpAddr) -> bool {
+        self.0.read().allows(ip)
+    }
 }
 
 /// Reads `10.0.0.0/8`, `fd00::/8` or a single address. Host bits are cut off and a network of
@@ -87,14 +104,16 @@ mod tests {
     #[test]
     fn no_list_lets_everybody_in_and_a_list_only_its_members() {
         let of = |text: &str| text.parse::<IpAddr>().unwrap();
-        assert!(allows(&[], of("203.0.113.1")));
-        let list = [parse("10.0.0.0/8").unwrap(), parse("fd00::/8").unwrap()];
-        assert!(allows(&list, of("10.255.0.1")));
-        assert!(allows(&list, of("::ffff:10.255.0.1")));
-        assert!(allows(&list, of("fd12::1")));
-        assert!(!allows(&list, of("11.0.0.1")));
-        assert!(!allows(&list, of("fe80::1")));
-        assert!(!allows(&list, of("127.0.0.1")));
+        assert!(Rules::default().allows(of("203.0.113.1")));
+        assert!(!Rules::new(Vec::new(), true).allows(of("203.0.113.1")));
+        let list = vec![parse("10.0.0.0/8").unwrap(), parse("fd00::/8").unwrap()];
+        let list = Rules::new(list, true);
+        assert!(list.allows(of("10.255.0.1")));
+        assert!(list.allows(of("::ffff:10.255.0.1")));
+        assert!(list.allows(of("fd12::1")));
+        assert!(!list.allows(of("11.0.0.1")));
+        assert!(!list.allows(of("fe80::1")));
+        assert!(!list.allows(of("127.0.0.1")));
     }
 
     proptest! {
@@ -102,7 +121,7 @@ mod tests {
         fn an_address_is_in_its_own_network(bits in any::<u32>(), prefix in 0_u8..=32) {
             let ip = IpAddr::V4(bits.into());
             let net = parse(&format!("{ip}/{prefix}")).unwrap();
-            prop_assert!(allows(&[net], ip));
+            prop_assert!(Rules::new(vec![net], true).allows(ip));
             prop_assert_eq!(parse(&net.to_string()).unwrap(), net);
         }
     }

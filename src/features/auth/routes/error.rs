@@ -40,6 +40,7 @@ impl From<AuthError> for ApiError {
             AuthError::TotpNotPending => Self::conflict("totp_not_pending", message),
             AuthError::Hash(_)
             | AuthError::Vault(_)
+            | AuthError::Totp(_)
             | AuthError::Interrupted(_)
             | AuthError::Listen(_) => Self::internal(&error),
             AuthError::Db(error) => error.into(),

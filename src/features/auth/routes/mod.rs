@@ -6,6 +6,8 @@ mod guard;
 mod login;
 mod sessions;
 mod setup;
+mod subnets;
+mod totp;
 mod verify;
 mod wire;
 
@@ -40,4 +42,10 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(sessions::reauthenticate))
         .routes(routes!(account::change_password))
         .routes(routes!(account::change_profile))
+        .routes(routes!(totp::start))
+        .routes(routes!(totp::enable))
+        .routes(routes!(totp::disable))
+        .routes(routes!(totp::renew_recovery_codes))
+        .routes(routes!(subnets::list, subnets::add))
+        .routes(routes!(subnets::change, subnets::remove))
 }

@@ -129,7 +129,10 @@ impl AuthService {
             if matches!(given, SecondFactor::Missing) {
                 return Err(AuthError::TotpRequired);
             }
-            if !self.use_second_factor(&work, &user, given).await? {
+            if !self
+                .use_second_factor(&work, &user, given, claim.origin)
+                .await?
+            {
                 self.count_failure(work, &claim, Reason::WrongSecondFactor)
                     .await?;
                 return Err(AuthError::WrongSecondFactor);
@@ -154,16 +157,6 @@ impl AuthService {
             return Ok(None);
         }
         self.0.hasher.hash(password, wanted).await.map(Some)
-    }
-
-    #[expect(clippy::unused_async, reason = "the second factor uses it")]
-    async fn use_second_factor(
-        &self,
-        _work: &Work<'_>,
-        _user: &User,
-        _given: &SecondFactor,
-    ) -> Result<bool, AuthError> {
-        Ok(false)
     }
 
     async fn count_failure(

@@ -6,8 +6,11 @@
 mod credentials;
 mod login;
 mod password;
+mod rescue;
+mod second_factor;
 mod sessions;
 mod setup;
+mod subnets;
 mod upkeep;
 mod work;
 
@@ -23,6 +26,7 @@ pub use credentials::SecondFactor;
 pub use login::{LoggedIn, LoginAttempt, TokenDelivery};
 pub use sessions::SessionView;
 pub use setup::{NewAdmin, SetupOffer};
+pub use subnets::SubnetChange;
 
 use super::current::CurrentUser;
 use super::error::AuthError;
@@ -30,6 +34,7 @@ use super::hasher::Hasher;
 use super::live::{LiveSessions, LiveUser};
 use super::policy::{self, AuthPolicy};
 use super::store;
+pub use super::store::subnets::Subnet;
 use super::store::users::User;
 use super::subnet::AllowedSubnets;
 use super::unknown::UnknownNames;
@@ -167,6 +172,8 @@ impl AuthService {
         let db = self.0.db.orm();
         let rows = store::sessions::alive(db, self.now()).await?;
         let users = store::users::all(db).await?;
+        let subnets = store::subnets::all(db).await?;
+        self.0.subnets.set(subnets::rules(&subnets));
         self.set_stage(!users.is_empty());
         turn.load(sessions::to_live(rows, &users));
         Ok(())

@@ -6,7 +6,6 @@ pub mod devices;
 pub mod recovery;
 pub mod sessions;
 pub mod setup;
-#[expect(dead_code, reason = "the list of subnets uses it")]
 pub mod subnets;
 pub mod users;
 

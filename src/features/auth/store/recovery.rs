@@ -11,7 +11,6 @@ struct CountRow {
 }
 
 /// Replaces a user's codes by these hashes.
-#[expect(dead_code, reason = "the second factor uses it")]
 pub async fn replace(
     tx: &impl ConnectionTrait,
     user_id: i32,
@@ -50,7 +49,6 @@ pub async fn left(db: &impl ConnectionTrait, user_id: i32) -> Result<i64, DbErr>
 }
 
 /// Uses a code up. False if it is none of the user's or was used before.
-#[expect(dead_code, reason = "the second factor uses it")]
 pub async fn consume(
     tx: &impl ConnectionTrait,
     user_id: i32,

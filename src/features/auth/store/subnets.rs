@@ -1,9 +1,7 @@
 //! `allowed_subnets`.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryOrder, Set,
-};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, QueryOrder, Set};
 
 use super::sql;
 use crate::features::auth::entity::allowed_subnet::{ActiveModel, Column, Entity, Model};
@@ -24,11 +22,6 @@ pub async fn lock(tx: &impl ConnectionTrait) -> Result<(), DbErr> {
 /// All of them, in the order they were added.
 pub async fn all(db: &impl ConnectionTrait) -> Result<Vec<Subnet>, DbErr> {
     Entity::find().order_by_asc(Column::Id).all(db).await
-}
-
-/// How many there are.
-pub async fn count(db: &impl ConnectionTrait) -> Result<u64, DbErr> {
-    Entity::find().count(db).await
 }
 
 /// One of them.

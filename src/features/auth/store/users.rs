@@ -138,7 +138,6 @@ pub async fn set_email(
 }
 
 /// Stores a sealed secret that waits for its first code.
-#[expect(dead_code, reason = "the second factor uses it")]
 pub async fn set_totp_pending(
     tx: &impl ConnectionTrait,
     id: i32,
@@ -154,7 +153,6 @@ pub async fn set_totp_pending(
 }
 
 /// Turns the second factor on with this sealed secret; its first code is used up.
-#[expect(dead_code, reason = "the second factor uses it")]
 pub async fn enable_totp(
     tx: &impl ConnectionTrait,
     id: i32,
@@ -172,7 +170,6 @@ pub async fn enable_totp(
 }
 
 /// Turns the second factor off.
-#[expect(dead_code, reason = "the second factor uses it")]
 pub async fn disable_totp(
     tx: &impl ConnectionTrait,
     id: i32,
@@ -188,7 +185,6 @@ pub async fn disable_totp(
 }
 
 /// Uses up a time step. False if it, or a later one, was used before (RFC 6238, 5.2).
-#[expect(dead_code, reason = "the second factor uses it")]
 pub async fn use_totp_step(tx: &impl ConnectionTrait, id: i32, step: i64) -> Result<bool, DbErr> {
     let done = tx
         .execute_raw(sql(
