@@ -193,7 +193,7 @@ mod tests {
         let shown = secret.enrolment("jane+x@example.com").unwrap();
         assert_eq!(
             shown.otpauth_uri.expose_secret(),
-            "otpauth://totp/Flowkeep:jane%2Bx%40example%2Ecom\
+            "otpauth://totp/Flowkeep:jane%2Bx%40example.com\
              ?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Flowkeep"
         );
         assert!(shown.qr_svg.expose_secret().starts_with("<svg "));
