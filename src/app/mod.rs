@@ -2,8 +2,10 @@
 
 mod background;
 mod bootstrap;
+mod docs;
 mod gate;
 pub mod health;
+mod metrics;
 pub mod router;
 mod server;
 pub mod setup_link;

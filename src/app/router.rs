@@ -6,13 +6,15 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
-use utoipa::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{AppState, gate, health};
+use super::{AppState, docs, gate, health, metrics};
 use crate::features::{audit, auth, settings};
 use crate::platform::http::client::TrustedProxies;
 use crate::platform::http::{ApiError, client, csrf, headers, rate_limit, request_log, spa};
+use crate::platform::metrics::observe;
 
 /// Largest request body in bytes.
 const BODY_LIMIT_BYTES: usize = 1024 * 1024;
@@ -24,71 +26,88 @@ const BODY_LIMIT_BYTES: usize = 1024 * 1024;
         description = "Backs n8n up, proves that the backup restores, and guards the tools beside it.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
-    components(schemas(crate::platform::http::ErrorBody))
+    components(schemas(crate::platform::http::ErrorBody)),
+    modifiers(&Security),
+    security(("session" = []), ("token" = []))
 )]
 struct ApiDoc;
 
-/// Every route of the API. What is merged into `protected` needs a session, whatever its handler
-/// says; `open` and the two beside it are the only exceptions.
-fn api(state: &AppState) -> OpenApiRouter<AppState> {
-    let protected = OpenApiRouter::new()
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let cookie = ApiKeyValue::with_description(
+            "__Host-flowkeep_session",
+            "Set by POST /api/auth/login; over plain HTTP in a network it is `flowkeep_session`.",
+        );
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        components.add_security_scheme("token", SecurityScheme::Http(bearer));
+    }
+}
+
+/// Routes that need a session, whatever their handlers say. A new feature belongs here.
+fn protected() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
         .merge(auth::router())
         .merge(audit::router())
         .merge(settings::router())
-        .layer(from_fn_with_state(
-            state.auth.clone(),
-            auth::require_session,
-        ));
-    let open = auth::open_router();
-    let limited = protected
-        .merge(open)
-        .layer(from_fn_with_state(
-            state.health.clone(),
-            gate::require_ready,
-        ))
-        .layer(from_fn_with_state(
-            state.limits.api.clone(),
-            rate_limit::limit,
-        ));
-    // Asked by programs, and often: no budget, and answers of their own while Flowkeep starts.
-    let verify = auth::verify_router();
-    OpenApiRouter::with_openapi(ApiDoc::openapi())
-        .merge(limited)
-        .merge(verify)
-        .layer(from_fn_with_state(
-            state.auth.clone(),
-            auth::require_allowed_address,
-        ))
-        .merge(health::router())
+}
+
+/// Routes that anybody can call, once Flowkeep is ready.
+fn open() -> OpenApiRouter<AppState> {
+    auth::open_router()
+}
+
+/// Routes that programs ask often, and that answer by themselves who may: they have no budget and
+/// do not wait for the database.
+fn probes() -> OpenApiRouter<AppState> {
+    auth::verify_router().merge(metrics::router())
 }
 
 /// The OpenAPI description of every route.
-pub fn openapi(state: &AppState) -> utoipa::openapi::OpenApi {
-    api(state).split_for_parts().1
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    OpenApiRouter::with_openapi(ApiDoc::openapi())
+        .merge(health::router())
+        .merge(probes())
+        .merge(open())
+        .merge(protected())
+        .into_openapi()
 }
 
-/// The whole service.
+/// The whole service. From the outside in: who it is, headers, log; may the address come in; is
+/// there budget; does the request come from our own page; is Flowkeep ready; is there a session.
 pub fn build(state: AppState) -> Router {
     let proxies = TrustedProxies::new(&state.config.http.trusted_proxies);
-    let (api, _) = api(&state).split_for_parts();
-    api.method_not_allowed_fallback(method_not_allowed)
+    let session = from_fn_with_state(state.auth.clone(), auth::require_session);
+    let ready = from_fn_with_state(state.health.clone(), gate::require_ready);
+    let budget = from_fn_with_state(state.limits.api.clone(), rate_limit::limit);
+    let address = from_fn_with_state(state.auth.clone(), auth::require_allowed_address);
+    let (protected, _) = protected().split_for_parts();
+    let (open, _) = open().split_for_parts();
+    let (probes, _) = probes().split_for_parts();
+    let (health, _) = health::router().split_for_parts();
+    protected
+        .merge(docs::router(&openapi()))
+        .layer(session)
+        .merge(open)
+        .layer(ready)
         .layer(from_fn(csrf::require_same_origin))
-        .fallback_service(interface(&state))
+        .layer(budget)
+        .merge(probes)
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(spa::serve)
+        .layer(address)
+        .merge(health.method_not_allowed_fallback(method_not_allowed))
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(|_| panicked().into_response()))
+        .layer(from_fn_with_state(state.metrics.clone(), observe))
         .layer(from_fn(request_log::log))
         .layer(from_fn(headers::secure))
         .layer(from_fn_with_state(proxies, client::identify))
         .with_state(state)
-}
-
-/// The browser interface, for addresses that may come in.
-fn interface(state: &AppState) -> Router {
-    Router::new().fallback(spa::serve).layer(from_fn_with_state(
-        state.auth.clone(),
-        auth::require_allowed_address,
-    ))
 }
 
 async fn method_not_allowed() -> ApiError {

@@ -14,6 +14,7 @@ use crate::platform::health::HealthRegistry;
 use crate::platform::http::rate_limit::{Limits, Rates};
 use crate::platform::ids::Ids;
 use crate::platform::lifecycle::Lifecycle;
+use crate::platform::metrics::Metrics;
 use crate::platform::postgres::{ConnInfo, EmbeddedCluster, Installations};
 use crate::platform::process::Processes;
 
@@ -78,6 +79,8 @@ pub struct AppState {
     pub health: HealthRegistry,
     /// What happens, told to this process' listeners.
     pub events: EventBus,
+    /// What Prometheus reads.
+    pub metrics: Metrics,
     /// How much each client may ask for.
     pub limits: Limits,
     /// What people can change.
@@ -90,6 +93,7 @@ impl AppState {
     /// Puts the services together. Touches neither network nor disk.
     pub fn new(parts: Parts) -> Self {
         let events = EventBus::default();
+        let metrics = Metrics::default();
         let vault = Vault::new(parts.master_key, parts.ids.clone(), parts.clock.clone());
         let settings = SettingsService::new(
             parts.db.clone(),
@@ -100,6 +104,7 @@ impl AppState {
         );
         let auth = AuthService::new(AuthParts {
             settings: settings.clone(),
+            metrics: metrics.clone(),
             db: parts.db.clone(),
             clock: parts.clock.clone(),
             ids: parts.ids.clone(),
@@ -118,6 +123,7 @@ impl AppState {
             lifecycle: parts.lifecycle,
             health: HealthRegistry::default(),
             events,
+            metrics,
             limits: Limits::new(parts.tuning.rates),
             settings,
             auth,

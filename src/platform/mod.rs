@@ -10,6 +10,7 @@ pub mod health;
 pub mod http;
 pub mod ids;
 pub mod lifecycle;
+pub mod metrics;
 pub mod postgres;
 pub mod process;
 pub mod telemetry;

@@ -7,6 +7,8 @@
 
 mod architecture;
 mod auth;
+mod headers;
+mod metrics;
 mod permissions;
 mod schema;
 mod support;

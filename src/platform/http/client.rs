@@ -14,7 +14,7 @@ use http::request::Parts;
 use http::{HeaderMap, header};
 use ipnet::IpNet;
 
-use super::ApiError;
+use super::{ApiError, headers};
 
 /// What is known of the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +110,11 @@ pub async fn identify(
             request.extensions_mut().insert(client);
             next.run(request).await
         }
-        Err(error) => error.into_response(),
+        Err(error) => {
+            let mut response = error.into_response();
+            headers::add(response.headers_mut(), true, false);
+            response
+        }
     }
 }
 

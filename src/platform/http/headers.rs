@@ -3,7 +3,7 @@
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::client::Client;
 
@@ -43,7 +43,12 @@ pub async fn secure(request: Request, next: Next) -> Response {
         .get::<Client>()
         .is_some_and(|client| client.is_https);
     let mut response = next.run(request).await;
-    let headers = response.headers_mut();
+    add(response.headers_mut(), is_api, is_https);
+    response
+}
+
+/// Adds the headers that are not there yet.
+pub fn add(headers: &mut HeaderMap, is_api: bool, is_https: bool) {
     for (name, value) in FIXED {
         headers.entry(name).or_insert(value);
     }
@@ -57,5 +62,4 @@ pub async fn secure(request: Request, next: Next) -> Response {
             .entry(header::CACHE_CONTROL)
             .or_insert(HeaderValue::from_static("no-store"));
     }
-    response
 }

@@ -127,6 +127,7 @@ impl AuthService {
         };
         if let Some(given) = claim.second_factor.filter(|_| user.has_totp()) {
             if matches!(given, SecondFactor::Missing) {
+                self.0.outcomes.count("second_factor_missing");
                 return Err(AuthError::TotpRequired);
             }
             if !self
@@ -139,6 +140,7 @@ impl AuthService {
             }
         }
         counters::set(&work.tx, claim.owner, Counter::default()).await?;
+        self.0.outcomes.count("right");
         Ok(Proven {
             user,
             work,
@@ -207,6 +209,7 @@ impl AuthService {
         claim: &Claim<'_>,
         reason: Reason,
     ) -> Result<(), AuthError> {
+        self.0.outcomes.count(reason.as_str());
         let id = claim.user.as_ref().map(|user| user.id);
         let name = claim.shown_name();
         let actor = claim.origin.actor(id, name);

@@ -5,6 +5,7 @@
 
 mod credentials;
 mod login;
+mod outcomes;
 mod password;
 mod rescue;
 mod second_factor;
@@ -28,6 +29,8 @@ pub use sessions::SessionView;
 pub use setup::{NewAdmin, SetupOffer};
 pub use subnets::SubnetChange;
 
+use outcomes::Outcomes;
+
 use super::current::CurrentUser;
 use super::error::AuthError;
 use super::hasher::Hasher;
@@ -45,6 +48,7 @@ use crate::platform::crypto::token;
 use crate::platform::db::Db;
 use crate::platform::events::EventBus;
 use crate::platform::ids::Ids;
+use crate::platform::metrics::Metrics;
 
 /// What the service is made of.
 pub struct AuthParts {
@@ -58,6 +62,8 @@ pub struct AuthParts {
     pub events: EventBus,
     /// What people can change.
     pub settings: SettingsService,
+    /// What Prometheus reads.
+    pub metrics: Metrics,
     /// bcrypt's cost in place of the setting, for tests only.
     pub bcrypt_cost: Option<u32>,
 }
@@ -72,6 +78,7 @@ struct Inner {
     ids: Ids,
     events: EventBus,
     settings: SettingsService,
+    outcomes: Outcomes,
     hasher: Hasher,
     live: LiveSessions,
     subnets: AllowedSubnets,
@@ -131,9 +138,17 @@ pub struct UserView {
 impl AuthService {
     /// Puts the service together. Touches no database; [`AuthService::load`] does.
     pub fn new(parts: AuthParts) -> Self {
+        let live = LiveSessions::default();
+        let counted = live.clone();
+        parts.metrics.gauge(
+            "flowkeep_sessions_live",
+            "Sessions that are live",
+            move || i64::try_from(counted.len()).unwrap_or(i64::MAX),
+        );
         Self(Arc::new(Inner {
+            outcomes: Outcomes::new(&parts.metrics),
             hasher: Hasher::new(parts.ids.clone()),
-            live: LiveSessions::default(),
+            live,
             subnets: AllowedSubnets::default(),
             unknown: UnknownNames::default(),
             stage: AtomicU8::new(STAGE_LOADING),
