@@ -2,5 +2,5 @@
 //! what its `mod.rs` exports.
 
 pub mod audit;
-pub mod auth;
+pub mod backups;
 pub mod settings;

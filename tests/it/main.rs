@@ -10,5 +10,6 @@ mod auth;
 mod headers;
 mod metrics;
 mod permissions;
+mod backups;
 mod schema;
 mod support;

@@ -172,3 +172,8 @@ fn sweep(dir: &Path) {
         }
     }
 }
+
+/// An empty database on a server of this major version.
+pub async fn empty_database_on(major: u32) -> ConnInfo {
+    create_database(&server(major).await, None).await
+}
