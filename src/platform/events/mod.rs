@@ -2,6 +2,7 @@
 //! listens in this process. The outbox row outlives a crash between the two.
 
 mod outbox;
+mod progress;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 pub use outbox::{mark_dispatched, record, undispatched};
+pub use progress::{Posted, ProgressBoard, Work};
 
 /// How much an event matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]

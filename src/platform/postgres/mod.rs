@@ -7,6 +7,7 @@ mod embedded;
 mod identity;
 mod installation;
 mod passfile;
+mod permissions;
 
 pub use cluster::{Cluster, ClusterError, ClusterSpec, Durability};
 pub use conninfo::{ConnInfo, ConnInfoError, Host};
@@ -14,3 +15,4 @@ pub use embedded::{EmbeddedCluster, EmbeddedError};
 pub use identity::unprivileged_identity;
 pub use installation::{Installation, Installations, MissingProgram, is_program};
 pub use passfile::PassFile;
+pub use permissions::{Unreadable, unreadable_tables};

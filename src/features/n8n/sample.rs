@@ -1,0 +1,75 @@
+//! The sample n8n that comes with Flowkeep: a small database that a real n8n 2.41 made.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{ConnectOptions, Connection};
+use tokio::io::AsyncWriteExt;
+
+use super::N8nError;
+use super::service::{N8nParts, N8nService};
+use crate::platform::postgres::{ConnInfo, EmbeddedCluster, Host};
+use crate::platform::process::{CommandSpec, Input};
+
+const DUMP: &[u8] = include_bytes!("../../../assets/sample/n8n-sample.dump");
+const KEY: &str = include_str!("../../../assets/sample/n8n-sample.key");
+const DATABASE: &str = "n8n_sample";
+const TIMEOUT: Duration = Duration::from_mins(2);
+
+/// Where the sample is and what opens it.
+pub(super) struct Sample {
+    pub url: SecretString,
+    pub key: SecretString,
+}
+
+/// Makes the sample's database anew.
+pub(super) async fn create(
+    embedded: &EmbeddedCluster,
+    parts: &N8nParts,
+) -> Result<Sample, N8nError> {
+    let admin = embedded.conninfo();
+    let target = admin.with_database(DATABASE);
+    let failed = |error: &dyn std::fmt::Display| N8nError::Sample(error.to_string());
+    let mut connection = admin.to_sqlx().connect().await.map_err(|error| failed(&error))?;
+    for sql in ["DROP DATABASE IF EXISTS n8n_sample WITH (FORCE)", "CREATE DATABASE n8n_sample"] {
+        sqlx::query(sql).execute(&mut connection).await.map_err(|error| failed(&error))?;
+    }
+    connection.close().await.map_err(|error| failed(&error))?;
+    let installation = parts.installations.newest_server()?;
+    let pass_file = N8nService::pass_file(parts, &target).map_err(|error| failed(&error))?;
+    let spec = CommandSpec::new(installation.program("pg_restore"))
+        .args(["--no-password", "--no-owner", "--no-acl", "--exit-on-error", "--single-transaction"])
+        .arg(format!("--dbname={}", target.to_libpq()))
+        .input(Input::Piped)
+        .discard_stdout();
+    let mut child = parts
+        .processes
+        .spawn(pass_file.apply(spec))
+        .await
+        .map_err(|error| failed(&error))?;
+    if let Some(mut stdin) = child.take_stdin() {
+        // When pg_restore gives up early, its own words say more than the broken pipe.
+        let _ = stdin.write_all(DUMP).await;
+        let _ = stdin.shutdown().await;
+    }
+    match tokio::time::timeout(TIMEOUT, child.wait()).await {
+        Ok(Ok((status, _))) if status.success() => {}
+        Ok(Ok((_, stderr))) => return Err(N8nError::Sample(stderr)),
+        Ok(Err(error)) => return Err(failed(&error)),
+        Err(_) => return Err(N8nError::Sample("pg_restore took too long".to_owned())),
+    }
+    Ok(Sample { url: url_of(&target), key: SecretString::from(KEY.trim().to_owned()) })
+}
+
+/// The URL that reads back as this.
+fn url_of(info: &ConnInfo) -> SecretString {
+    let Host::Socket(dir) = &info.host else { return SecretString::from(String::new()) };
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("host", &dir.to_string_lossy());
+    query.append_pair("port", &info.port.to_string());
+    query.append_pair("user", &info.user);
+    if let Some(password) = &info.password {
+        query.append_pair("password", password.expose_secret());
+    }
+    SecretString::from(format!("postgres:///{}?{}", info.database, query.finish()))
+}
