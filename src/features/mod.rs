@@ -2,5 +2,8 @@
 //! what its `mod.rs` exports.
 
 pub mod audit;
+pub mod auth;
 pub mod backups;
+pub mod n8n;
 pub mod settings;
+pub mod verification;

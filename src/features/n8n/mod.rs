@@ -14,4 +14,4 @@ pub use crypto::{KeyCheck, Keyring};
 pub use error::N8nError;
 pub use probe::{CredentialReport, N8nTables, check_credentials, find_tables, invalid_workflows, version};
 pub use routes::router;
-pub use service::{N8nService, N8nSource};
+pub use service::{N8nParts, N8nService, N8nSource, server_version};

@@ -3,6 +3,8 @@
 use secrecy::SecretString;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
+use crate::platform::postgres::quote_identifier;
+
 use super::crypto::{DeploymentKey, KeyCheck, Keyring};
 
 /// Where n8n's tables are: `DB_POSTGRESDB_SCHEMA` and `DB_TABLE_PREFIX`.
@@ -15,13 +17,8 @@ pub struct N8nTables {
 impl N8nTables {
     /// A table's whole name, quoted.
     pub fn name(&self, table: &str) -> String {
-        format!("{}.{}", quote(&self.schema), quote(&format!("{}{table}", self.prefix)))
+        format!("{}.{}", quote_identifier(&self.schema), quote_identifier(&format!("{}{table}", self.prefix)))
     }
-}
-
-/// Quotes an identifier.
-pub fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// Finds n8n's tables, whatever their schema and prefix. `None` when this is no n8n database.

@@ -16,3 +16,8 @@ pub use identity::unprivileged_identity;
 pub use installation::{Installation, Installations, MissingProgram, is_program};
 pub use passfile::PassFile;
 pub use permissions::{Unreadable, unreadable_tables};
+
+/// Quotes an identifier for SQL.
+pub fn quote_identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

@@ -1,0 +1,180 @@
+//! The backups that were made: listed, looked at, handed out, deleted.
+
+use std::path::{Path, PathBuf};
+
+use sea_orm::{ConnectionTrait, DbErr};
+use serde_json::{Value, json};
+
+use super::error::BackupError;
+use super::files::BackupFiles;
+use super::model::{Backup, BackupFile, TableCount};
+use super::service::BackupService;
+use super::store::{self, Filter};
+use crate::features::audit::{self, Action, Actor, Entry};
+use crate::platform::events::{self, Severity, Work};
+
+/// How things stand, for the first page.
+pub struct Overview {
+    pub last_good: Option<Backup>,
+    pub last_proven: Option<Backup>,
+    pub backups: i64,
+    pub stored_bytes: i64,
+    pub free_bytes: Option<u64>,
+    pub running_backups: usize,
+    pub running_verifications: usize,
+}
+
+impl BackupService {
+    pub(super) async fn list(
+        &self,
+        filter: &Filter,
+        before_id: Option<i64>,
+        limit: u64,
+    ) -> Result<Vec<Backup>, BackupError> {
+        Ok(store::list(self.parts.db.orm(), filter, before_id, limit).await?)
+    }
+
+    /// A backup by its number.
+    pub async fn get(&self, id: i32) -> Result<Backup, BackupError> {
+        store::get(self.parts.db.orm(), id).await?.ok_or(BackupError::NotFound(id))
+    }
+
+    pub(super) async fn tables(&self, id: i32) -> Result<Vec<TableCount>, BackupError> {
+        Ok(store::tables(self.parts.db.orm(), id).await?)
+    }
+
+    /// The newest good backup, of one kind or any.
+    pub async fn newest_good(&self, kind: Option<&str>) -> Result<Option<Backup>, BackupError> {
+        Ok(store::newest_good(self.parts.db.orm(), kind, false).await?)
+    }
+
+    /// Whether this is the newest good one of its kind, and whether it is the newest proven one.
+    pub(super) async fn standing(&self, backup: &Backup) -> Result<(bool, bool), BackupError> {
+        let kind = Some(backup.backup_type.as_str());
+        let good = store::newest_good(self.parts.db.orm(), kind, false).await?;
+        let proven = store::newest_good(self.parts.db.orm(), kind, true).await?;
+        let is = |other: Option<Backup>| other.is_some_and(|other| other.id == backup.id);
+        Ok((is(good), is(proven)))
+    }
+
+    /// A good backup's file and what must be in it.
+    pub async fn get_file(&self, id: i32) -> Result<BackupFile, BackupError> {
+        let backup = self.get(id).await?;
+        if backup.status != "success" || backup.deleted_at.is_some() {
+            return Err(BackupError::FileMissing(id));
+        }
+        let unsigned = |bytes: Option<i64>| u64::try_from(bytes.unwrap_or(0)).unwrap_or(0);
+        let version = backup.postgres_version.unwrap_or_default();
+        let major = version.split(|c: char| !c.is_ascii_digit()).next();
+        Ok(BackupFile {
+            id,
+            path: self.safe_path(&backup.filepath).ok_or(BackupError::FileMissing(id))?,
+            backup_type: backup.backup_type,
+            stored_bytes: unsigned(backup.compressed_size),
+            archive_bytes: unsigned(backup.file_size),
+            sha256: backup.checksum.unwrap_or_default(),
+            compression: backup.compression.unwrap_or_default(),
+            server_major: major.and_then(|major| major.parse().ok()).unwrap_or(0),
+            tables: self.tables(id).await?,
+        })
+    }
+
+    /// A path of the catalogue, if it is below the backup folder: the catalogue could be another
+    /// installation's, or tampered with.
+    fn safe_path(&self, path: &str) -> Option<PathBuf> {
+        let path = Path::new(path);
+        let is_plain = path.components().all(|part| !matches!(part, std::path::Component::ParentDir));
+        (is_plain && path.starts_with(self.files.root())).then(|| path.to_owned())
+    }
+
+    pub(super) fn is_file_present(&self, backup: &Backup) -> bool {
+        backup.status == "success"
+            && self.safe_path(&backup.filepath).is_some_and(|path| path.is_file())
+    }
+
+    /// The manifest beside a backup's file.
+    pub(super) fn manifest(&self, backup: &Backup) -> Option<super::Manifest> {
+        let path = self.safe_path(&backup.filepath)?;
+        BackupFiles::read_manifest(&path).ok().flatten()
+    }
+
+    /// A backup's file to hand out. Noted in the audit log.
+    pub(super) async fn download(&self, actor: &Actor, id: i32) -> Result<BackupFile, BackupError> {
+        let file = self.get_file(id).await?;
+        if !file.path.is_file() {
+            return Err(BackupError::FileMissing(id));
+        }
+        let tx = self.parts.db.begin().await?;
+        let entry = Entry::new(Action::BackupDownloaded).resource("backup", id);
+        audit::record(&tx, &self.parts.clock, actor, entry).await?;
+        tx.commit().await?;
+        Ok(file)
+    }
+
+    /// Deletes a backup's file and keeps its record.
+    pub(super) async fn delete(
+        &self,
+        actor: &Actor,
+        id: i32,
+        is_last_good_confirmed: bool,
+    ) -> Result<(), BackupError> {
+        let backup = self.get(id).await?;
+        if backup.deleted_at.is_some() {
+            return Ok(());
+        }
+        if backup.status == "running" || self.is_leased(id) {
+            return Err(BackupError::InUse(id));
+        }
+        let (is_last_good, is_last_proven) = self.standing(&backup).await?;
+        if (is_last_good || is_last_proven) && !is_last_good_confirmed {
+            return Err(BackupError::LastGood(id));
+        }
+        let tx = self.parts.db.begin().await?;
+        if !store::mark_deleted(&tx, id, "manual", self.parts.clock.now()).await? {
+            return Err(BackupError::InUse(id));
+        }
+        let facts = json!({ "id": id, "filename": backup.filename, "last_good": is_last_good });
+        let entry = Entry::new(Action::BackupDeleted).resource("backup", id);
+        let entry = entry.details(facts.clone());
+        audit::record(&tx, &self.parts.clock, actor, entry).await?;
+        let event = self.event("management.backup_deleted", Severity::Info, facts);
+        events::record(&tx, &event).await?;
+        tx.commit().await?;
+        self.parts.events.publish(event);
+        // Should this fail, the next start removes it: the row says that it is to go.
+        if let Some(path) = self.safe_path(&backup.filepath)
+            && let Err(error) = self.files.remove(&path)
+        {
+            tracing::error!(%error, backup.id = id, "cannot remove a deleted backup's file");
+        }
+        Ok(())
+    }
+
+    /// Notes what became of a verification, in the caller's transaction.
+    pub async fn note_verification(
+        &self,
+        tx: &impl ConnectionTrait,
+        id: i32,
+        status: &str,
+        details: Option<Value>,
+    ) -> Result<(), DbErr> {
+        let is_final = matches!(status, "passed" | "failed");
+        let at = is_final.then(|| self.parts.clock.now());
+        store::set_verification(tx, id, status, details, at).await
+    }
+
+    /// How things stand.
+    pub(super) async fn overview(&self) -> Result<Overview, BackupError> {
+        let db = self.parts.db.orm();
+        let (backups, stored_bytes) = store::totals(db).await?;
+        Ok(Overview {
+            last_good: store::newest_good(db, Some("postgres_n8n"), false).await?,
+            last_proven: store::newest_good(db, Some("postgres_n8n"), true).await?,
+            backups,
+            stored_bytes,
+            free_bytes: self.files.free_bytes().ok(),
+            running_backups: self.parts.board.running(Work::Backup).len(),
+            running_verifications: self.parts.board.running(Work::Verification).len(),
+        })
+    }
+}

@@ -1,0 +1,249 @@
+//! One run: claim the database, look before leaping, dump, publish, note the end.
+
+mod claim;
+mod dump;
+mod preflight;
+mod snapshot;
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::archive::{Compression, Snapshot};
+use super::error::{BackupError, Failure};
+use super::files::BackupFiles;
+use super::model::{BackupType, Trigger};
+use super::service::BackupService;
+use super::{Manifest, store};
+use crate::features::audit::{Action, Actor, Entry};
+use crate::features::n8n::N8nSource;
+use crate::platform::events::{Severity, Work};
+
+pub use claim::Claim;
+pub(super) use claim::is_lock_free;
+
+/// What somebody asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct RunRequest {
+    /// What to back up.
+    pub backup_type: BackupType,
+    /// How to compress; the settings' way if not said.
+    pub compression: Option<Compression>,
+    /// What set it off.
+    pub trigger: Trigger,
+}
+
+/// A run that was claimed.
+pub struct Job {
+    pub id: i32,
+    pub job_id: Uuid,
+    pub backup_type: BackupType,
+    pub compression: Compression,
+    pub source: N8nSource,
+    pub started_at: DateTime<Utc>,
+    pub filename: String,
+    pub claim: Claim,
+    pub cancel: CancellationToken,
+}
+
+impl BackupService {
+    /// Takes a job to its end and notes it. Never fails: what goes wrong is in the row.
+    pub(super) async fn execute(&self, mut job: Job) -> Result<(), Failure> {
+        tracing::info!(backup.id = job.id, kind = job.backup_type.as_str(), "backup started");
+        let outcome = self.attempt(&mut job).await;
+        let actor = Actor::system();
+        match &outcome {
+            Ok(manifest) => tracing::info!(
+                backup.id = job.id,
+                stored_bytes = manifest.stored_bytes,
+                duration_ms = (manifest.completed_at - manifest.started_at).num_milliseconds(),
+                "backup published"
+            ),
+            Err(failure) => {
+                tracing::error!(backup.id = job.id, code = failure.code, why = failure.message, "backup failed");
+                let noted = self.note_failure(&actor, job.id, 0, failure).await;
+                if let Err(error) = noted {
+                    // The row stays `running` without a lock: the next start settles it.
+                    tracing::error!(%error, backup.id = job.id, "cannot note the failure");
+                }
+            }
+        }
+        job.claim.release().await;
+        outcome.map(|_| ())
+    }
+
+    async fn attempt(&self, job: &mut Job) -> Result<Manifest, Failure> {
+        let posted = self.parts.board.post(Work::Backup, job.id, progress(job, "preflight", None));
+        let files = self.files.clone();
+        let plan = tokio::select! {
+            plan = self.preflight(job) => plan?,
+            () = job.cancel.cancelled() => return Err(self.stopped(job)),
+        };
+        let (partial, dumped) = self.dump(job, &plan, &posted).await?;
+        posted.update(progress(job, "publishing", None));
+        let manifest = Manifest {
+            format: super::manifest::FORMAT,
+            flowkeep_version: env!("CARGO_PKG_VERSION").to_owned(),
+            job_id: job.job_id,
+            backup_type: job.backup_type.as_str().to_owned(),
+            filename: job.filename.clone(),
+            sha256: dumped.summary.sha256.clone(),
+            stored_bytes: dumped.summary.stored_bytes,
+            archive_bytes: dumped.summary.archive_bytes,
+            compression: job.compression.name().to_owned(),
+            database: job.source.conninfo.database.clone(),
+            server_version: plan.server_version,
+            server_major: plan.server_major,
+            dump_version: dumped.summary.header.dump_version.clone(),
+            n8n_version: plan.n8n_version,
+            is_sample: job.source.is_sample,
+            started_at: job.started_at,
+            completed_at: self.parts.clock.now(),
+            tables: dumped.tables,
+        };
+        // Whoever cannot prove to be alive may not publish: somebody else may have settled the run.
+        if !job.claim.is_held().await {
+            return Err(lost_claim());
+        }
+        let path = files.final_path(job.backup_type, &job.filename);
+        let (summary, target, copy) = (dumped.summary, path.clone(), manifest.clone());
+        let published = tokio::task::spawn_blocking(move || {
+            files.publish(partial, &target, &copy, &summary)
+        });
+        published
+            .await
+            .map_err(|error| Failure::new("internal", error.to_string()))?
+            .map_err(|error| storage_failure(&error))?;
+        match self.note_success(&Actor::system(), job.id, 0, &manifest, Action::BackupSucceeded).await
+        {
+            Ok(true) => Ok(manifest),
+            Ok(false) => {
+                let _ = self.files.remove(&path);
+                Err(lost_claim())
+            }
+            // The file is whole and has its manifest: the next start takes it into the catalogue.
+            Err(error) => Err(Failure::new(
+                "database_unavailable",
+                format!("The backup is whole on disk, but the catalogue does not answer: {error}."),
+            )),
+        }
+    }
+
+    /// Why it was stopped: Flowkeep is stopping, somebody asked, or the proof of life was lost.
+    fn stopped(&self, job: &Job) -> Failure {
+        if job.claim.is_lost() {
+            lost_claim()
+        } else if self.parts.lifecycle.is_stopping() {
+            Failure::new("interrupted", "Flowkeep was stopped while the backup ran. Run it again.")
+        } else {
+            Failure::new("cancelled", "The backup was cancelled.")
+        }
+    }
+
+    /// Notes success with audit row and event in one transaction. False when it was settled.
+    pub(super) async fn note_success(
+        &self,
+        actor: &Actor,
+        id: i32,
+        epoch: i32,
+        manifest: &Manifest,
+        action: Action,
+    ) -> Result<bool, BackupError> {
+        let tx = self.parts.db.begin().await?;
+        if !store::succeed(&tx, id, epoch, manifest).await? {
+            return Ok(false);
+        }
+        let facts = json!({
+            "id": id, "backup_type": manifest.backup_type, "filename": manifest.filename,
+            "stored_bytes": manifest.stored_bytes, "rows": manifest.total_rows(),
+            "tables": manifest.tables.len(), "database": manifest.database,
+        });
+        let entry = Entry::new(action).resource("backup", id).details(facts.clone());
+        crate::features::audit::record(&tx, &self.parts.clock, actor, entry).await?;
+        let event = self.event("backup.success", Severity::Info, facts);
+        crate::platform::events::record(&tx, &event).await?;
+        tx.commit().await?;
+        self.parts.events.publish(event);
+        Ok(true)
+    }
+
+    /// Notes a failure with audit row and event in one transaction.
+    pub(super) async fn note_failure(
+        &self,
+        actor: &Actor,
+        id: i32,
+        epoch: i32,
+        failure: &Failure,
+    ) -> Result<(), BackupError> {
+        let tx = self.parts.db.begin().await?;
+        if store::fail(&tx, id, epoch, failure, self.parts.clock.now()).await? {
+            let facts = json!({ "id": id, "code": failure.code, "message": failure.message });
+            let entry = Entry::new(Action::BackupFailed).resource("backup", id);
+            let entry = entry.details(json!({ "code": failure.code }));
+            crate::features::audit::record(&tx, &self.parts.clock, actor, entry).await?;
+            let event = self.event("backup.failed", Severity::Error, facts);
+            crate::platform::events::record(&tx, &event).await?;
+            tx.commit().await?;
+            self.parts.events.publish(event);
+        }
+        Ok(())
+    }
+}
+
+fn lost_claim() -> Failure {
+    Failure::new(
+        "lost_claim",
+        "The connection to Flowkeep's own database broke while the backup ran, so it was not \
+         published. Run it again.",
+    )
+}
+
+/// In a user's words why a file could not be written.
+pub(super) fn storage_failure(error: &std::io::Error) -> Failure {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Failure::new(
+            "no_space",
+            "The backup disk is full. Nothing older was deleted; make room or choose another \
+             folder with FLOWKEEP_BACKUP_DIR.",
+        ),
+        ErrorKind::PermissionDenied => Failure::new(
+            "permission_denied",
+            format!("The backup folder cannot be written to: {error}. Give Flowkeep's user rights to it."),
+        ),
+        ErrorKind::ReadOnlyFilesystem => Failure::new(
+            "read_only",
+            "The backup disk became read-only. Look at the machine's log for a failing disk.",
+        ),
+        _ => Failure::new("storage_failed", format!("The backup could not be stored: {error}.")),
+    }
+}
+
+/// What watchers see.
+fn progress(
+    job: &Job,
+    phase: &str,
+    now: Option<(&Snapshot, u64, Duration, Option<u64>)>,
+) -> serde_json::Value {
+    let (snapshot, rate, elapsed, estimate) = match now {
+        Some((snapshot, rate, elapsed, estimate)) => (snapshot.clone(), rate, elapsed, estimate),
+        None => (Snapshot::default(), 0, Duration::ZERO, None),
+    };
+    json!({
+        "id": job.id,
+        "backup_type": job.backup_type.as_str(),
+        "phase": phase,
+        "archive_bytes": snapshot.archive_bytes,
+        "stored_bytes": snapshot.stored_bytes,
+        "bytes_per_second": rate,
+        "estimated_total_bytes": estimate,
+        "current_table": snapshot.current_table,
+        "rows": snapshot.rows,
+        "tables_done": snapshot.tables_done,
+        "tables_total": snapshot.tables_total,
+        "elapsed_ms": u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+    })
+}

@@ -1,0 +1,84 @@
+//! After a crash: each run that nobody is at work on any more is taken into the catalogue if its
+//! file is whole, and failed if not; what is left on disk goes.
+
+use std::path::PathBuf;
+
+use uuid::Uuid;
+
+use super::error::{BackupError, Failure};
+use super::files::BackupFiles;
+use super::model::Backup;
+use super::run::is_lock_free;
+use super::service::BackupService;
+use super::store;
+use crate::features::audit::{Action, Actor};
+
+impl BackupService {
+    /// Settles what a crash left, and removes what no row stands for. Safe at any time: runs that
+    /// are alive hold their lock.
+    pub async fn settle(&self) -> Result<(), BackupError> {
+        self.files.prepare().map_err(BackupError::Read)?;
+        for run in store::running(self.parts.db.orm()).await? {
+            if self.own_runs().contains(&run.id) {
+                continue;
+            }
+            let Some(job_id) = run.job_id else { continue };
+            if is_lock_free(self.parts.db.pool(), job_id).await.map_err(BackupError::Lock)? {
+                self.settle_run(&run, job_id).await?;
+            }
+        }
+        for (job_id, path) in self.files.partials().map_err(BackupError::Read)? {
+            if is_lock_free(self.parts.db.pool(), job_id).await.map_err(BackupError::Lock)? {
+                remove(path);
+            }
+        }
+        for path in store::deleted_paths(self.parts.db.orm()).await? {
+            let path = PathBuf::from(path);
+            if path.starts_with(self.files.root())
+                && let Err(error) = self.files.remove(&path)
+            {
+                tracing::error!(%error, "cannot remove a deleted backup's file");
+            }
+        }
+        Ok(())
+    }
+
+    async fn settle_run(&self, run: &Backup, job_id: Uuid) -> Result<(), BackupError> {
+        let path = PathBuf::from(&run.filepath);
+        let actor = Actor::system();
+        let whole = tokio::task::spawn_blocking({
+            let path = path.clone();
+            move || whole_file(&path, job_id)
+        });
+        if let Ok(Ok(Some(manifest))) = whole.await {
+            let action = Action::BackupAdopted;
+            if self.note_success(&actor, run.id, run.epoch, &manifest, action).await? {
+                tracing::info!(backup.id = run.id, "took a published backup into the catalogue");
+                return Ok(());
+            }
+        }
+        tracing::warn!(backup.id = run.id, "a crash cut this backup off");
+        self.files.remove(&path).map_err(BackupError::Read)?;
+        let failure = Failure::new(
+            "interrupted",
+            "Flowkeep ended while this backup ran. Nothing of it was kept; run it again.",
+        );
+        self.note_failure(&actor, run.id, run.epoch, &failure).await
+    }
+}
+
+/// The manifest of a published file whose bytes are what it says.
+fn whole_file(path: &std::path::Path, job_id: Uuid) -> std::io::Result<Option<super::Manifest>> {
+    let Some(manifest) = BackupFiles::read_manifest(path)? else { return Ok(None) };
+    let (sha256, stored_bytes) = BackupFiles::hash(path)?;
+    let is_whole = manifest.job_id == job_id
+        && manifest.sha256 == sha256
+        && manifest.stored_bytes == stored_bytes;
+    Ok(is_whole.then_some(manifest))
+}
+
+fn remove(path: PathBuf) {
+    if let Err(error) = std::fs::remove_file(&path) {
+        tracing::warn!(%error, "cannot remove what a crash left");
+    }
+}
