@@ -14,6 +14,8 @@ use crate::platform::postgres::EmbeddedCluster;
 
 /// The private PostgreSQL in `/api/health`.
 const EMBEDDED: &str = "embedded_postgres";
+/// The backup folder in `/api/health`.
+const STORAGE: &str = "storage";
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
@@ -107,7 +109,31 @@ async fn bring_up(state: AppState, listen: SocketAddr) {
     state
         .lifecycle
         .spawn("sessions", async move { auth.keep_up(stop).await });
+    settle(&state).await;
+    let (verifications, stop) = (state.verifications.clone(), state.lifecycle.soft().clone());
+    state.lifecycle.spawn(
+        "verifications",
+        async move { verifications.work(stop).await },
+    );
     watch_database(&state).await;
+}
+
+/// Puts what a crash left in order, and tells of events that nobody heard.
+async fn settle(state: &AppState) {
+    state.local_engine.remove_leftovers();
+    match state.backups.settle().await {
+        Ok(()) => state
+            .health
+            .set(STORAGE, PartStatus::Ok, "the backup folder can be written"),
+        Err(error) => {
+            tracing::error!(%error, "the backup folder cannot be used");
+            state.health.set(
+                STORAGE,
+                PartStatus::Down,
+                "the backup folder cannot be used",
+            );
+        }
+    }
 }
 
 /// Brings the tables up to date and reads what is answered from memory; without an administrator,

@@ -11,7 +11,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{AppState, docs, gate, health, metrics};
-use crate::features::{audit, auth, settings};
+use crate::features::{audit, auth, backups, n8n, settings, verification};
 use crate::platform::http::client::TrustedProxies;
 use crate::platform::http::{ApiError, client, csrf, headers, rate_limit, request_log, spa};
 use crate::platform::metrics::observe;
@@ -53,6 +53,9 @@ fn protected() -> OpenApiRouter<AppState> {
         .merge(auth::router())
         .merge(audit::router())
         .merge(settings::router())
+        .merge(n8n::router())
+        .merge(backups::router())
+        .merge(verification::router())
 }
 
 /// Routes that anybody can call, once Flowkeep is ready.

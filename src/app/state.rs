@@ -5,11 +5,14 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 
 use crate::features::auth::{AuthParts, AuthService};
+use crate::features::backups::{BackupFiles, BackupParts, BackupService};
+use crate::features::n8n::{N8nParts, N8nService};
 use crate::features::settings::{MasterKey, SettingsService, Vault};
+use crate::features::verification::{LocalEngine, VerificationParts, VerificationService};
 use crate::platform::clock::Clock;
 use crate::platform::config::Config;
 use crate::platform::db::Db;
-use crate::platform::events::EventBus;
+use crate::platform::events::{EventBus, ProgressBoard};
 use crate::platform::health::HealthRegistry;
 use crate::platform::http::rate_limit::{Limits, Rates};
 use crate::platform::ids::Ids;
@@ -87,6 +90,14 @@ pub struct AppState {
     pub settings: SettingsService,
     /// Signing in.
     pub auth: AuthService,
+    /// The n8n that is looked after.
+    pub n8n: N8nService,
+    /// Backups.
+    pub backups: BackupService,
+    /// Where backups are proven.
+    pub local_engine: LocalEngine,
+    /// Their proof.
+    pub verifications: VerificationService,
 }
 
 impl AppState {
@@ -111,6 +122,47 @@ impl AppState {
             events: events.clone(),
             bcrypt_cost: parts.tuning.bcrypt_cost,
         });
+        let n8n = N8nService::new(N8nParts {
+            settings: settings.clone(),
+            installations: Arc::clone(&parts.installations),
+            embedded: parts.embedded.clone(),
+            processes: parts.processes.clone(),
+            clock: parts.clock.clone(),
+            ids: parts.ids.clone(),
+        });
+        let backups = BackupService::new(
+            BackupParts {
+                db: parts.db.clone(),
+                own_database: parts.own_database.clone(),
+                n8n: n8n.clone(),
+                settings: settings.clone(),
+                installations: Arc::clone(&parts.installations),
+                processes: parts.processes.clone(),
+                clock: parts.clock.clone(),
+                ids: parts.ids.clone(),
+                lifecycle: parts.lifecycle.clone(),
+                events: events.clone(),
+                board: ProgressBoard::default(),
+            },
+            BackupFiles::new(parts.config.data.backup_dir()),
+        );
+        let local_engine = LocalEngine::new(
+            parts.config.data.data_dir.join("verify"),
+            Arc::clone(&parts.installations),
+            parts.processes.clone(),
+            parts.ids.clone(),
+        );
+        let verifications = VerificationService::new(VerificationParts {
+            db: parts.db.clone(),
+            backups: backups.clone(),
+            n8n: n8n.clone(),
+            settings: settings.clone(),
+            engine: Arc::new(local_engine.clone()),
+            processes: parts.processes.clone(),
+            clock: parts.clock.clone(),
+            ids: parts.ids.clone(),
+            events: events.clone(),
+        });
         Self {
             config: parts.config,
             db: parts.db,
@@ -127,6 +179,10 @@ impl AppState {
             limits: Limits::new(parts.tuning.rates),
             settings,
             auth,
+            n8n,
+            backups,
+            local_engine,
+            verifications,
         }
     }
 }

@@ -11,5 +11,6 @@ mod headers;
 mod metrics;
 mod permissions;
 mod backups;
+mod permissions;
 mod schema;
 mod support;

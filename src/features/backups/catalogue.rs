@@ -36,7 +36,9 @@ impl BackupService {
 
     /// A backup by its number.
     pub async fn get(&self, id: i32) -> Result<Backup, BackupError> {
-        store::get(self.parts.db.orm(), id).await?.ok_or(BackupError::NotFound(id))
+        store::get(self.parts.db.orm(), id)
+            .await?
+            .ok_or(BackupError::NotFound(id))
     }
 
     pub(super) async fn tables(&self, id: i32) -> Result<Vec<TableCount>, BackupError> {
@@ -68,7 +70,9 @@ impl BackupService {
         let major = version.split(|c: char| !c.is_ascii_digit()).next();
         Ok(BackupFile {
             id,
-            path: self.safe_path(&backup.filepath).ok_or(BackupError::FileMissing(id))?,
+            path: self
+                .safe_path(&backup.filepath)
+                .ok_or(BackupError::FileMissing(id))?,
             backup_type: backup.backup_type,
             stored_bytes: unsigned(backup.compressed_size),
             archive_bytes: unsigned(backup.file_size),
@@ -83,13 +87,17 @@ impl BackupService {
     /// installation's, or tampered with.
     fn safe_path(&self, path: &str) -> Option<PathBuf> {
         let path = Path::new(path);
-        let is_plain = path.components().all(|part| !matches!(part, std::path::Component::ParentDir));
+        let is_plain = path
+            .components()
+            .all(|part| !matches!(part, std::path::Component::ParentDir));
         (is_plain && path.starts_with(self.files.root())).then(|| path.to_owned())
     }
 
     pub(super) fn is_file_present(&self, backup: &Backup) -> bool {
         backup.status == "success"
-            && self.safe_path(&backup.filepath).is_some_and(|path| path.is_file())
+            && self
+                .safe_path(&backup.filepath)
+                .is_some_and(|path| path.is_file())
     }
 
     /// The manifest beside a backup's file.

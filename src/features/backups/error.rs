@@ -23,8 +23,10 @@ pub enum BackupError {
     #[error("the file of backup {0} is not there any more")]
     FileMissing(i32),
     /// It is the last one that is any good.
-    #[error("backup {0} is the newest good or proven one of its kind; deleting it leaves nothing \
-             newer to go back to. Confirm with confirm=last_good")]
+    #[error(
+        "backup {0} is the newest good or proven one of its kind; deleting it leaves nothing \
+             newer to go back to. Confirm with confirm=last_good"
+    )]
     LastGood(i32),
     /// It is being proven or restored.
     #[error("backup {0} is in use; try again when that is over")]
@@ -54,6 +56,9 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self {
+            code,
+            message: message.into(),
+        }
     }
 }

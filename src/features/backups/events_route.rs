@@ -91,9 +91,7 @@ fn follow(
 }
 
 /// A stream from a task that is dropped with it.
-fn async_stream<F, Fut>(
-    produce: F,
-) -> impl Stream<Item = Result<Event, Infallible>>
+fn async_stream<F, Fut>(produce: F) -> impl Stream<Item = Result<Event, Infallible>>
 where
     F: FnOnce(tokio::sync::mpsc::Sender<Event>) -> Fut,
     Fut: Future<Output = ()> + Send + 'static,
@@ -110,20 +108,32 @@ where
 }
 
 fn snapshot(board: &ProgressBoard) -> Event {
-    named("snapshot", &json!({
-        "backups": board.running(Work::Backup),
-        "verifications": board.running(Work::Verification),
-    }))
+    named(
+        "snapshot",
+        &json!({
+            "backups": board.running(Work::Backup),
+            "verifications": board.running(Work::Verification),
+        }),
+    )
 }
 
 fn finished(happened: &Happened) -> Option<Event> {
     let data = &happened.data;
     Some(match happened.event_type.as_str() {
-        "backup.success" => named("backup.finished", &json!({ "id": data["id"], "status": "success" })),
-        "backup.failed" => named("backup.finished", &json!({ "id": data["id"], "status": "failed" })),
-        "verification.passed" | "verification.failed" => named("verification.finished", &json!({
-            "id": data["id"], "backup_id": data["backup_id"], "status": data["status"],
-        })),
+        "backup.success" => named(
+            "backup.finished",
+            &json!({ "id": data["id"], "status": "success" }),
+        ),
+        "backup.failed" => named(
+            "backup.finished",
+            &json!({ "id": data["id"], "status": "failed" }),
+        ),
+        "verification.passed" | "verification.failed" => named(
+            "verification.finished",
+            &json!({
+                "id": data["id"], "backup_id": data["backup_id"], "status": data["status"],
+            }),
+        ),
         _ => return None,
     })
 }

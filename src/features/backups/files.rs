@@ -65,7 +65,12 @@ impl BackupFiles {
     ) -> String {
         let stamp = started_at.format("%Y%m%dT%H%M%SZ");
         let job = job_id.simple().to_string();
-        format!("{}-{stamp}-{}.dump{}", kind.file_prefix(), &job[..8], compression.suffix())
+        format!(
+            "{}-{stamp}-{}.dump{}",
+            kind.file_prefix(),
+            &job[..8],
+            compression.suffix()
+        )
     }
 
     /// Where a file of that name ends up.
@@ -79,7 +84,10 @@ impl BackupFiles {
             .into_iter()
             .chain(BackupType::ALL.iter().map(|kind| kind.as_str()))
         {
-            DirBuilder::new().recursive(true).mode(0o700).create(self.root.join(dir))?;
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(self.root.join(dir))?;
         }
         Ok(())
     }
@@ -92,10 +100,23 @@ impl BackupFiles {
 
     /// Opens a new file for a run.
     pub fn create_partial(&self, job_id: Uuid) -> io::Result<(PartialFile, File)> {
-        let path = self.root.join(PARTIAL_DIR).join(format!("{}.dump", job_id.simple()));
+        let path = self
+            .root
+            .join(PARTIAL_DIR)
+            .join(format!("{}.dump", job_id.simple()));
         let mut options = File::options();
-        let file = options.write(true).create_new(true).mode(0o600).open(&path)?;
-        Ok((PartialFile { path, is_published: false }, file))
+        let file = options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
+        Ok((
+            PartialFile {
+                path,
+                is_published: false,
+            },
+            file,
+        ))
     }
 
     /// Publishes a durable partial file under its final name, then its sidecars, each by the same
@@ -112,7 +133,9 @@ impl BackupFiles {
         partial.is_published = true;
         let published = sync_parent(final_path)
             .and_then(|()| self.write_sidecar(final_path, INDEX_SUFFIX, manifest.job_id, index))
-            .and_then(|()| self.write_sidecar(final_path, MANIFEST_SUFFIX, manifest.job_id, manifest));
+            .and_then(|()| {
+                self.write_sidecar(final_path, MANIFEST_SUFFIX, manifest.job_id, manifest)
+            });
         if published.is_err() {
             self.remove(final_path)?;
         }
@@ -126,8 +149,14 @@ impl BackupFiles {
         job_id: Uuid,
         content: &impl serde::Serialize,
     ) -> io::Result<()> {
-        let partial = self.root.join(PARTIAL_DIR).join(format!("{}{suffix}", job_id.simple()));
-        let partial = PartialFile { path: partial, is_published: false };
+        let partial = self
+            .root
+            .join(PARTIAL_DIR)
+            .join(format!("{}{suffix}", job_id.simple()));
+        let partial = PartialFile {
+            path: partial,
+            is_published: false,
+        };
         let mut options = File::options();
         let options = options.write(true).create(true).truncate(true).mode(0o600);
         let mut file = options.open(&partial.path)?;
@@ -211,5 +240,6 @@ fn sidecar(path: &Path, suffix: &str) -> PathBuf {
 }
 
 fn sync_parent(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
+    path.parent()
+        .map_or(Ok(()), |dir| File::open(dir)?.sync_all())
 }

@@ -200,7 +200,9 @@ impl From<Row> for Backup {
             n8n_version: row.n8n_version,
             table_count: row.table_count,
             row_count: row.total_rows,
-            verification_status: row.verification_status.unwrap_or_else(|| "pending".to_owned()),
+            verification_status: row
+                .verification_status
+                .unwrap_or_else(|| "pending".to_owned()),
             verification_date: row.verification_date,
             deleted_at: row.deleted_at,
             deleted_by: row.deleted_by,
@@ -251,8 +253,11 @@ async fn run_backup(
             level,
         )),
     };
-    let run =
-        RunRequest { backup_type: request.backup_type, compression, trigger: Trigger::Manual };
+    let run = RunRequest {
+        backup_type: request.backup_type,
+        compression,
+        trigger: Trigger::Manual,
+    };
     let id = backups.start(&user.actor(), run).await?;
     Ok((StatusCode::ACCEPTED, Json(RunBackupResponse { id })))
 }
@@ -264,11 +269,17 @@ async fn list_backups(
     _: CurrentUser,
     Query(query): Query<BackupQuery>,
 ) -> Result<Json<Page<Backup>>, ApiError> {
-    let page = PageRequest::try_from(&PageQuery { limit: query.limit, cursor: query.cursor })?;
+    let page = PageRequest::try_from(&PageQuery {
+        limit: query.limit,
+        cursor: query.cursor,
+    })?;
     if let Some(kind) = &query.backup_type
         && BackupType::find(kind).is_none()
     {
-        return Err(ApiError::invalid("backup_type", "must be postgres_n8n or postgres_mgmt"));
+        return Err(ApiError::invalid(
+            "backup_type",
+            "must be postgres_n8n or postgres_mgmt",
+        ));
     }
     let filter = Filter {
         backup_type: query.backup_type,
@@ -276,8 +287,12 @@ async fn list_backups(
         verification_status: query.verification_status,
         include_deleted: query.include_deleted.unwrap_or(false),
     };
-    let rows = backups.list(&filter, page.before_id, page.limit + 1).await?;
-    Ok(Json(Page::from_rows(rows, page.limit, |row| i64::from(row.id)).map(Backup::from)))
+    let rows = backups
+        .list(&filter, page.before_id, page.limit + 1)
+        .await?;
+    Ok(Json(
+        Page::from_rows(rows, page.limit, |row| i64::from(row.id)).map(Backup::from),
+    ))
 }
 
 /// Tell everything about a backup.
@@ -346,12 +361,19 @@ async fn download_manifest(
     request: Request,
 ) -> Result<Response, ApiError> {
     let file = backups.get_file(id).await?;
-    serve(&BackupFiles::manifest_path(&file.path), request, &format!("{}-m", file.sha256)).await
+    serve(
+        &BackupFiles::manifest_path(&file.path),
+        request,
+        &format!("{}-m", file.sha256),
+    )
+    .await
 }
 
 async fn serve(path: &std::path::Path, request: Request, tag: &str) -> Result<Response, ApiError> {
     let unreadable = |error: &(dyn std::error::Error + 'static)| ApiError::internal(error);
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
     let name = name.unwrap_or_default();
     let served = ServeFile::new_with_mime(path, &mime_guess::mime::APPLICATION_OCTET_STREAM)
         .oneshot(request)
@@ -361,11 +383,17 @@ async fn serve(path: &std::path::Path, request: Request, tag: &str) -> Result<Re
     let headers = response.headers_mut();
     // File names are made by us of letters, digits, dots and dashes.
     let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
-    headers.insert(header::CONTENT_DISPOSITION, disposition.map_err(|error| unreadable(&error))?);
+    headers.insert(
+        header::CONTENT_DISPOSITION,
+        disposition.map_err(|error| unreadable(&error))?,
+    );
     let tag = HeaderValue::from_str(&format!("\"{tag}\"")).map_err(|error| unreadable(&error))?;
     headers.insert(header::ETAG, tag);
     // The file is compressed already; the layer that compresses answers leaves it alone.
-    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("identity"));
+    headers.insert(
+        header::CONTENT_ENCODING,
+        HeaderValue::from_static("identity"),
+    );
     Ok(response)
 }
 
@@ -393,20 +421,44 @@ async fn get_overview(
     let source = n8n.source()?;
     let mut attention = Vec::new();
     let mut note = |code, severity, message: &str, action| {
-        attention.push(Attention { code, severity, message: message.to_owned(), action });
+        attention.push(Attention {
+            code,
+            severity,
+            message: message.to_owned(),
+            action,
+        });
     };
     match (&source, &seen.last_good, &seen.last_proven) {
-        (None, _, _) => note("n8n_not_connected", "info", "No n8n is connected yet.", "/n8n"),
+        (None, _, _) => note(
+            "n8n_not_connected",
+            "info",
+            "No n8n is connected yet.",
+            "/n8n",
+        ),
         (Some(_), None, _) => {
-            note("no_backup", "warning", "There is no backup of n8n yet.", "/backups");
+            note(
+                "no_backup",
+                "warning",
+                "There is no backup of n8n yet.",
+                "/backups",
+            );
         }
         (Some(_), Some(_), None) => {
-            note("nothing_proven", "warning", "No backup was proven to restore yet.", "/backups");
+            note(
+                "nothing_proven",
+                "warning",
+                "No backup was proven to restore yet.",
+                "/backups",
+            );
         }
         _ => {}
     }
-    if source.as_ref().is_some_and(|source| source.encryption_key.is_none()) {
-        let message = "n8n's encryption key is not saved: without it, restored credentials cannot be read.";
+    if source
+        .as_ref()
+        .is_some_and(|source| source.encryption_key.is_none())
+    {
+        let message =
+            "n8n's encryption key is not saved: without it, restored credentials cannot be read.";
         note("no_encryption_key", "warning", message, "/n8n");
     }
     Ok(Json(Overview {

@@ -83,7 +83,12 @@ impl Drop for FileLease {
 impl BackupService {
     /// Puts the service together. Touches neither network nor disk.
     pub fn new(parts: BackupParts, files: BackupFiles) -> Self {
-        Self { parts, files, running: Arc::default(), leased: Arc::default() }
+        Self {
+            parts,
+            files,
+            running: Arc::default(),
+            leased: Arc::default(),
+        }
     }
 
     /// Begins a run in the background. Returns its number.
@@ -117,8 +122,7 @@ impl BackupService {
         let source = self.source(request.backup_type)?;
         let identity = source.conninfo.identity_hash();
         let (job_id, started_at) = (self.parts.ids.uuid(), self.parts.clock.now());
-        let filename =
-            BackupFiles::file_name(request.backup_type, started_at, job_id, compression);
+        let filename = BackupFiles::file_name(request.backup_type, started_at, job_id, compression);
         let path = self.files.final_path(request.backup_type, &filename);
         let cancel = self.parts.lifecycle.soft().child_token();
         let options: PgConnectOptions = self.parts.own_database.to_sqlx();
@@ -152,7 +156,17 @@ impl BackupService {
         };
         self.running.lock().insert(id, cancel.clone());
         let RunRequest { backup_type, .. } = request;
-        Ok(Job { id, job_id, backup_type, compression, source, started_at, filename, claim, cancel })
+        Ok(Job {
+            id,
+            job_id,
+            backup_type,
+            compression,
+            source,
+            started_at,
+            filename,
+            claim,
+            cancel,
+        })
     }
 
     async fn note_start(
@@ -161,7 +175,9 @@ impl BackupService {
         run: &NewRun<'_>,
     ) -> Result<Option<i32>, BackupError> {
         let tx = self.parts.db.begin().await?;
-        let Some(id) = store::insert_run(&tx, run).await? else { return Ok(None) };
+        let Some(id) = store::insert_run(&tx, run).await? else {
+            return Ok(None);
+        };
         let facts = json!({ "id": id, "backup_type": run.backup_type, "trigger": run.trigger });
         let entry = Entry::new(Action::BackupRequested).resource("backup", id);
         let entry = entry.details(facts.clone());
@@ -193,21 +209,27 @@ impl BackupService {
 
     /// A compression by its name; the settings' level if none is given.
     pub fn named_compression(&self, name: &str, level: Option<i64>) -> Compression {
-        let chosen = level
-            .unwrap_or_else(|| self.parts.settings.integer(Key::BackupCompressionLevel));
+        let chosen =
+            level.unwrap_or_else(|| self.parts.settings.integer(Key::BackupCompressionLevel));
         match name {
             "gzip" if level.is_none() => Compression::Gzip { level: 6 },
-            "gzip" => Compression::Gzip { level: u32::try_from(chosen).unwrap_or(0) },
+            "gzip" => Compression::Gzip {
+                level: u32::try_from(chosen).unwrap_or(0),
+            },
             "none" => Compression::None,
-            _ => Compression::Zstd { level: i32::try_from(chosen).unwrap_or(0) },
+            _ => Compression::Zstd {
+                level: i32::try_from(chosen).unwrap_or(0),
+            },
         }
     }
 
     fn source(&self, kind: BackupType) -> Result<N8nSource, BackupError> {
         match kind {
-            BackupType::PostgresN8n => {
-                self.parts.n8n.source()?.ok_or(BackupError::N8n(N8nError::NotConfigured))
-            }
+            BackupType::PostgresN8n => self
+                .parts
+                .n8n
+                .source()?
+                .ok_or(BackupError::N8n(N8nError::NotConfigured)),
             BackupType::PostgresMgmt => Ok(N8nSource {
                 conninfo: self.parts.own_database.clone(),
                 encryption_key: None,
@@ -231,7 +253,10 @@ impl BackupService {
     /// Keeps a backup's file from being deleted.
     pub fn lease(&self, id: i32) -> FileLease {
         *self.leased.lock().entry(id).or_default() += 1;
-        FileLease { leased: Arc::clone(&self.leased), id }
+        FileLease {
+            leased: Arc::clone(&self.leased),
+            id,
+        }
     }
 
     pub(super) fn is_leased(&self, id: i32) -> bool {

@@ -23,12 +23,18 @@ impl BackupService {
                 continue;
             }
             let Some(job_id) = run.job_id else { continue };
-            if is_lock_free(self.parts.db.pool(), job_id).await.map_err(BackupError::Lock)? {
+            if is_lock_free(self.parts.db.pool(), job_id)
+                .await
+                .map_err(BackupError::Lock)?
+            {
                 self.settle_run(&run, job_id).await?;
             }
         }
         for (job_id, path) in self.files.partials().map_err(BackupError::Read)? {
-            if is_lock_free(self.parts.db.pool(), job_id).await.map_err(BackupError::Lock)? {
+            if is_lock_free(self.parts.db.pool(), job_id)
+                .await
+                .map_err(BackupError::Lock)?
+            {
                 remove(path);
             }
         }
@@ -52,8 +58,14 @@ impl BackupService {
         });
         if let Ok(Ok(Some(manifest))) = whole.await {
             let action = Action::BackupAdopted;
-            if self.note_success(&actor, run.id, run.epoch, &manifest, action).await? {
-                tracing::info!(backup.id = run.id, "took a published backup into the catalogue");
+            if self
+                .note_success(&actor, run.id, run.epoch, &manifest, action)
+                .await?
+            {
+                tracing::info!(
+                    backup.id = run.id,
+                    "took a published backup into the catalogue"
+                );
                 return Ok(());
             }
         }
@@ -69,7 +81,9 @@ impl BackupService {
 
 /// The manifest of a published file whose bytes are what it says.
 fn whole_file(path: &std::path::Path, job_id: Uuid) -> std::io::Result<Option<super::Manifest>> {
-    let Some(manifest) = BackupFiles::read_manifest(path)? else { return Ok(None) };
+    let Some(manifest) = BackupFiles::read_manifest(path)? else {
+        return Ok(None);
+    };
     let (sha256, stored_bytes) = BackupFiles::hash(path)?;
     let is_whole = manifest.job_id == job_id
         && manifest.sha256 == sha256

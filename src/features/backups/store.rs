@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, SqlErr, Statement, Value};
 use uuid::Uuid;
 
+use super::Manifest;
 use super::error::Failure;
 use super::model::{Backup, TableCount};
-use super::Manifest;
 
 const COLUMNS: &str = "id, backup_type, filename, filepath, storage_location, file_size, \
     compressed_size, compression, checksum, started_at, completed_at, duration_ms, status, \
@@ -34,10 +34,7 @@ pub struct NewRun<'a> {
 }
 
 /// Begins a run. `None` when its database has one already.
-pub async fn insert_run(
-    tx: &impl ConnectionTrait,
-    run: &NewRun<'_>,
-) -> Result<Option<i32>, DbErr> {
+pub async fn insert_run(tx: &impl ConnectionTrait, run: &NewRun<'_>) -> Result<Option<i32>, DbErr> {
     let sql = "INSERT INTO backup_history (backup_type, filename, filepath, compression, \
                started_at, status, job_id, source_identity, database_name, trigger, requested_by, \
                is_sample, created_at) VALUES ($1, $2, $3, $4, $5, 'running', $6, $7, $8, $9, $10, \
@@ -71,7 +68,9 @@ pub async fn running_for(
     source_identity: &str,
 ) -> Result<Option<i32>, DbErr> {
     let sql = "SELECT id FROM backup_history WHERE status = 'running' AND source_identity = $1";
-    let row = db.query_one_raw(statement(sql.to_owned(), vec![source_identity.into()])).await?;
+    let row = db
+        .query_one_raw(statement(sql.to_owned(), vec![source_identity.into()]))
+        .await?;
     row.map(|row| row.try_get("", "id")).transpose()
 }
 
@@ -111,14 +110,25 @@ pub async fn succeed(
         manifest.completed_at.into(),
         duration_ms.into(),
         i32::try_from(duration_ms / 1000).unwrap_or(i32::MAX).into(),
-        manifest.server_version.chars().take(20).collect::<String>().into(),
+        manifest
+            .server_version
+            .chars()
+            .take(20)
+            .collect::<String>()
+            .into(),
         manifest.n8n_version.clone().into(),
-        i32::try_from(manifest.tables.len()).unwrap_or(i32::MAX).into(),
+        i32::try_from(manifest.tables.len())
+            .unwrap_or(i32::MAX)
+            .into(),
         signed(manifest.total_rows()).into(),
         serde_json::Value::Object(counts).into(),
         tables.into(),
     ];
-    Ok(tx.execute_raw(statement(sql.to_owned(), values)).await?.rows_affected() == 1)
+    Ok(tx
+        .execute_raw(statement(sql.to_owned(), values))
+        .await?
+        .rows_affected()
+        == 1)
 }
 
 /// Marks a run failed. False when it was settled already.
@@ -133,22 +143,42 @@ pub async fn fail(
                completed_at = $5, verification_status = 'skipped', epoch = epoch + 1, \
                duration_ms = GREATEST(0, (EXTRACT(EPOCH FROM ($5 - started_at)) * 1000)::bigint) \
                WHERE id = $1 AND epoch = $2 AND status = 'running'";
-    let message = failure.message.chars().filter(|c| *c != '\0').take(4_000).collect::<String>();
-    let values =
-        vec![id.into(), epoch.into(), failure.code.into(), message.into(), at.into()];
-    Ok(tx.execute_raw(statement(sql.to_owned(), values)).await?.rows_affected() == 1)
+    let message = failure
+        .message
+        .chars()
+        .filter(|c| *c != '\0')
+        .take(4_000)
+        .collect::<String>();
+    let values = vec![
+        id.into(),
+        epoch.into(),
+        failure.code.into(),
+        message.into(),
+        at.into(),
+    ];
+    Ok(tx
+        .execute_raw(statement(sql.to_owned(), values))
+        .await?
+        .rows_affected()
+        == 1)
 }
 
 pub async fn get(db: &impl ConnectionTrait, id: i32) -> Result<Option<Backup>, DbErr> {
     let sql = format!("SELECT {COLUMNS} FROM backup_history WHERE id = $1");
-    Backup::find_by_statement(statement(sql, vec![id.into()])).one(db).await
+    Backup::find_by_statement(statement(sql, vec![id.into()]))
+        .one(db)
+        .await
 }
 
 /// The tables of a backup.
 pub async fn tables(db: &impl ConnectionTrait, id: i32) -> Result<Vec<TableCount>, DbErr> {
     let sql = "SELECT COALESCE(tables, '[]') AS tables FROM backup_history WHERE id = $1";
-    let row = db.query_one_raw(statement(sql.to_owned(), vec![id.into()])).await?;
-    let Some(row) = row else { return Ok(Vec::new()) };
+    let row = db
+        .query_one_raw(statement(sql.to_owned(), vec![id.into()]))
+        .await?;
+    let Some(row) = row else {
+        return Ok(Vec::new());
+    };
     let value: serde_json::Value = row.try_get("", "tables")?;
     serde_json::from_value(value).map_err(|error| DbErr::Json(error.to_string()))
 }
@@ -156,14 +186,18 @@ pub async fn tables(db: &impl ConnectionTrait, id: i32) -> Result<Vec<TableCount
 /// Every run that no end was noted for.
 pub async fn running(db: &impl ConnectionTrait) -> Result<Vec<Backup>, DbErr> {
     let sql = format!("SELECT {COLUMNS} FROM backup_history WHERE status = 'running' ORDER BY id");
-    Backup::find_by_statement(statement(sql, Vec::new())).all(db).await
+    Backup::find_by_statement(statement(sql, Vec::new()))
+        .all(db)
+        .await
 }
 
 /// Files of deleted backups, to be gone.
 pub async fn deleted_paths(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
     let sql = "SELECT filepath FROM backup_history WHERE deleted_at IS NOT NULL \
                AND status = 'success'";
-    let rows = db.query_all_raw(statement(sql.to_owned(), Vec::new())).await?;
+    let rows = db
+        .query_all_raw(statement(sql.to_owned(), Vec::new()))
+        .await?;
     rows.iter().map(|row| row.try_get("", "filepath")).collect()
 }
 
@@ -197,7 +231,9 @@ pub async fn list(
         before_id.into(),
         i64::try_from(limit).unwrap_or(i64::MAX).into(),
     ];
-    Backup::find_by_statement(statement(sql, values)).all(db).await
+    Backup::find_by_statement(statement(sql, values))
+        .all(db)
+        .await
 }
 
 /// The newest good backup of a kind, or the newest proven one.
@@ -213,14 +249,18 @@ pub async fn newest_good(
          AND verification_status IS DISTINCT FROM 'failed' ORDER BY started_at DESC LIMIT 1"
     );
     let values = vec![backup_type.map(str::to_owned).into(), is_proven.into()];
-    Backup::find_by_statement(statement(sql, values)).one(db).await
+    Backup::find_by_statement(statement(sql, values))
+        .one(db)
+        .await
 }
 
 /// How many good backups there are and what they take on disk, in bytes.
 pub async fn totals(db: &impl ConnectionTrait) -> Result<(i64, i64), DbErr> {
     let sql = "SELECT count(*) AS backups, COALESCE(sum(compressed_size), 0)::bigint AS bytes \
                FROM backup_history WHERE status = 'success' AND deleted_at IS NULL";
-    let row = db.query_one_raw(statement(sql.to_owned(), Vec::new())).await?;
+    let row = db
+        .query_one_raw(statement(sql.to_owned(), Vec::new()))
+        .await?;
     let row = row.ok_or_else(|| DbErr::RecordNotFound("totals".to_owned()))?;
     Ok((row.try_get("", "backups")?, row.try_get("", "bytes")?))
 }
@@ -235,7 +275,11 @@ pub async fn mark_deleted(
     let sql = "UPDATE backup_history SET deleted_at = $3, deleted_by = $2 \
                WHERE id = $1 AND deleted_at IS NULL AND status <> 'running'";
     let values = vec![id.into(), by.into(), at.into()];
-    Ok(tx.execute_raw(statement(sql.to_owned(), values)).await?.rows_affected() == 1)
+    Ok(tx
+        .execute_raw(statement(sql.to_owned(), values))
+        .await?
+        .rows_affected()
+        == 1)
 }
 
 /// Notes what became of a verification.
@@ -250,5 +294,7 @@ pub async fn set_verification(
                verification_details = COALESCE($3, verification_details), \
                verification_date = COALESCE($4, verification_date) WHERE id = $1";
     let values = vec![id.into(), status.into(), details.into(), at.into()];
-    tx.execute_raw(statement(sql.to_owned(), values)).await.map(|_| ())
+    tx.execute_raw(statement(sql.to_owned(), values))
+        .await
+        .map(|_| ())
 }

@@ -56,7 +56,10 @@ pub struct Keyring {
 impl Keyring {
     /// The instance key beside the rows of `deployment_key` (none on 1.x).
     pub fn new(instance_key: SecretString, rows: Vec<DeploymentKey>) -> Self {
-        Self { instance_key, keys: rows.into_iter().map(|row| (row.id.clone(), row)).collect() }
+        Self {
+            instance_key,
+            keys: rows.into_iter().map(|row| (row.id.clone(), row)).collect(),
+        }
     }
 
     /// Checks the key against the wrapped keys; `None` when there are none to check against.
@@ -70,11 +73,17 @@ impl Keyring {
             return None;
         }
         let wrapping = self.wrapping_key();
-        let failed = wrapped.iter().filter(|row| open_gcm(&wrapping, &row.value).is_none()).count();
+        let failed = wrapped
+            .iter()
+            .filter(|row| open_gcm(&wrapping, &row.value).is_none())
+            .count();
         Some(if failed == 0 {
             KeyCheck::Proven(format!("it opens {} of n8n's own keys", wrapped.len()))
         } else {
-            KeyCheck::Wrong(format!("it does not open {failed} of n8n's {} own keys", wrapped.len()))
+            KeyCheck::Wrong(format!(
+                "it does not open {failed} of n8n's {} own keys",
+                wrapped.len()
+            ))
         })
     }
 
@@ -90,11 +99,17 @@ impl Keyring {
     }
 
     fn open_prefixed(&self, id: &str, ciphertext: &str) -> Option<Zeroizing<Vec<u8>>> {
-        let row = self.keys.get(id).filter(|row| row.kind == "data_encryption")?;
+        let row = self
+            .keys
+            .get(id)
+            .filter(|row| row.kind == "data_encryption")?;
         let key = open_gcm(&self.wrapping_key(), &row.value)
             .or_else(|| open_cbc(self.instance_key.expose_secret(), &row.value))?;
         let text = std::str::from_utf8(&key).ok()?;
-        match hex::decode(text).ok().and_then(|key| <[u8; 32]>::try_from(key).ok()) {
+        match hex::decode(text)
+            .ok()
+            .and_then(|key| <[u8; 32]>::try_from(key).ok())
+        {
             Some(key) => open_gcm(&Zeroizing::new(key), ciphertext),
             None => open_cbc(text, ciphertext),
         }
@@ -107,7 +122,9 @@ impl Keyring {
 
 fn is_key_id(id: &str) -> bool {
     (1..=36).contains(&id.len())
-        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 /// base64( `Salted__` ‖ salt 8 ‖ ciphertext ). The key's characters count as Latin-1.
@@ -115,18 +132,30 @@ fn open_cbc(key: &str, data: &str) -> Option<Zeroizing<Vec<u8>>> {
     let bytes = STANDARD.decode(data.trim()).ok()?;
     let rest = bytes.strip_prefix(b"Salted__")?;
     let (salt, ciphertext) = rest.split_at_checked(8)?;
-    #[expect(clippy::cast_possible_truncation, reason = "Node's latin1 keeps the low byte")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "Node's latin1 keeps the low byte"
+    )]
     let mut secret: Zeroizing<Vec<u8>> =
         Zeroizing::new(key.encode_utf16().map(|unit| unit as u8).collect());
     secret.extend_from_slice(salt);
     let first = Md5::digest(&secret[..]);
-    let second = Md5::new().chain_update(first).chain_update(&secret[..]).finalize();
-    let third = Md5::new().chain_update(second).chain_update(&secret[..]).finalize();
+    let second = Md5::new()
+        .chain_update(first)
+        .chain_update(&secret[..])
+        .finalize();
+    let third = Md5::new()
+        .chain_update(second)
+        .chain_update(&secret[..])
+        .finalize();
     let mut aes_key = Zeroizing::new([0_u8; 32]);
     aes_key[..16].copy_from_slice(&first);
     aes_key[16..].copy_from_slice(&second);
     let decryptor = cbc::Decryptor::<aes::Aes256>::new_from_slices(&aes_key[..], &third).ok()?;
-    decryptor.decrypt_padded_vec::<Pkcs7>(ciphertext).ok().map(Zeroizing::new)
+    let mut buffer = Zeroizing::new(ciphertext.to_vec());
+    let length = decryptor.decrypt_padded::<Pkcs7>(&mut buffer).ok()?.len();
+    buffer.truncate(length);
+    Some(buffer)
 }
 
 /// base64( 0x01 ‖ salt 32 ‖ tag 16 ‖ ciphertext ); key and IV by HKDF-SHA256.
@@ -138,10 +167,18 @@ fn open_gcm(key: &[u8; 32], data: &str) -> Option<Zeroizing<Vec<u8>>> {
     }
     let (salt, tag) = head[1..].split_at(32);
     let mut derived = Zeroizing::new([0_u8; 44]);
-    Hkdf::<Sha256>::new(Some(salt), key).expand(GCM_INFO, &mut derived[..]).ok()?;
+    Hkdf::<Sha256>::new(Some(salt), key)
+        .expand(GCM_INFO, &mut derived[..])
+        .ok()?;
     let cipher = Aes256Gcm::new_from_slice(&derived[..32]).ok()?;
     let nonce: [u8; 12] = derived[32..].try_into().ok()?;
     let sealed = [ciphertext, tag].concat();
-    let payload = Payload { msg: &sealed, aad: b"" };
-    cipher.decrypt(&Nonce::from(nonce), payload).ok().map(Zeroizing::new)
+    let payload = Payload {
+        msg: &sealed,
+        aad: b"",
+    };
+    cipher
+        .decrypt(&Nonce::from(nonce), payload)
+        .ok()
+        .map(Zeroizing::new)
 }

@@ -13,8 +13,10 @@ pub enum N8nError {
     #[error("no n8n database is set yet; set it on the n8n page")]
     NotConfigured,
     /// The sample needs the private PostgreSQL.
-    #[error("the sample n8n lives in Flowkeep's private PostgreSQL, and DATABASE_URL names \
-             another server; connect your own n8n instead")]
+    #[error(
+        "the sample n8n lives in Flowkeep's private PostgreSQL, and DATABASE_URL names \
+             another server; connect your own n8n instead"
+    )]
     SampleUnavailable,
     /// The sample could not be made.
     #[error("the sample n8n could not be made: {0}")]

@@ -17,7 +17,11 @@ pub struct N8nTables {
 impl N8nTables {
     /// A table's whole name, quoted.
     pub fn name(&self, table: &str) -> String {
-        format!("{}.{}", quote_identifier(&self.schema), quote_identifier(&format!("{}{table}", self.prefix)))
+        format!(
+            "{}.{}",
+            quote_identifier(&self.schema),
+            quote_identifier(&format!("{}{table}", self.prefix))
+        )
     }
 }
 
@@ -32,8 +36,14 @@ pub async fn find_tables(connection: &mut PgConnection) -> sqlx::Result<Option<N
     let row = sqlx::query(sql).fetch_optional(connection).await?;
     Ok(row.map(|row| {
         let name: String = row.get("relname");
-        let prefix = name.strip_suffix("workflow_entity").unwrap_or_default().to_owned();
-        N8nTables { schema: row.get("nspname"), prefix }
+        let prefix = name
+            .strip_suffix("workflow_entity")
+            .unwrap_or_default()
+            .to_owned();
+        N8nTables {
+            schema: row.get("nspname"),
+            prefix,
+        }
     }))
 }
 
@@ -55,8 +65,9 @@ pub async fn version(connection: &mut PgConnection, tables: &N8nTables) -> sqlx:
             "SELECT concat_ws('.', major, minor, patch) FROM {} ORDER BY \"createdAt\" DESC, id DESC LIMIT 1",
             tables.name("instance_version_history")
         );
-        let found: Option<String> =
-            sqlx::query_scalar(AssertSqlSafe(sql)).fetch_optional(&mut *connection).await?;
+        let found: Option<String> = sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_optional(&mut *connection)
+            .await?;
         if let Some(version) = found {
             return Ok(version);
         }
@@ -75,8 +86,13 @@ pub async fn count(
     if !has_table(connection, tables, table).await? {
         return Ok(0);
     }
-    let sql = format!("SELECT count(*) FROM {} WHERE {condition}", tables.name(table));
-    sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(connection).await
+    let sql = format!(
+        "SELECT count(*) FROM {} WHERE {condition}",
+        tables.name(table)
+    );
+    sqlx::query_scalar(AssertSqlSafe(sql))
+        .fetch_one(connection)
+        .await
 }
 
 /// Workflows whose nodes or connections are not what n8n can read: their ids, and how many were
@@ -94,14 +110,15 @@ pub async fn invalid_workflows(
     while let Some(row) = futures_util::TryStreamExt::try_next(&mut rows).await? {
         seen += 1;
         let (nodes, connections): (String, String) = (row.get("nodes"), row.get("connections"));
-        let is_valid = serde_json::from_str::<Vec<serde_json::Map<_, _>>>(&nodes).is_ok_and(
-            |nodes: Vec<serde_json::Map<String, serde_json::Value>>| {
-                nodes.iter().all(|node| node.contains_key("type") && node.contains_key("name"))
-            },
-        ) && serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(
-            &connections,
-        )
-        .is_ok();
+        let is_valid =
+            serde_json::from_str::<Vec<serde_json::Map<_, _>>>(&nodes).is_ok_and(
+                |nodes: Vec<serde_json::Map<String, serde_json::Value>>| {
+                    nodes
+                        .iter()
+                        .all(|node| node.contains_key("type") && node.contains_key("name"))
+                },
+            ) && serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&connections)
+                .is_ok();
         if !is_valid {
             invalid.push(row.get("id"));
         }
@@ -132,7 +149,10 @@ pub async fn check_credentials(
             "SELECT id::text, type::text, value::text, algorithm::text FROM {}",
             tables.name("deployment_key")
         );
-        for row in sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut *connection).await? {
+        for row in sqlx::query(AssertSqlSafe(sql))
+            .fetch_all(&mut *connection)
+            .await?
+        {
             rows.push(DeploymentKey {
                 id: row.get("id"),
                 kind: row.get("type"),
@@ -142,18 +162,31 @@ pub async fn check_credentials(
         }
     }
     let ring = Keyring::new(key, rows);
-    let sql = format!("SELECT id::text, data::text FROM {}", tables.name("credentials_entity"));
-    let credentials = sqlx::query(AssertSqlSafe(sql)).fetch_all(connection).await?;
+    let sql = format!(
+        "SELECT id::text, data::text FROM {}",
+        tables.name("credentials_entity")
+    );
+    let credentials = sqlx::query(AssertSqlSafe(sql))
+        .fetch_all(connection)
+        .await?;
     let total = credentials.len();
     let unreadable: Vec<String> = credentials
         .iter()
         .filter(|row| !ring.opens_credential(row.get::<&str, _>("data")))
         .map(|row| row.get("id"))
         .collect();
-    let key = ring.check_wrapped().unwrap_or_else(|| match (total, unreadable.len()) {
-        (0, _) => KeyCheck::CannotProve("there is nothing encrypted to try it on".to_owned()),
-        (_, 0) => KeyCheck::Proven(format!("it opens all {total} credentials")),
-        (_, failed) => KeyCheck::Wrong(format!("it does not open {failed} of {total} credentials")),
-    });
-    Ok(CredentialReport { key, total, unreadable })
+    let key = ring
+        .check_wrapped()
+        .unwrap_or_else(|| match (total, unreadable.len()) {
+            (0, _) => KeyCheck::CannotProve("there is nothing encrypted to try it on".to_owned()),
+            (_, 0) => KeyCheck::Proven(format!("it opens all {total} credentials")),
+            (_, failed) => {
+                KeyCheck::Wrong(format!("it does not open {failed} of {total} credentials"))
+            }
+        });
+    Ok(CredentialReport {
+        key,
+        total,
+        unreadable,
+    })
 }

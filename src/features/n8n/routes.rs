@@ -18,7 +18,11 @@ use crate::platform::http::{ApiError, Json};
 /// The routes of the n8n connection.
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(get_n8n_connection, set_n8n_connection, delete_n8n_connection))
+        .routes(routes!(
+            get_n8n_connection,
+            set_n8n_connection,
+            delete_n8n_connection
+        ))
         .routes(routes!(test_n8n_connection))
         .routes(routes!(create_n8n_sample))
 }
@@ -130,9 +134,11 @@ impl From<TestReport> for N8nTestReport {
             active_workflow_count: number(|facts| facts.active_workflow_count),
             credential_count: number(|facts| facts.credential_count),
             execution_count: number(|facts| facts.execution_count),
-            client: report
-                .client
-                .map(|(path, version, major)| N8nClient { path, version, major }),
+            client: report.client.map(|(path, version, major)| N8nClient {
+                path,
+                version,
+                major,
+            }),
             key_check: report
                 .key_check
                 .map(|(outcome, detail)| N8nKeyCheck { outcome, detail }),
@@ -171,7 +177,9 @@ fn connection(n8n: &N8nService) -> Result<N8nConnection, N8nError> {
         is_configured: source.is_some(),
         is_sample: source.as_ref().is_some_and(|source| source.is_sample),
         sample_available: n8n.is_sample_available(),
-        has_encryption_key: source.as_ref().is_some_and(|source| source.encryption_key.is_some()),
+        has_encryption_key: source
+            .as_ref()
+            .is_some_and(|source| source.encryption_key.is_some()),
         database: source.map(|source| N8nDatabase {
             host: match &source.conninfo.host {
                 crate::platform::postgres::Host::Tcp(host) => host.clone(),
@@ -203,7 +211,8 @@ async fn set_n8n_connection(
     user: CurrentUser,
     Json(request): Json<SetN8nConnectionRequest>,
 ) -> Result<Json<N8nConnection>, ApiError> {
-    n8n.connect(&user.actor(), request.database_url, request.encryption_key).await?;
+    n8n.connect(&user.actor(), request.database_url, request.encryption_key)
+        .await?;
     Ok(Json(connection(&n8n)?))
 }
 
@@ -225,7 +234,9 @@ async fn test_n8n_connection(
     _: CurrentUser,
     Json(request): Json<TestN8nConnectionRequest>,
 ) -> Result<Json<N8nTestReport>, ApiError> {
-    let report = n8n.test(request.database_url, request.encryption_key).await?;
+    let report = n8n
+        .test(request.database_url, request.encryption_key)
+        .await?;
     Ok(Json(report.into()))
 }
 

@@ -30,15 +30,31 @@ pub(super) async fn create(
     let admin = embedded.conninfo();
     let target = admin.with_database(DATABASE);
     let failed = |error: &dyn std::fmt::Display| N8nError::Sample(error.to_string());
-    let mut connection = admin.to_sqlx().connect().await.map_err(|error| failed(&error))?;
-    for sql in ["DROP DATABASE IF EXISTS n8n_sample WITH (FORCE)", "CREATE DATABASE n8n_sample"] {
-        sqlx::query(sql).execute(&mut connection).await.map_err(|error| failed(&error))?;
+    let mut connection = admin
+        .to_sqlx()
+        .connect()
+        .await
+        .map_err(|error| failed(&error))?;
+    for sql in [
+        "DROP DATABASE IF EXISTS n8n_sample WITH (FORCE)",
+        "CREATE DATABASE n8n_sample",
+    ] {
+        sqlx::query(sql)
+            .execute(&mut connection)
+            .await
+            .map_err(|error| failed(&error))?;
     }
     connection.close().await.map_err(|error| failed(&error))?;
     let installation = parts.installations.newest_server()?;
     let pass_file = N8nService::pass_file(parts, &target).map_err(|error| failed(&error))?;
     let spec = CommandSpec::new(installation.program("pg_restore"))
-        .args(["--no-password", "--no-owner", "--no-acl", "--exit-on-error", "--single-transaction"])
+        .args([
+            "--no-password",
+            "--no-owner",
+            "--no-acl",
+            "--exit-on-error",
+            "--single-transaction",
+        ])
         .arg(format!("--dbname={}", target.to_libpq()))
         .input(Input::Piped)
         .discard_stdout();
@@ -58,12 +74,17 @@ pub(super) async fn create(
         Ok(Err(error)) => return Err(failed(&error)),
         Err(_) => return Err(N8nError::Sample("pg_restore took too long".to_owned())),
     }
-    Ok(Sample { url: url_of(&target), key: SecretString::from(KEY.trim().to_owned()) })
+    Ok(Sample {
+        url: url_of(&target),
+        key: SecretString::from(KEY.trim().to_owned()),
+    })
 }
 
 /// The URL that reads back as this.
 fn url_of(info: &ConnInfo) -> SecretString {
-    let Host::Socket(dir) = &info.host else { return SecretString::from(String::new()) };
+    let Host::Socket(dir) = &info.host else {
+        return SecretString::from(String::new());
+    };
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.append_pair("host", &dir.to_string_lossy());
     query.append_pair("port", &info.port.to_string());

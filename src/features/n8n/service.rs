@@ -45,8 +45,10 @@ pub struct N8nParts {
 #[derive(Clone)]
 pub struct N8nService {
     parts: N8nParts,
-    last_test: Arc<Mutex<Option<(DateTime<Utc>, TestReport)>>>,
+    last_test: Arc<Mutex<Option<LastTest>>>,
 }
+
+type LastTest = (DateTime<Utc>, TestReport);
 
 /// Where n8n's data is and what opens it.
 #[derive(Clone, Debug)]
@@ -99,20 +101,30 @@ pub struct Problem {
 
 impl Problem {
     fn error(code: &'static str, message: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { code, is_error: true, message: message.into(), remedy: remedy.into() }
+        Self {
+            code,
+            is_error: true,
+            message: message.into(),
+            remedy: remedy.into(),
+        }
     }
 }
 
 impl N8nService {
     /// Puts the service together.
     pub fn new(parts: N8nParts) -> Self {
-        Self { parts, last_test: Arc::default() }
+        Self {
+            parts,
+            last_test: Arc::default(),
+        }
     }
 
     /// The connection, if one is set.
     pub fn source(&self) -> Result<Option<N8nSource>, N8nError> {
         let settings = &self.parts.settings;
-        let Some(url) = settings.secret(Key::N8nDatabaseUrl)? else { return Ok(None) };
+        let Some(url) = settings.secret(Key::N8nDatabaseUrl)? else {
+            return Ok(None);
+        };
         Ok(Some(N8nSource {
             conninfo: ConnInfo::parse(url.expose_secret())?,
             encryption_key: settings.secret(Key::N8nEncryptionKey)?,
@@ -150,8 +162,13 @@ impl N8nService {
             let key = key.map(|key| json!(key.expose_secret()));
             changes.push((Key::N8nEncryptionKey, key));
         }
-        let entry = Entry::new(Action::N8nConnected).resource("n8n", "connection").details(details);
-        self.parts.settings.change(actor, changes, Some(entry)).await?;
+        let entry = Entry::new(Action::N8nConnected)
+            .resource("n8n", "connection")
+            .details(details);
+        self.parts
+            .settings
+            .change(actor, changes, Some(entry))
+            .await?;
         *self.last_test.lock() = None;
         Ok(())
     }
@@ -161,14 +178,21 @@ impl N8nService {
         let changes =
             [Key::N8nDatabaseUrl, Key::N8nEncryptionKey, Key::N8nIsSample].map(|key| (key, None));
         let entry = Entry::new(Action::N8nDisconnected).resource("n8n", "connection");
-        self.parts.settings.change(actor, changes.into(), Some(entry)).await?;
+        self.parts
+            .settings
+            .change(actor, changes.into(), Some(entry))
+            .await?;
         *self.last_test.lock() = None;
         Ok(())
     }
 
     /// Makes the sample n8n in the private PostgreSQL and connects to it.
     pub async fn create_sample(&self, actor: &Actor) -> Result<(), N8nError> {
-        let embedded = self.parts.embedded.as_ref().ok_or(N8nError::SampleUnavailable)?;
+        let embedded = self
+            .parts
+            .embedded
+            .as_ref()
+            .ok_or(N8nError::SampleUnavailable)?;
         let Sample { url, key } = sample::create(embedded, &self.parts).await?;
         let changes = vec![
             (Key::N8nDatabaseUrl, Some(json!(url.expose_secret()))),
@@ -176,7 +200,10 @@ impl N8nService {
             (Key::N8nIsSample, Some(json!(true))),
         ];
         let entry = Entry::new(Action::N8nSampleCreated).resource("n8n", "connection");
-        self.parts.settings.change(actor, changes, Some(entry)).await?;
+        self.parts
+            .settings
+            .change(actor, changes, Some(entry))
+            .await?;
         *self.last_test.lock() = None;
         Ok(())
     }
@@ -271,8 +298,14 @@ impl N8nService {
         }
         report.facts = Some(facts(connection, &tables, server_version, server_major).await?);
         report.key_check = Some(match key {
-            None => ("no_key", "No key was given, so the credentials cannot be checked.".to_owned()),
-            Some(key) => match probe::check_credentials(connection, &tables, key).await?.key {
+            None => (
+                "no_key",
+                "No key was given, so the credentials cannot be checked.".to_owned(),
+            ),
+            Some(key) => match probe::check_credentials(connection, &tables, key)
+                .await?
+                .key
+            {
                 KeyCheck::Proven(how) => ("proven", format!("The key is right: {how}.")),
                 KeyCheck::CannotProve(why) => ("cannot_prove", format!("Cannot tell: {why}.")),
                 KeyCheck::Wrong(how) => {
@@ -310,7 +343,8 @@ async fn facts(
         server_major,
         database_size_bytes: sqlx::query_scalar(size).fetch_one(&mut *connection).await?,
         workflow_count: probe::count(connection, tables, "workflow_entity", "TRUE").await?,
-        active_workflow_count: probe::count(connection, tables, "workflow_entity", "active").await?,
+        active_workflow_count: probe::count(connection, tables, "workflow_entity", "active")
+            .await?,
         credential_count: probe::count(connection, tables, "credentials_entity", "TRUE").await?,
         execution_count: probe::count(connection, tables, "execution_entity", "TRUE").await?,
     })
@@ -318,21 +352,26 @@ async fn facts(
 
 /// The server's version, whole and major.
 pub async fn server_version(connection: &mut PgConnection) -> sqlx::Result<(String, u32)> {
-    let version: String =
-        sqlx::query_scalar("SELECT current_setting('server_version')").fetch_one(&mut *connection).await?;
+    let version: String = sqlx::query_scalar("SELECT current_setting('server_version')")
+        .fetch_one(&mut *connection)
+        .await?;
     let number: String = sqlx::query_scalar("SELECT current_setting('server_version_num')")
         .fetch_one(connection)
         .await?;
     let major = number.parse::<u32>().map_or(0, |number| number / 10_000);
-    let version = version.split_whitespace().next().unwrap_or_default().to_owned();
+    let version = version
+        .split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .to_owned();
     Ok((version, major))
 }
 
 /// Connects, or says in a user's words why not.
 async fn connect(conninfo: &ConnInfo) -> Result<PgConnection, Problem> {
     let address = conninfo.address();
-    let attempt = conninfo.to_sqlx().connect();
-    let error = match tokio::time::timeout(CONNECT_TIMEOUT, attempt).await {
+    let options = conninfo.to_sqlx();
+    let error = match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
         Ok(Ok(connection)) => return Ok(connection),
         Ok(Err(error)) => error,
         Err(_) => {
@@ -343,16 +382,25 @@ async fn connect(conninfo: &ConnInfo) -> Result<PgConnection, Problem> {
             ));
         }
     };
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
     Err(match (code.as_deref(), &error) {
         (Some("28P01" | "28000"), _) => Problem::error(
             "access_denied",
-            format!("The server at {address} does not let {} in: {}.", conninfo.user, plain(&error)),
+            format!(
+                "The server at {address} does not let {} in: {}.",
+                conninfo.user,
+                plain(&error)
+            ),
             "Check user and password; n8n has them in DB_POSTGRESDB_USER and DB_POSTGRESDB_PASSWORD.",
         ),
         (Some("3D000"), _) => Problem::error(
             "no_database",
-            format!("The server at {address} has no database {}.", conninfo.database),
+            format!(
+                "The server at {address} has no database {}.",
+                conninfo.database
+            ),
             "Give the database that n8n's DB_POSTGRESDB_DATABASE names.",
         ),
         (_, sqlx::Error::Io(cause)) => Problem::error(
@@ -371,5 +419,7 @@ async fn connect(conninfo: &ConnInfo) -> Result<PgConnection, Problem> {
 
 /// The server's own words, without query or address.
 fn plain(error: &sqlx::Error) -> String {
-    error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
+    error
+        .as_database_error()
+        .map_or_else(|| error.to_string(), |error| error.message().to_owned())
 }

@@ -29,7 +29,10 @@ pub struct Posted {
 impl ProgressBoard {
     /// Puts work on the board until the result is dropped.
     pub fn post(&self, work: Work, id: i32, value: Value) -> Posted {
-        let posted = Posted { board: self.clone(), key: (work, id) };
+        let posted = Posted {
+            board: self.clone(),
+            key: (work, id),
+        };
         posted.update(value);
         posted
     }
@@ -37,7 +40,11 @@ impl ProgressBoard {
     /// What runs now.
     pub fn running(&self, work: Work) -> Vec<Value> {
         let board = self.0.read();
-        board.iter().filter(|((kind, _), _)| *kind == work).map(|(_, value)| value.clone()).collect()
+        board
+            .iter()
+            .filter(|((kind, _), _)| *kind == work)
+            .map(|(_, value)| value.clone())
+            .collect()
     }
 }
 

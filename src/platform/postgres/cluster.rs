@@ -345,6 +345,14 @@ impl Cluster {
         }
     }
 
+    /// Ends it at once; nothing in it is worth keeping.
+    pub async fn kill(mut self) {
+        self.child.kill().await;
+        if let Some(dir) = self.private_socket_dir.take() {
+            let _ = std::fs::remove_dir_all(dir);
+        }
+    }
+
     async fn wait_until_ready(&mut self) -> Result<(), ClusterError> {
         let options = self.conninfo.to_sqlx();
         let attempt = async {

@@ -52,7 +52,11 @@ impl Claim {
                 _ = stopped => {}
             }
         });
-        Ok(Self { connection, is_lost, stop: Some(stop) })
+        Ok(Self {
+            connection,
+            is_lost,
+            stop: Some(stop),
+        })
     }
 
     /// Whether the lock is still ours, asked of the server.
@@ -92,9 +96,14 @@ async fn watch(connection: &Mutex<Option<PgConnection>>, is_lost: &AtomicBool) {
 
 async fn ping(connection: &Mutex<Option<PgConnection>>) -> bool {
     let mut guard = connection.lock().await;
-    let Some(connection) = guard.as_mut() else { return false };
+    let Some(connection) = guard.as_mut() else {
+        return false;
+    };
     let ping = sqlx::query("SELECT 1").execute(connection);
-    matches!(tokio::time::timeout(Duration::from_secs(5), ping).await, Ok(Ok(_)))
+    matches!(
+        tokio::time::timeout(Duration::from_secs(5), ping).await,
+        Ok(Ok(_))
+    )
 }
 
 /// Whether nobody holds the lock of a run: whoever ran it is gone.

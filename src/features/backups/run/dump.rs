@@ -44,16 +44,23 @@ impl BackupService {
         let mut snapshot = HeldSnapshot::take(job, lock_wait).await?;
         let storage = |error: std::io::Error| storage_failure(&error);
         let (partial, file) = self.files.create_partial(job.job_id).map_err(storage)?;
-        let pass_file =
-            PassFile::create(&job.source.conninfo, self.files.root(), None, &self.parts.ids)
-                .map_err(storage)?;
+        let pass_file = PassFile::create(
+            &job.source.conninfo,
+            self.files.root(),
+            None,
+            &self.parts.ids,
+        )
+        .map_err(storage)?;
         let spec = CommandSpec::new(plan.installation.program("pg_dump"))
             .args(["--format=custom", "--compress=0", "--no-password"])
             .arg(format!("--snapshot={}", snapshot.id))
             .arg(format!("--lock-wait-timeout={lock_wait}s"))
             .arg(format!("--dbname={}", job.source.conninfo.to_libpq()));
         let unstarted = |error: &dyn std::fmt::Display| {
-            Failure::new("client_failed", format!("{error}. Reinstall PostgreSQL's client programs."))
+            Failure::new(
+                "client_failed",
+                format!("{error}. Reinstall PostgreSQL's client programs."),
+            )
         };
         let mut child = self
             .parts
@@ -71,7 +78,8 @@ impl BackupService {
             workers: std::thread::available_parallelism().map_or(1, |n| n.get().min(4)),
         };
         let watched = Arc::clone(&progress_handle);
-        let pipeline = tokio::task::spawn_blocking(move || store(output.into(), file, options, &watched));
+        let pipeline =
+            tokio::task::spawn_blocking(move || store(output.into(), file, options, &watched));
         let abort = AbortOnDrop(Arc::clone(&progress_handle));
         let counting = snapshot.count();
         let watching = self.watch(job, plan, &mut child, &progress_handle, posted, pipeline);
@@ -141,15 +149,27 @@ impl BackupService {
         if let Err(ArchiveError::Write(error)) = &stored {
             return Err(storage_failure(error));
         }
-        let (status, stderr) = ended.map_err(|error| Failure::new("client_failed", error.to_string()))?;
+        let (status, stderr) =
+            ended.map_err(|error| Failure::new("client_failed", error.to_string()))?;
         if !status.success() {
-            return Err(dump_failure(&describe_exit("pg_dump", status), &stderr, blocker.as_deref()));
+            return Err(dump_failure(
+                &describe_exit("pg_dump", status),
+                &stderr,
+                blocker.as_deref(),
+            ));
         }
         stored.map_err(|error| {
-            let said = if stderr.is_empty() { String::new() } else { format!(" It said: {stderr}") };
-            Failure::new("archive_damaged", format!(
-                "pg_dump ended well, but {error}. Reinstall PostgreSQL's client programs.{said}"
-            ))
+            let said = if stderr.is_empty() {
+                String::new()
+            } else {
+                format!(" It said: {stderr}")
+            };
+            Failure::new(
+                "archive_damaged",
+                format!(
+                    "pg_dump ended well, but {error}. Reinstall PostgreSQL's client programs.{said}"
+                ),
+            )
         })
     }
 }
@@ -188,13 +208,18 @@ fn compare(
     }
     let mut tables = Vec::new();
     for ((schema, name), expected) in counts {
-        let (found, archive_bytes) =
-            archived.get(&(schema.as_str(), name.as_str())).copied().unwrap_or_default();
+        let (found, archive_bytes) = archived
+            .get(&(schema.as_str(), name.as_str()))
+            .copied()
+            .unwrap_or_default();
         if found != *expected {
-            return Err(Failure::new("rows_differ", format!(
-                "The table {schema}.{name} had {expected} rows in the snapshot and the dump holds \
+            return Err(Failure::new(
+                "rows_differ",
+                format!(
+                    "The table {schema}.{name} had {expected} rows in the snapshot and the dump holds \
                  {found}. Run the backup again; if it stays so, check the database for damage."
-            )));
+                ),
+            ));
         }
         tables.push(TableCount {
             schema: schema.clone(),
@@ -209,28 +234,46 @@ fn compare(
 fn stalled(after: Duration, blocker: Option<&str>) -> Failure {
     let seconds = after.as_secs();
     match blocker {
-        Some(blocker) => Failure::new("lock_timeout", format!(
-            "No byte came for {seconds} s: the dump waits for a lock held by {blocker}."
-        )),
-        None => Failure::new("stalled", format!(
-            "No byte came from pg_dump for {seconds} s, so it was ended. Look at the database's load."
-        )),
+        Some(blocker) => Failure::new(
+            "lock_timeout",
+            format!("No byte came for {seconds} s: the dump waits for a lock held by {blocker}."),
+        ),
+        None => Failure::new(
+            "stalled",
+            format!(
+                "No byte came from pg_dump for {seconds} s, so it was ended. Look at the database's load."
+            ),
+        ),
     }
 }
 
 fn dump_failure(end: &str, stderr: &str, blocker: Option<&str>) -> Failure {
     let text = stderr.to_ascii_lowercase();
-    let held = blocker.map(|blocker| format!(" The lock is held by {blocker}.")).unwrap_or_default();
+    let held = blocker
+        .map(|blocker| format!(" The lock is held by {blocker}."))
+        .unwrap_or_default();
     if text.contains("lock timeout") || text.contains("could not obtain lock") {
-        Failure::new("lock_timeout", format!("A table stayed locked.{held} {end}: {stderr}"))
-    } else if text.contains("server closed the connection") || text.contains("terminating connection") {
-        Failure::new("server_closed", format!(
-            "The server closed the connection. Run the backup again when it is back. {end}: {stderr}"
-        ))
+        Failure::new(
+            "lock_timeout",
+            format!("A table stayed locked.{held} {end}: {stderr}"),
+        )
+    } else if text.contains("server closed the connection")
+        || text.contains("terminating connection")
+    {
+        Failure::new(
+            "server_closed",
+            format!(
+                "The server closed the connection. Run the backup again when it is back. {end}: {stderr}"
+            ),
+        )
     } else if text.contains("server version mismatch") {
         Failure::new("client_too_old", format!("{end}: {stderr}"))
     } else {
-        let words = if stderr.is_empty() { "it said nothing" } else { stderr };
+        let words = if stderr.is_empty() {
+            "it said nothing"
+        } else {
+            stderr
+        };
         Failure::new("client_failed", format!("{end}: {words}"))
     }
 }
@@ -242,7 +285,10 @@ async fn find_blocker(job: &Job) -> Option<String> {
                CROSS JOIN LATERAL unnest(pg_blocking_pids(w.pid)) AS p(pid) \
                JOIN pg_stat_activity b ON b.pid = p.pid \
                WHERE w.application_name = 'flowkeep' AND w.datname = current_database() LIMIT 1";
-    let row = sqlx::query(sql).fetch_optional(&mut connection).await.ok()??;
+    let row = sqlx::query(sql)
+        .fetch_optional(&mut connection)
+        .await
+        .ok()??;
     let _ = connection.close().await;
     let (pid, user, query): (i32, Option<String>, Option<String>) =
         (row.get(0), row.get(1), row.get(2));
@@ -264,7 +310,7 @@ impl Rate {
         }
         match self.window.front() {
             Some((first_at, first)) if at > *first_at => {
-                let millis = (at - *first_at).as_millis().max(1);
+                let millis = at.saturating_sub(*first_at).as_millis().max(1);
                 u64::try_from(u128::from(bytes - first) * 1000 / millis).unwrap_or(0)
             }
             _ => 0,

@@ -14,7 +14,6 @@ use uuid::Uuid;
 
 use super::archive::{Compression, Snapshot};
 use super::error::{BackupError, Failure};
-use super::files::BackupFiles;
 use super::model::{BackupType, Trigger};
 use super::service::BackupService;
 use super::{Manifest, store};
@@ -52,7 +51,11 @@ pub struct Job {
 impl BackupService {
     /// Takes a job to its end and notes it. Never fails: what goes wrong is in the row.
     pub(super) async fn execute(&self, mut job: Job) -> Result<(), Failure> {
-        tracing::info!(backup.id = job.id, kind = job.backup_type.as_str(), "backup started");
+        tracing::info!(
+            backup.id = job.id,
+            kind = job.backup_type.as_str(),
+            "backup started"
+        );
         let outcome = self.attempt(&mut job).await;
         let actor = Actor::system();
         match &outcome {
@@ -63,7 +66,12 @@ impl BackupService {
                 "backup published"
             ),
             Err(failure) => {
-                tracing::error!(backup.id = job.id, code = failure.code, why = failure.message, "backup failed");
+                tracing::error!(
+                    backup.id = job.id,
+                    code = failure.code,
+                    why = failure.message,
+                    "backup failed"
+                );
                 let noted = self.note_failure(&actor, job.id, 0, failure).await;
                 if let Err(error) = noted {
                     // The row stays `running` without a lock: the next start settles it.
@@ -76,7 +84,10 @@ impl BackupService {
     }
 
     async fn attempt(&self, job: &mut Job) -> Result<Manifest, Failure> {
-        let posted = self.parts.board.post(Work::Backup, job.id, progress(job, "preflight", None));
+        let posted = self
+            .parts
+            .board
+            .post(Work::Backup, job.id, progress(job, "preflight", None));
         let files = self.files.clone();
         let plan = tokio::select! {
             plan = self.preflight(job) => plan?,
@@ -110,14 +121,21 @@ impl BackupService {
         }
         let path = files.final_path(job.backup_type, &job.filename);
         let (summary, target, copy) = (dumped.summary, path.clone(), manifest.clone());
-        let published = tokio::task::spawn_blocking(move || {
-            files.publish(partial, &target, &copy, &summary)
-        });
+        let published =
+            tokio::task::spawn_blocking(move || files.publish(partial, &target, &copy, &summary));
         published
             .await
             .map_err(|error| Failure::new("internal", error.to_string()))?
             .map_err(|error| storage_failure(&error))?;
-        match self.note_success(&Actor::system(), job.id, 0, &manifest, Action::BackupSucceeded).await
+        match self
+            .note_success(
+                &Actor::system(),
+                job.id,
+                0,
+                &manifest,
+                Action::BackupSucceeded,
+            )
+            .await
         {
             Ok(true) => Ok(manifest),
             Ok(false) => {
@@ -137,7 +155,10 @@ impl BackupService {
         if job.claim.is_lost() {
             lost_claim()
         } else if self.parts.lifecycle.is_stopping() {
-            Failure::new("interrupted", "Flowkeep was stopped while the backup ran. Run it again.")
+            Failure::new(
+                "interrupted",
+                "Flowkeep was stopped while the backup ran. Run it again.",
+            )
         } else {
             Failure::new("cancelled", "The backup was cancelled.")
         }
@@ -161,7 +182,9 @@ impl BackupService {
             "stored_bytes": manifest.stored_bytes, "rows": manifest.total_rows(),
             "tables": manifest.tables.len(), "database": manifest.database,
         });
-        let entry = Entry::new(action).resource("backup", id).details(facts.clone());
+        let entry = Entry::new(action)
+            .resource("backup", id)
+            .details(facts.clone());
         crate::features::audit::record(&tx, &self.parts.clock, actor, entry).await?;
         let event = self.event("backup.success", Severity::Info, facts);
         crate::platform::events::record(&tx, &event).await?;
@@ -212,13 +235,18 @@ pub(super) fn storage_failure(error: &std::io::Error) -> Failure {
         ),
         ErrorKind::PermissionDenied => Failure::new(
             "permission_denied",
-            format!("The backup folder cannot be written to: {error}. Give Flowkeep's user rights to it."),
+            format!(
+                "The backup folder cannot be written to: {error}. Give Flowkeep's user rights to it."
+            ),
         ),
         ErrorKind::ReadOnlyFilesystem => Failure::new(
             "read_only",
             "The backup disk became read-only. Look at the machine's log for a failing disk.",
         ),
-        _ => Failure::new("storage_failed", format!("The backup could not be stored: {error}.")),
+        _ => Failure::new(
+            "storage_failed",
+            format!("The backup could not be stored: {error}."),
+        ),
     }
 }
 

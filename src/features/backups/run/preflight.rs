@@ -32,26 +32,37 @@ impl BackupService {
         files.prepare().map_err(|error| storage_failure(&error))?;
         let mut connection = connect(job).await?;
         let refused = |error: sqlx::Error| query_failure(&error);
-        let (server_version, server_major) =
-            n8n::server_version(&mut connection).await.map_err(refused)?;
+        let (server_version, server_major) = n8n::server_version(&mut connection)
+            .await
+            .map_err(refused)?;
         let installation = self
             .parts
             .installations
             .client_for(server_major)
             .map_err(|error| Failure::new("client_too_old", format!("Cannot dump: {error}.")))?
             .clone();
-        if let Some(table) = unreadable_tables(&mut connection).await.map_err(refused)?.first() {
+        if let Some(table) = unreadable_tables(&mut connection)
+            .await
+            .map_err(refused)?
+            .first()
+        {
             let (name, user) = (&table.table, &job.source.conninfo.user);
             return Err(if table.is_row_security {
-                Failure::new("row_security", format!(
-                    "Row security hides rows of {name} from {user}, so a dump would be incomplete. \
+                Failure::new(
+                    "row_security",
+                    format!(
+                        "Row security hides rows of {name} from {user}, so a dump would be incomplete. \
                      ALTER ROLE {user} BYPASSRLS, or connect as the owner of the tables."
-                ))
+                    ),
+                )
             } else {
-                Failure::new("no_permission", format!(
-                    "{user} may not read {name}. GRANT pg_read_all_data TO {user}, or connect as \
+                Failure::new(
+                    "no_permission",
+                    format!(
+                        "{user} may not read {name}. GRANT pg_read_all_data TO {user}, or connect as \
                      the owner of the tables."
-                ))
+                    ),
+                )
             });
         }
         let size: i64 = sqlx::query_scalar("SELECT pg_database_size(current_database())")
@@ -62,19 +73,30 @@ impl BackupService {
             match n8n::find_tables(&mut connection).await.map_err(refused)? {
                 Some(tables) => n8n::version(&mut connection, &tables).await.ok(),
                 None => {
-                    return Err(Failure::new("not_n8n", format!(
-                        "The database {} holds no n8n. Give the database that n8n's \
+                    return Err(Failure::new(
+                        "not_n8n",
+                        format!(
+                            "The database {} holds no n8n. Give the database that n8n's \
                          DB_POSTGRESDB_DATABASE names.",
-                        job.source.conninfo.database
-                    )));
+                            job.source.conninfo.database
+                        ),
+                    ));
                 }
             }
         } else {
             None
         };
         let _ = connection.close().await;
-        let estimate = self.check_space(job, u64::try_from(size).unwrap_or(0)).await?;
-        Ok(Plan { installation, server_version, server_major, n8n_version, estimate })
+        let estimate = self
+            .check_space(job, u64::try_from(size).unwrap_or(0))
+            .await?;
+        Ok(Plan {
+            installation,
+            server_version,
+            server_major,
+            n8n_version,
+            estimate,
+        })
     }
 
     /// Refuses when the last backup and a fifth more would not leave the reserve free. Without one
@@ -86,19 +108,30 @@ impl BackupService {
             .flatten()
             .filter(|last| last.is_sample == job.source.is_sample);
         let unsigned = |bytes: Option<i64>| bytes.and_then(|bytes| u64::try_from(bytes).ok());
-        let needed = match last.as_ref().and_then(|last| unsigned(last.compressed_size)) {
+        let needed = match last
+            .as_ref()
+            .and_then(|last| unsigned(last.compressed_size))
+        {
             Some(bytes) => bytes + bytes / 5,
             None => database_bytes / 2,
         };
         let reserve = self.parts.settings.integer(Key::BackupReserveMegabytes);
         let reserve = u64::try_from(reserve).unwrap_or(0) * 1_000_000;
-        let free = self.files.free_bytes().map_err(|error| storage_failure(&error))?;
+        let free = self
+            .files
+            .free_bytes()
+            .map_err(|error| storage_failure(&error))?;
         if free < needed + reserve {
-            return Err(Failure::new("no_space", format!(
-                "The backup disk has {} MB free; this backup needs about {} MB and must leave {} MB. \
+            return Err(Failure::new(
+                "no_space",
+                format!(
+                    "The backup disk has {} MB free; this backup needs about {} MB and must leave {} MB. \
                  Make room, or choose another folder with FLOWKEEP_BACKUP_DIR.",
-                free / 1_000_000, needed / 1_000_000, reserve / 1_000_000
-            )));
+                    free / 1_000_000,
+                    needed / 1_000_000,
+                    reserve / 1_000_000
+                ),
+            ));
         }
         Ok(last.and_then(|last| unsigned(last.file_size)))
     }
@@ -107,24 +140,33 @@ impl BackupService {
 /// Connects to the source.
 pub(super) async fn connect(job: &Job) -> Result<PgConnection, Failure> {
     let address = job.source.conninfo.address();
-    let attempt = job.source.conninfo.to_sqlx().connect();
-    match tokio::time::timeout(CONNECT_TIMEOUT, attempt).await {
+    let options = job.source.conninfo.to_sqlx();
+    match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
         Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => Err(Failure::new("cannot_connect", format!(
-            "Cannot connect to {address}: {}. Test the connection on the n8n page.",
-            words(&error)
-        ))),
-        Err(_) => Err(Failure::new("cannot_connect", format!(
-            "Nothing answers at {address}. Check host, port and firewall."
-        ))),
+        Ok(Err(error)) => Err(Failure::new(
+            "cannot_connect",
+            format!(
+                "Cannot connect to {address}: {}. Test the connection on the n8n page.",
+                words(&error)
+            ),
+        )),
+        Err(_) => Err(Failure::new(
+            "cannot_connect",
+            format!("Nothing answers at {address}. Check host, port and firewall."),
+        )),
     }
 }
 
 pub(super) fn query_failure(error: &sqlx::Error) -> Failure {
-    Failure::new("query_failed", format!("The database refused a question: {}.", words(error)))
+    Failure::new(
+        "query_failed",
+        format!("The database refused a question: {}.", words(error)),
+    )
 }
 
 /// The server's own words, without query or address.
 fn words(error: &sqlx::Error) -> String {
-    error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
+    error
+        .as_database_error()
+        .map_or_else(|| error.to_string(), |error| error.message().to_owned())
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
-use super::preflight::query_failure;
 use super::Job;
+use super::preflight::query_failure;
 use crate::features::backups::error::Failure;
 use crate::platform::postgres::quote_identifier;
 
@@ -27,7 +27,10 @@ impl HeldSnapshot {
              SET idle_in_transaction_session_timeout = 0; \
              BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
         );
-        sqlx::raw_sql(AssertSqlSafe(setup)).execute(&mut connection).await.map_err(refused)?;
+        sqlx::raw_sql(AssertSqlSafe(setup))
+            .execute(&mut connection)
+            .await
+            .map_err(refused)?;
         let id = sqlx::query_scalar("SELECT pg_export_snapshot()")
             .fetch_one(&mut connection)
             .await

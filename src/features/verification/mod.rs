@@ -1,0 +1,28 @@
+//! Proof: a backup is restored into a throwaway PostgreSQL of the same major version, and every
+//! table must hold exactly the rows that were counted when it was made. For n8n, its workflows must
+//! be readable and the saved key must open its credentials.
+//!
+//! A backup that is bad and one that could not be tried are different outcomes: only the first
+//! says anything about the backup.
+//!
+//! Owns the table `verification_runs`.
+
+mod checks;
+mod engine;
+mod error;
+mod local;
+mod outcome;
+mod prove;
+mod restore;
+mod routes;
+mod service;
+mod store;
+mod worker;
+
+pub use engine::{EngineError, ThrowawayServer, VerificationEngine};
+pub use error::VerificationError;
+pub use local::LocalEngine;
+pub use outcome::{Check, CheckStatus, Mismatch, Outcome, Verdict};
+pub use prove::{Proof, Prover, Subject};
+pub use routes::router;
+pub use service::{VerificationParts, VerificationService};

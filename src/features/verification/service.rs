@@ -1,0 +1,112 @@
+//! The use cases, one method each; the work itself is in `worker` and `prove`.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use tokio::sync::Notify;
+
+use super::engine::VerificationEngine;
+use super::error::VerificationError;
+use super::prove::Prover;
+use super::store::{self, Run};
+use crate::features::audit::{self, Action, Actor, Entry};
+use crate::features::backups::BackupService;
+use crate::features::n8n::N8nService;
+use crate::features::settings::SettingsService;
+use crate::platform::clock::Clock;
+use crate::platform::db::Db;
+use crate::platform::events::EventBus;
+use crate::platform::ids::Ids;
+use crate::platform::process::Processes;
+
+/// What the service is made of.
+#[derive(Clone)]
+pub struct VerificationParts {
+    /// Flowkeep's own database.
+    pub db: Db,
+    /// The backups.
+    pub backups: BackupService,
+    /// The n8n whose key opens the credentials.
+    pub n8n: N8nService,
+    /// Whether every backup is proven, and for how long.
+    pub settings: SettingsService,
+    /// Where to restore.
+    pub engine: Arc<dyn VerificationEngine>,
+    /// Runs programs.
+    pub processes: Processes,
+    /// Time.
+    pub clock: Clock,
+    /// Randomness.
+    pub ids: Ids,
+    /// Who is told what happened.
+    pub events: EventBus,
+}
+
+/// Verifications. Cheap to clone.
+#[derive(Clone)]
+pub struct VerificationService {
+    pub(super) parts: VerificationParts,
+    pub(super) queued: Arc<Notify>,
+}
+
+impl VerificationService {
+    /// Puts the service together.
+    pub fn new(parts: VerificationParts) -> Self {
+        Self {
+            parts,
+            queued: Arc::default(),
+        }
+    }
+
+    /// Proves backups outside the queue.
+    pub fn prover(&self) -> Prover {
+        Prover {
+            engine: Arc::clone(&self.parts.engine),
+            processes: self.parts.processes.clone(),
+            ids: self.parts.ids.clone(),
+        }
+    }
+
+    /// Queues a verification of a backup, or of the newest good one. Returns its number.
+    pub async fn request(
+        &self,
+        actor: &Actor,
+        backup_id: Option<i32>,
+        trigger: &str,
+    ) -> Result<i32, VerificationError> {
+        let backup_id = if let Some(id) = backup_id {
+            id
+        } else {
+            let newest = self.parts.backups.newest_good(None).await?;
+            newest.ok_or(VerificationError::NoBackup)?.id
+        };
+        // Refuses what has no file.
+        self.parts.backups.get_file(backup_id).await?;
+        let tx = self.parts.db.begin().await?;
+        let (now, engine) = (self.parts.clock.now(), self.parts.engine.name());
+        let queued = store::enqueue(&tx, backup_id, trigger, actor.user_id, engine, now).await?;
+        let id = queued.ok_or(VerificationError::AlreadyRunning(backup_id))?;
+        let entry = Entry::new(Action::VerificationRequested).resource("backup", backup_id);
+        let entry = entry.details(json!({ "verification_id": id, "trigger": trigger }));
+        audit::record(&tx, &self.parts.clock, actor, entry).await?;
+        tx.commit().await?;
+        self.queued.notify_one();
+        Ok(id)
+    }
+
+    pub(super) async fn get(&self, id: i32) -> Result<Run, VerificationError> {
+        store::get(self.parts.db.orm(), id)
+            .await?
+            .ok_or(VerificationError::NotFound(id))
+    }
+
+    pub(super) async fn list(
+        &self,
+        backup_id: Option<i32>,
+        status: Option<String>,
+        before_id: Option<i64>,
+        limit: u64,
+    ) -> Result<Vec<Run>, VerificationError> {
+        Ok(store::list(self.parts.db.orm(), backup_id, status, before_id, limit).await?)
+    }
+}

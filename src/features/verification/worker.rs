@@ -1,0 +1,232 @@
+//! Takes queued verifications one after another, each under a lease that is prolonged while it
+//! runs. What a crash cut off is tried once more.
+
+use std::time::{Duration, Instant};
+
+use chrono::TimeDelta;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::error::VerificationError;
+use super::outcome::{Outcome, Verdict};
+use super::prove::{Proof, Subject};
+use super::service::VerificationService;
+use super::store::{self, Run};
+use crate::features::audit::{self, Action, Actor, Entry};
+use crate::features::settings::Key;
+use crate::platform::events::{self, Event, Severity, Work};
+
+const LEASE: TimeDelta = TimeDelta::seconds(60);
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Also without being told, the queue is looked at this often.
+const POLL: Duration = Duration::from_secs(30);
+
+impl VerificationService {
+    /// Works until `stop`. Run it once in the process that serves.
+    pub async fn work(&self, stop: CancellationToken) {
+        let mut happened = self.parts.events.subscribe();
+        if let Err(error) = self.begin().await {
+            tracing::error!(%error, "cannot settle verifications");
+        }
+        loop {
+            if stop.is_cancelled() {
+                return;
+            }
+            match self.take_one(&stop).await {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) => tracing::warn!(%error, "cannot look at the verification queue"),
+            }
+            tokio::select! {
+                () = self.queued.notified() => {}
+                _ = happened.recv() => {}
+                () = tokio::time::sleep(POLL) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    async fn begin(&self) -> Result<(), VerificationError> {
+        store::expire_all(self.parts.db.orm()).await?;
+        Ok(())
+    }
+
+    /// Proves the oldest queued backup. Returns whether there was one.
+    async fn take_one(&self, stop: &CancellationToken) -> Result<bool, VerificationError> {
+        if self.parts.settings.boolean(Key::VerifyAfterBackup) {
+            for backup_id in store::unproven(self.parts.db.orm()).await? {
+                match self
+                    .request(&Actor::system(), Some(backup_id), "after_backup")
+                    .await
+                {
+                    Ok(_) | Err(VerificationError::AlreadyRunning(_)) => {}
+                    Err(error) => tracing::warn!(%error, backup_id, "cannot queue a verification"),
+                }
+            }
+        }
+        let now = self.parts.clock.now();
+        let tx = self.parts.db.begin().await?;
+        for run in store::settle_expired(&tx, now).await? {
+            self.parts
+                .backups
+                .note_verification(&tx, run.backup_id, "skipped", None)
+                .await?;
+        }
+        let claimed = store::claim(&tx, now, now + LEASE).await?;
+        if let Some(run) = &claimed {
+            self.parts
+                .backups
+                .note_verification(&tx, run.backup_id, "running", None)
+                .await?;
+            let facts = json!({ "id": run.id, "backup_id": run.backup_id });
+            events::record(
+                &tx,
+                &self.event("verification.started", Severity::Info, facts),
+            )
+            .await?;
+        }
+        tx.commit().await?;
+        let Some(run) = claimed else { return Ok(false) };
+        self.prove_run(&run, stop).await?;
+        Ok(true)
+    }
+
+    async fn prove_run(
+        &self,
+        run: &Run,
+        stop: &CancellationToken,
+    ) -> Result<(), VerificationError> {
+        let _lease = self.parts.backups.lease(run.backup_id);
+        let subject = match self.subject(run.backup_id).await {
+            Ok(subject) => subject,
+            Err(error) => {
+                let remedy = "Choose a backup whose file is there.".to_owned();
+                let outcome = Outcome::begin().give_up("file_missing", error.to_string(), remedy);
+                return self.note(run, &outcome, 0).await;
+            }
+        };
+        let started = Instant::now();
+        let facts = |proof: Proof| {
+            json!({
+                "id": run.id, "backup_id": run.backup_id, "phase": proof.phase,
+                "bytes_done": proof.bytes_done, "bytes_total": subject.archive_bytes,
+                "elapsed_ms": u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            })
+        };
+        let first = Proof {
+            phase: "checksum",
+            bytes_done: 0,
+        };
+        let posted = self
+            .parts
+            .backups
+            .board()
+            .post(Work::Verification, run.id, facts(first));
+        let prover = self.prover();
+        let limit = self.parts.settings.integer(Key::VerificationTimeoutMinutes);
+        let limit = Duration::from_mins(u64::try_from(limit).unwrap_or(120));
+        let proving = prover.prove(&subject, |proof| posted.update(facts(proof)));
+        tokio::pin!(proving);
+        let mut heartbeat = tokio::time::interval(HEARTBEAT);
+        let outcome = loop {
+            tokio::select! {
+                outcome = &mut proving => break outcome,
+                _ = heartbeat.tick() => {
+                    let until = self.parts.clock.now() + LEASE;
+                    let is_ours = store::prolong(self.parts.db.orm(), run.id, run.epoch, until).await;
+                    if matches!(is_ours, Ok(false)) {
+                        return Ok(());
+                    }
+                }
+                () = tokio::time::sleep(limit.saturating_sub(started.elapsed())) => {
+                    break Outcome::begin().give_up(
+                        "timeout",
+                        format!("The verification took longer than {} minutes.", limit.as_secs() / 60),
+                        "Raise the time limit in the settings.".to_owned(),
+                    );
+                }
+                // The row stays `running`: the next start puts it back into the queue.
+                () = stop.cancelled() => return Ok(()),
+            }
+        };
+        self.note(run, &outcome, subject.tables.len()).await
+    }
+
+    /// What has to be in a backup.
+    pub async fn subject(&self, backup_id: i32) -> Result<Subject, VerificationError> {
+        let file = self.parts.backups.get_file(backup_id).await?;
+        let is_n8n = file.backup_type == "postgres_n8n";
+        let source = if is_n8n {
+            self.parts.n8n.source().ok().flatten()
+        } else {
+            None
+        };
+        Ok(Subject {
+            path: file.path,
+            sha256: Some(file.sha256),
+            stored_bytes: Some(file.stored_bytes),
+            archive_bytes: file.archive_bytes,
+            compression: file.compression,
+            server_major: file.server_major,
+            tables: file.tables,
+            is_n8n,
+            encryption_key: source.and_then(|source| source.encryption_key),
+        })
+    }
+
+    /// Notes the outcome with audit row, event and the backup's own columns in one transaction.
+    async fn note(
+        &self,
+        run: &Run,
+        outcome: &Outcome,
+        tables_total: usize,
+    ) -> Result<(), VerificationError> {
+        let tx = self.parts.db.begin().await?;
+        let now = self.parts.clock.now();
+        if !store::finish(&tx, run, outcome, tables_total, now).await? {
+            return Ok(());
+        }
+        let facts = json!({
+            "id": run.id, "backup_id": run.backup_id, "status": outcome.verdict.as_str(),
+            "code": outcome.code, "message": outcome.message, "restore_ms": outcome.restore_ms,
+            "mismatches": outcome.mismatches,
+        });
+        let (status, event_type, severity) = match outcome.verdict {
+            Verdict::Passed => ("passed", "verification.passed", Severity::Info),
+            Verdict::Failed => ("failed", "verification.failed", Severity::Critical),
+            Verdict::CouldNotVerify => ("skipped", "verification.failed", Severity::Warning),
+        };
+        let backups = &self.parts.backups;
+        backups
+            .note_verification(&tx, run.backup_id, status, Some(facts.clone()))
+            .await?;
+        let entry = Entry::new(Action::VerificationFinished).resource("backup", run.backup_id);
+        let entry = entry.details(json!({
+            "verification_id": run.id, "status": outcome.verdict.as_str(), "code": outcome.code,
+        }));
+        audit::record(&tx, &self.parts.clock, &Actor::system(), entry).await?;
+        let event = self.event(event_type, severity, facts);
+        events::record(&tx, &event).await?;
+        tx.commit().await?;
+        tracing::info!(
+            backup.id = run.backup_id,
+            verdict = outcome.verdict.as_str(),
+            code = outcome.code,
+            restore_ms = outcome.restore_ms,
+            message = outcome.message,
+            "verification finished"
+        );
+        self.parts.events.publish(event);
+        Ok(())
+    }
+
+    fn event(&self, event_type: &str, severity: Severity, data: serde_json::Value) -> Event {
+        Event {
+            event_id: self.parts.ids.uuid(),
+            event_type: event_type.to_owned(),
+            severity,
+            occurred_at: self.parts.clock.now(),
+            data,
+        }
+    }
+}
