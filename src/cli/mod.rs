@@ -1,8 +1,12 @@
 //! The command line.
 
 mod admin;
+mod backup;
+mod doctor;
+mod openapi;
 mod own_database;
 mod serve;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -27,6 +31,28 @@ enum Command {
         #[command(flatten)]
         config: Box<Config>,
     },
+    /// Bring the tables of Flowkeep's own database up to date.
+    Migrate {
+        #[command(flatten)]
+        config: Box<Config>,
+    },
+    /// Look at the machine and say what is missing.
+    Doctor {
+        #[command(flatten)]
+        config: Box<Config>,
+    },
+    /// Make a backup now and wait for it. Ends with 1 if it fails.
+    Backup {
+        #[command(flatten)]
+        args: Box<backup::BackupArgs>,
+    },
+    /// Prove a backup by restoring it. Ends with 1 if it is bad and with 2 if it could not be tried.
+    Verify {
+        #[command(flatten)]
+        args: Box<verify::VerifyArgs>,
+    },
+    /// Print the OpenAPI description of the API.
+    Openapi,
     /// Get back in when nobody can.
     Admin {
         #[command(subcommand)]
@@ -45,6 +71,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let outcome = match cli.command {
         Command::Serve { config } => serve::run(*config),
+        Command::Migrate { config } => own_database::with_state(*config, |_| async { Ok(true) }),
+        Command::Doctor { config } => doctor::run(*config),
+        Command::Backup { args } => backup::run(*args),
+        Command::Verify { args } => return verify::run(*args),
+        Command::Openapi => openapi::run(),
         Command::Admin { command } => admin::run(command),
     };
     match outcome {

@@ -7,10 +7,9 @@
 
 mod architecture;
 mod auth;
+mod backups;
 mod headers;
 mod metrics;
-mod permissions;
-mod backups;
 mod permissions;
 mod schema;
 mod support;

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::State;
+use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::Stream;
 use serde_json::{Value, json};
@@ -27,7 +28,7 @@ pub async fn follow_backups(
     State(backups): State<BackupService>,
     State(lifecycle): State<Lifecycle>,
     _: CurrentUser,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+) -> impl IntoResponse {
     let stop = lifecycle.soft().clone();
     let stream = follow(backups.board().clone(), backups.events());
     let stream = futures_util::StreamExt::take_until(stream, async move {
@@ -36,7 +37,10 @@ pub async fn follow_backups(
             () = tokio::time::sleep(LONGEST) => {}
         }
     });
-    Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)))
+    let events = Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)));
+    // nginx would hold the events back until its buffer is full.
+    let headers = [("cache-control", "no-store"), ("x-accel-buffering", "no")];
+    (headers, events)
 }
 
 fn follow(
