@@ -16,6 +16,7 @@ const OTHERS: [&str; 7] = [
     "vary",
     "etag",
     "allow",
+    "x-accel-buffering",
 ];
 
 fn security(headers: &HeaderMap) -> BTreeMap<String, String> {
