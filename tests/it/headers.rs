@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::app::{TestApp, TestClient};
 
 /// What may differ from answer to answer, or is about the content.
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 8] = [
     "content-type",
     "content-length",
     "content-encoding",
