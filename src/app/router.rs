@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -11,6 +11,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{AppState, docs, gate, health, metrics};
+use crate::features::auth::Verifier;
 use crate::features::{audit, auth, backups, n8n, settings, verification};
 use crate::platform::http::client::TrustedProxies;
 use crate::platform::http::{ApiError, client, csrf, headers, rate_limit, request_log, spa};
@@ -63,20 +64,16 @@ fn open() -> OpenApiRouter<AppState> {
     auth::open_router()
 }
 
-/// Routes that programs ask often, and that answer by themselves who may: they have no budget and
-/// do not wait for the database.
-fn probes() -> OpenApiRouter<AppState> {
-    auth::verify_router().merge(metrics::router())
-}
-
 /// The OpenAPI description of every route.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    OpenApiRouter::with_openapi(ApiDoc::openapi())
+    let mut document = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .merge(health::router())
-        .merge(probes())
+        .merge(metrics::router())
         .merge(open())
         .merge(protected())
-        .into_openapi()
+        .into_openapi();
+    document.merge(auth::verify_router().into_openapi());
+    document
 }
 
 /// The whole service. From the outside in: who it is, headers, log; may the address come in; is
@@ -89,8 +86,11 @@ pub fn build(state: AppState) -> Router {
     let address = from_fn_with_state(state.auth.clone(), auth::require_allowed_address);
     let (protected, _) = protected().split_for_parts();
     let (open, _) = open().split_for_parts();
-    let (probes, _) = probes().split_for_parts();
+    // These answer by themselves who may, have no budget and do not wait for the database.
+    let (metrics, _) = metrics::router().split_for_parts();
     let (health, _) = health::router().split_for_parts();
+    let verifier = Verifier::new(state.auth.clone(), proxies.clone(), &state.metrics);
+    let (verify, _) = auth::verify_router().with_state(verifier).split_for_parts();
     protected
         .merge(docs::router(&openapi()))
         .layer(session)
@@ -98,18 +98,19 @@ pub fn build(state: AppState) -> Router {
         .layer(ready)
         .layer(from_fn(csrf::require_same_origin))
         .layer(budget)
-        .merge(probes)
-        .method_not_allowed_fallback(method_not_allowed)
         .fallback(spa::serve)
-        .layer(address)
-        .merge(health.method_not_allowed_fallback(method_not_allowed))
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .layer(CompressionLayer::new())
+        .merge(metrics)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(address)
+        .merge(health.method_not_allowed_fallback(method_not_allowed))
         .layer(CatchPanicLayer::custom(|_| panicked().into_response()))
         .layer(from_fn_with_state(state.metrics.clone(), observe))
         .layer(from_fn(request_log::log))
         .layer(from_fn(headers::secure))
         .layer(from_fn_with_state(proxies, client::identify))
+        .merge(verify.method_not_allowed_fallback(method_not_allowed_alone))
         .with_state(state)
 }
 
@@ -119,6 +120,13 @@ async fn method_not_allowed() -> ApiError {
         "method_not_allowed",
         "This route does not take that method.",
     )
+}
+
+/// The same for a route without layers.
+async fn method_not_allowed_alone() -> Response {
+    let mut response = method_not_allowed().await.into_response();
+    headers::add(response.headers_mut(), true, false);
+    response
 }
 
 fn panicked() -> ApiError {

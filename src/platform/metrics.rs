@@ -107,6 +107,29 @@ impl Metrics {
         Ok(text)
     }
 
+    /// Counters for a route that is asked so often that looking them up each time would show.
+    pub fn of_route(&self, method: &'static str, route: &str, statuses: &[u16]) -> RouteMetrics {
+        let labels = RouteLabels {
+            method,
+            route: route.to_owned(),
+        };
+        let requests = statuses
+            .iter()
+            .map(|status| {
+                let labels = RequestLabels {
+                    method,
+                    route: route.to_owned(),
+                    status: *status,
+                };
+                (*status, self.requests.get_or_create_owned(&labels))
+            })
+            .collect();
+        RouteMetrics {
+            requests,
+            durations: self.durations.get_or_create_owned(&labels),
+        }
+    }
+
     fn observe(&self, method: &Method, route: &str, status: u16, took: Duration) {
         let method = known(method);
         let labels = RouteLabels {
@@ -122,6 +145,23 @@ impl Metrics {
             status,
         };
         self.requests.get_or_create(&labels).inc();
+    }
+}
+
+/// The counters of one route.
+#[derive(Clone, Debug)]
+pub struct RouteMetrics {
+    requests: Arc<[(u16, Counter)]>,
+    durations: Histogram,
+}
+
+impl RouteMetrics {
+    /// Counts and times one request. Only statuses that were named beforehand are counted.
+    pub fn observe(&self, status: u16, took: Duration) {
+        if let Some((_, counter)) = self.requests.iter().find(|(known, _)| *known == status) {
+            counter.inc();
+        }
+        self.durations.observe(took.as_secs_f64());
     }
 }
 

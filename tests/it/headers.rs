@@ -51,6 +51,7 @@ async fn every_answer(client: &TestClient) -> Vec<(String, HeaderMap)> {
         (Method::GET, "/api/nothing"),
         (Method::PATCH, "/api/health"),
         (Method::PATCH, "/api/auth/login"),
+        (Method::PATCH, "/api/auth/verify"),
         (Method::OPTIONS, "/api/auth/session"),
         (Method::GET, "/api/docs"),
     ] {

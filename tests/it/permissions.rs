@@ -115,7 +115,7 @@ async fn a_live_session_is_let_through_everywhere() {
 }
 
 #[tokio::test]
-async fn spellings_of_a_path_reach_nothing() {
+async fn cve_2026_41059_spellings_of_a_path_reach_nothing() {
     let app = TestApp::start().await;
     app.setup_admin().await;
     let client = app.client();

@@ -30,5 +30,7 @@ mod username;
 
 pub use current::{CurrentUser, Reauthenticated};
 pub use error::AuthError;
-pub use routes::{open_router, require_allowed_address, require_session, router, verify_router};
+pub use routes::{
+    Verifier, open_router, require_allowed_address, require_session, router, verify_router,
+};
 pub use service::{AuthParts, AuthService, NewAdmin, SetupOffer};

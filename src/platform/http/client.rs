@@ -43,38 +43,47 @@ impl TrustedProxies {
 
     /// Works out the client from the peer of the connection and the headers.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Result<Client, ApiError> {
-        let peer = canonical(peer);
         let user_agent = headers.get(header::USER_AGENT).map(|value| {
             String::from_utf8_lossy(value.as_bytes())
                 .chars()
                 .take(400)
                 .collect()
         });
+        let client = self.client_without_agent(peer, headers)?;
+        Ok(Client {
+            user_agent,
+            ..client
+        })
+    }
+
+    /// The same without what the client calls itself, for where that is never told.
+    pub fn client_without_agent(
+        &self,
+        peer: IpAddr,
+        headers: &HeaderMap,
+    ) -> Result<Client, ApiError> {
+        let peer = canonical(peer);
+        let mut client = Client {
+            ip: peer,
+            is_https: false,
+            user_agent: None,
+        };
         if !self.contains(peer) {
-            return Ok(Client {
-                ip: peer,
-                is_https: false,
-                user_agent,
-            });
+            return Ok(client);
         }
-        let mut ip = peer;
         for value in headers.get_all("x-forwarded-for").iter().rev() {
             let value = value.to_str().map_err(|_| malformed("X-Forwarded-For"))?;
             for hop in value.rsplit(',') {
-                if !self.contains(ip) {
+                if !self.contains(client.ip) {
                     break;
                 }
-                ip = parse_hop(hop.trim()).ok_or_else(|| malformed("X-Forwarded-For"))?;
+                client.ip = parse_hop(hop.trim()).ok_or_else(|| malformed("X-Forwarded-For"))?;
             }
         }
-        let is_https = headers
+        client.is_https = headers
             .get("x-forwarded-proto")
             .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"https"));
-        Ok(Client {
-            ip,
-            is_https,
-            user_agent,
-        })
+        Ok(client)
     }
 }
 
@@ -95,17 +104,21 @@ fn canonical(ip: IpAddr) -> IpAddr {
     ip.to_canonical()
 }
 
+/// The other end of the connection.
+pub fn peer(request: &Request) -> IpAddr {
+    request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip())
+}
+
 /// Middleware: notes the [`Client`] for everything behind it.
 pub async fn identify(
     State(proxies): State<TrustedProxies>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let peer = request
-        .extensions()
-        .get::<ConnectInfo<SocketAddr>>()
-        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip());
-    match proxies.client(peer, request.headers()) {
+    match proxies.client(peer(&request), request.headers()) {
         Ok(client) => {
             request.extensions_mut().insert(client);
             next.run(request).await

@@ -1,5 +1,6 @@
 //! Signing in.
 
+mod advisories;
 mod login;
 mod rescue;
 mod sessions;

@@ -19,12 +19,16 @@ pub async fn require_allowed_address(
     if auth.allows_address(client.ip) {
         return next.run(request).await;
     }
+    forbidden_address().into_response()
+}
+
+/// The answer to an address outside the allowed subnets.
+pub fn forbidden_address() -> ApiError {
     ApiError::new(
         StatusCode::FORBIDDEN,
         "subnet_forbidden",
         "Your address may not use Flowkeep. An administrator can allow its subnet.",
     )
-    .into_response()
 }
 
 /// Middleware: demands a session of every route behind it, whatever its handler says, and tells

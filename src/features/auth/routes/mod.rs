@@ -17,6 +17,7 @@ use utoipa_axum::routes;
 use crate::app::AppState;
 
 pub use guard::{require_allowed_address, require_session};
+pub use verify::Verifier;
 
 /// Routes that work without a session: everything here is reachable by anybody.
 pub fn open_router() -> OpenApiRouter<AppState> {
@@ -26,8 +27,8 @@ pub fn open_router() -> OpenApiRouter<AppState> {
         .routes(routes!(setup::set_up))
 }
 
-/// `GET /api/auth/verify`, which answers 401 by itself.
-pub fn verify_router() -> OpenApiRouter<AppState> {
+/// `GET /api/auth/verify`, which needs no layer around it.
+pub fn verify_router() -> OpenApiRouter<Verifier> {
     OpenApiRouter::new().routes(routes!(verify::verify))
 }
 
