@@ -2,6 +2,7 @@
 
 mod advisories;
 mod login;
+mod policy;
 mod rescue;
 mod sessions;
 mod setup;

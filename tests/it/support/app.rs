@@ -35,6 +35,7 @@ use parking_lot::Mutex;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 use tower::ServiceExt;
 
 use super::postgres::{installations, migrated_database};
@@ -59,6 +60,7 @@ pub struct TestApp {
 pub struct TestAppBuilder {
     args: Vec<String>,
     rates: Rates,
+    bcrypt_cost: u32,
     database: Option<ConnInfo>,
     master_key_of: Option<PathBuf>,
 }
@@ -99,6 +101,12 @@ impl TestAppBuilder {
         self
     }
 
+    /// Sets bcrypt's cost; the least there is without it.
+    pub fn bcrypt_cost(mut self, cost: u32) -> Self {
+        self.bcrypt_cost = cost;
+        self
+    }
+
     /// Uses the database and the master key of another application, as after a restart.
     pub fn beside(mut self, other: &TestApp) -> Self {
         self.database = Some(other.database.clone());
@@ -108,6 +116,29 @@ impl TestAppBuilder {
 
     /// Builds it, as far as after the start of the daemon.
     pub async fn start(self) -> TestApp {
+        let app = self.build().await;
+        app.state.settings.load().await.unwrap();
+        app.state.auth.load().await.unwrap();
+        app.state.health.set(DATABASE, PartStatus::Ok, "connected");
+        app
+    }
+
+    /// Runs the daemon itself on a free port, with everything that it does in the background, and
+    /// waits until it is ready.
+    pub async fn serve(self) -> TestApp {
+        let app = self.build().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let serving = flowkeep::app::serve(app.state.clone(), listener);
+        app.state.lifecycle.spawn("serve", async move {
+            serving.await.unwrap();
+        });
+        while !app.state.health.is_ok(DATABASE) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        app
+    }
+
+    async fn build(self) -> TestApp {
         let database = match self.database {
             Some(database) => database,
             None => migrated_database().await,
@@ -135,12 +166,9 @@ impl TestAppBuilder {
             lifecycle: Lifecycle::new(Duration::from_secs(5)),
             tuning: Tuning {
                 rates: self.rates,
-                bcrypt_cost: Some(4),
+                bcrypt_cost: Some(self.bcrypt_cost),
             },
         });
-        state.settings.load().await.unwrap();
-        state.auth.load().await.unwrap();
-        state.health.set(DATABASE, PartStatus::Ok, "connected");
         TestApp {
             router: router::build(state.clone()),
             state,
@@ -167,6 +195,7 @@ impl TestApp {
                 password_per_minute: PLENTY,
                 setup_per_minute: PLENTY,
             },
+            bcrypt_cost: 4,
             database: None,
             master_key_of: None,
         }
