@@ -21,11 +21,13 @@ pub enum CookieKind {
     Device,
 }
 
-/// Whether the browser keeps a `Secure` cookie from us.
+/// How a request came, as far as cookies are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
-    /// HTTPS, or this very machine, which browsers trust as much.
-    Secure,
+    /// HTTPS, to us or to a trusted proxy.
+    Https,
+    /// Plain HTTP to this very machine, which browsers trust as much.
+    Loopback,
     /// Plain HTTP over a network.
     Plain,
 }
@@ -37,8 +39,10 @@ pub struct Malformed;
 impl Transport {
     /// How this request came.
     pub fn of(client: &Client, headers: &HeaderMap) -> Self {
-        if client.is_https || (client.ip.is_loopback() && is_loopback_host(headers)) {
-            Self::Secure
+        if client.is_https {
+            Self::Https
+        } else if client.ip.is_loopback() && is_loopback_host(headers) {
+            Self::Loopback
         } else {
             Self::Plain
         }
@@ -46,18 +50,20 @@ impl Transport {
 
     fn name(self, kind: CookieKind) -> &'static str {
         match (self, kind) {
-            (Self::Secure, CookieKind::Session) => "__Host-flowkeep_session",
+            (Self::Https | Self::Loopback, CookieKind::Session) => "__Host-flowkeep_session",
             (Self::Plain, CookieKind::Session) => "flowkeep_session",
-            (Self::Secure, CookieKind::Device) => "__Host-flowkeep_device",
+            (Self::Https | Self::Loopback, CookieKind::Device) => "__Host-flowkeep_device",
             (Self::Plain, CookieKind::Device) => "flowkeep_device",
         }
     }
 
     /// The token in this cookie, if there is one. The prefixed name is looked for on every
-    /// transport: a browser only ever sends it when it was set safely.
+    /// transport: a browser only ever sends it when it was set safely. The plain one is looked for
+    /// on every transport but HTTPS: a proxy on this machine may pass on what came over the
+    /// network.
     pub fn read(self, kind: CookieKind, headers: &HeaderMap) -> Result<Option<&str>, Malformed> {
-        match find(headers, Self::Secure.name(kind))? {
-            None if self == Self::Plain => find(headers, self.name(kind)),
+        match find(headers, Self::Https.name(kind))? {
+            None if self != Self::Https => find(headers, Self::Plain.name(kind)),
             found => Ok(found),
         }
     }
@@ -70,21 +76,32 @@ impl Transport {
         Some(value)
     }
 
-    /// The `Set-Cookie` header that makes the browser forget a token.
-    pub fn forget(self, kind: CookieKind) -> Option<HeaderValue> {
-        HeaderValue::from_str(&self.attributes(kind, "", 0)).ok()
+    /// The `Set-Cookie` headers that make the browser forget a token.
+    pub fn forget(self, kind: CookieKind) -> impl Iterator<Item = HeaderValue> {
+        let plain = (self == Self::Loopback).then_some(Self::Plain);
+        [Some(self), plain]
+            .into_iter()
+            .flatten()
+            .filter_map(move |transport| {
+                HeaderValue::from_str(&transport.attributes(kind, "", 0)).ok()
+            })
     }
 
     fn attributes(self, kind: CookieKind, value: &str, max_age_seconds: i64) -> String {
         let name = self.name(kind);
         let secure = match self {
-            Self::Secure => "; Secure",
+            Self::Https | Self::Loopback => "; Secure",
             Self::Plain => "",
         };
         format!(
             "{name}={value}; Path=/; Max-Age={max_age_seconds}; HttpOnly; SameSite=Strict{secure}"
         )
     }
+}
+
+/// Whether the session of whoever asks travels unprotected: over plain HTTP through a network.
+pub fn travels_in_the_clear(client: &Client, headers: &HeaderMap) -> bool {
+    Transport::of(client, headers) == Transport::Plain
 }
 
 /// Whether this is the form of our tokens: 64 lower-case hexadecimal characters.
@@ -158,14 +175,14 @@ mod tests {
         let of = |ip: &str, is_https, host: &str| {
             Transport::of(&client(ip, is_https), &headers(&[(header::HOST, host)]))
         };
-        assert_eq!(of("198.51.100.1", true, "box.lan"), Transport::Secure);
+        assert_eq!(of("198.51.100.1", true, "box.lan"), Transport::Https);
         for host in [
             "127.0.0.1:3333",
             "localhost:3333",
             "[::1]:3333",
             "LOCALHOST",
         ] {
-            assert_eq!(of("127.0.0.1", false, host), Transport::Secure, "{host}");
+            assert_eq!(of("127.0.0.1", false, host), Transport::Loopback, "{host}");
             assert_eq!(of("192.168.1.5", false, host), Transport::Plain, "{host}");
         }
         for host in [
@@ -181,11 +198,10 @@ mod tests {
     fn the_plain_name_is_never_believed_over_https() {
         let cookie = format!("flowkeep_session={TOKEN}");
         let map = headers(&[(header::COOKIE, &cookie)]);
-        assert_eq!(Transport::Secure.read(CookieKind::Session, &map), Ok(None));
-        assert_eq!(
-            Transport::Plain.read(CookieKind::Session, &map),
-            Ok(Some(TOKEN))
-        );
+        assert_eq!(Transport::Https.read(CookieKind::Session, &map), Ok(None));
+        for transport in [Transport::Plain, Transport::Loopback] {
+            assert_eq!(transport.read(CookieKind::Session, &map), Ok(Some(TOKEN)));
+        }
     }
 
     #[test]
@@ -198,7 +214,7 @@ mod tests {
             format!("__Host-flowkeep_session={}", TOKEN.to_uppercase()),
         ] {
             let map = headers(&[(header::COOKIE, &cookie)]);
-            let read = Transport::Secure.read(CookieKind::Session, &map);
+            let read = Transport::Https.read(CookieKind::Session, &map);
             assert_eq!(read, Err(Malformed), "{cookie}");
         }
     }
@@ -211,7 +227,7 @@ mod tests {
             header::COOKIE,
             HeaderValue::from_bytes(b"c=\xff\xfe").unwrap(),
         );
-        let read = Transport::Secure.read(CookieKind::Session, &map);
+        let read = Transport::Https.read(CookieKind::Session, &map);
         assert_eq!(read, Ok(Some(TOKEN)));
     }
 }

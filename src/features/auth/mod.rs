@@ -28,6 +28,7 @@ mod totp;
 mod unknown;
 mod username;
 
+pub use cookie::travels_in_the_clear;
 pub use current::{CurrentUser, Reauthenticated};
 pub use error::AuthError;
 pub use routes::{

@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::BackupService;
-use crate::features::auth::CurrentUser;
+use crate::features::auth::{AuthService, CurrentUser};
 use crate::platform::events::{Event as Happened, EventBus, ProgressBoard, Work};
 use crate::platform::lifecycle::Lifecycle;
 
 const TICK: Duration = Duration::from_millis(400);
-/// A stream ends after this long and the browser opens another, which checks the session anew.
+/// A stream ends with its session, and after this long anyway; the browser opens another.
 const LONGEST: Duration = Duration::from_mins(15);
 
 /// Follow running backups and verifications (server-sent events).
@@ -27,13 +27,15 @@ const LONGEST: Duration = Duration::from_mins(15);
 pub async fn follow_backups(
     State(backups): State<BackupService>,
     State(lifecycle): State<Lifecycle>,
-    _: CurrentUser,
+    State(auth): State<AuthService>,
+    user: CurrentUser,
 ) -> impl IntoResponse {
     let stop = lifecycle.soft().clone();
     let stream = follow(backups.board().clone(), backups.events());
     let stream = futures_util::StreamExt::take_until(stream, async move {
         tokio::select! {
             () = stop.cancelled() => {}
+            () = auth.until_ended(&user) => {}
             () = tokio::time::sleep(LONGEST) => {}
         }
     });

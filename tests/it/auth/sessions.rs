@@ -1,7 +1,10 @@
 //! The list of sessions, their end, and the password asked for again.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use http::StatusCode;
+use http_body_util::BodyExt;
 use serde_json::json;
 
 use crate::support::app::{PASSWORD, TestApp, USERNAME};
@@ -169,19 +172,17 @@ async fn the_last_use_is_stored_and_dead_rows_go() {
 }
 
 #[tokio::test]
-async fn a_stream_is_told_when_its_session_is_revoked() {
-    let (app, client) = TestApp::with_admin().await;
-    let mut headers = http::HeaderMap::new();
-    let token = client.cookie(SESSION).unwrap();
-    headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
-    let caller = flowkeep::platform::http::client::Client {
-        ip: "127.0.0.1".parse().unwrap(),
-        is_https: false,
-        user_agent: None,
-    };
-    let current = app.state.auth.authenticate(&headers, &caller).unwrap();
-    let ended = app.state.auth.until_ended(&current);
+async fn a_stream_ends_with_its_session() {
+    let (_app, client) = TestApp::with_admin().await;
+    let request = client.request(http::Method::GET, "/api/backups/events", None);
+    let stream = client.send(request).await;
+    assert_eq!(stream.status(), StatusCode::OK);
+    let whole = stream.into_body().collect();
     let logout = client.post("/api/auth/logout", json!({}));
-    let ((), answer) = tokio::join!(ended, logout);
+    let both = async { tokio::join!(whole, logout) };
+    let (read, answer) = tokio::time::timeout(Duration::from_secs(10), both)
+        .await
+        .expect("the stream ends");
+    assert!(read.unwrap().to_bytes().starts_with(b"event: snapshot"));
     assert_eq!(answer.status, StatusCode::NO_CONTENT);
 }

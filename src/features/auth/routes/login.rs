@@ -113,7 +113,7 @@ pub async fn log_out(
 ) -> Result<Response, ApiError> {
     auth.logout(&user).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
-    if let Some(value) = Transport::of(&client, &headers).forget(CookieKind::Session) {
+    for value in Transport::of(&client, &headers).forget(CookieKind::Session) {
         response.headers_mut().append(header::SET_COOKIE, value);
     }
     Ok(response)
