@@ -29,6 +29,14 @@ fn is_safe(method: &Method) -> bool {
 }
 
 fn is_same_origin(headers: &HeaderMap) -> bool {
+    let is_bearer = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.as_bytes().get(..7))
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "));
+    // A page of another site cannot send this header, and with it no cookie counts.
+    if is_bearer {
+        return true;
+    }
     let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(site) = headers.get("sec-fetch-site") {
         return matches!(site.as_bytes(), b"same-origin" | b"none");
@@ -89,5 +97,15 @@ mod tests {
             ("cookie", "a=b")
         ]));
         assert!(allows(&[("host", "box:3333")]));
+        assert!(allows(&[
+            ("authorization", "Bearer abc"),
+            ("cookie", "a=b"),
+            ("host", "box:3333")
+        ]));
+        assert!(!allows(&[
+            ("authorization", "Basic abc"),
+            ("cookie", "a=b"),
+            ("host", "box:3333")
+        ]));
     }
 }

@@ -85,8 +85,10 @@ impl Reason {
 impl AuthService {
     /// Checks a claim. Whoever finds it wrong learns nothing but that.
     pub(super) async fn prove(&self, claim: Claim<'_>) -> Result<Proven<'_>, AuthError> {
+        // An unknown name costs the same statements as an account: id 0 is nobody's.
+        let stored = counters::get(self.0.db.orm(), claim.owner).await?;
         let before = match claim.user {
-            Some(_) => counters::get(self.0.db.orm(), claim.owner).await?,
+            Some(_) => stored,
             None => self.0.unknown.counter(claim.username),
         };
         if let Some(seconds) = before.rests_for_seconds(self.now()) {
@@ -122,7 +124,7 @@ impl AuthService {
                 Some(_) => Reason::WrongPassword,
                 None => Reason::UnknownUser,
             };
-            self.count_failure(work, &claim, reason).await?;
+            self.count_failure(work, &claim, counter, reason).await?;
             return Err(AuthError::InvalidCredentials);
         };
         if let Some(given) = claim.second_factor.filter(|_| user.has_totp()) {
@@ -134,7 +136,7 @@ impl AuthService {
                 .use_second_factor(&work, &user, given, claim.origin)
                 .await?
             {
-                self.count_failure(work, &claim, Reason::WrongSecondFactor)
+                self.count_failure(work, &claim, counter, Reason::WrongSecondFactor)
                     .await?;
                 return Err(AuthError::WrongSecondFactor);
             }
@@ -165,11 +167,11 @@ impl AuthService {
         &self,
         mut work: Work<'_>,
         claim: &Claim<'_>,
+        counter: Counter,
         reason: Reason,
     ) -> Result<(), AuthError> {
         let now = self.now();
         let threshold = self.policy().lockout_threshold;
-        let counter = counters::get(&work.tx, claim.owner).await?;
         let (next, has_locked) = counter.after_failure(now, threshold);
         counters::set(&work.tx, claim.owner, next).await?;
         let outcome = match claim.user {
