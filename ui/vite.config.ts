@@ -6,6 +6,18 @@ const backend = process.env.FLOWKEEP_URL ?? "http://127.0.0.1:3333";
 export default defineConfig({
   plugins: [react()],
   server: { port: 5173, proxy: { "/api": { target: backend }, "/metrics": { target: backend } } },
-  build: { outDir: "dist", emptyOutDir: true, sourcemap: false, assetsInlineLimit: 0, modulePreload: { polyfill: false } },
-  test: { environment: "jsdom", globals: false, include: ["src/**/*.test.{ts,tsx}"], setupFiles: ["src/test/setup.ts"], css: false },
+  build: {
+    outDir: "dist",
+    emptyOutDir: true,
+    sourcemap: false,
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+  test: {
+    environment: "jsdom",
+    globals: false,
+    include: ["src/**/*.test.{ts,tsx}"],
+    setupFiles: ["src/test/setup.ts"],
+    css: false,
+  },
 });

@@ -1,0 +1,174 @@
+import { createHmac } from "node:crypto";
+import { statSync } from "node:fs";
+import AxeBuilder from "@axe-core/playwright";
+import { expect, type Page, test } from "@playwright/test";
+
+const PASSWORD = "a long sentence for the story";
+const shots = process.env.FLOWKEEP_SHOTS;
+
+async function look(page: Page, name: string) {
+  const found = await new AxeBuilder({ page }).withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]).analyze();
+  const serious = found.violations.filter((v) => v.impact === "serious" || v.impact === "critical");
+  expect(serious.map((v) => `${name}: ${v.id} ${v.nodes.map((n) => n.target).join(" | ")}`)).toEqual([]);
+  if (shots) await page.screenshot({ path: `${shots}/${name}.png`, fullPage: true });
+}
+
+async function go(page: Page, link: string) {
+  await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: link }).click();
+  await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+}
+
+/** RFC 6238 with SHA-1, six digits, 30 seconds. */
+function totp(secret: string, at = Date.now()): string {
+  const bits = [...secret.replace(/=+$/, "")]
+    .map((c) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(c).toString(2).padStart(5, "0"))
+    .join("");
+  const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)));
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(Math.floor(at / 30_000)));
+  const mac = createHmac("sha1", key).update(counter).digest();
+  const offset = (mac[19] ?? 0) & 15;
+  return String((mac.readUInt32BE(offset) & 0x7fffffff) % 1_000_000).padStart(6, "0");
+}
+
+test("from the setup link to a proven, downloaded backup", async ({ page }) => {
+  const failures: string[] = [];
+  page.on("pageerror", (error) => failures.push(String(error)));
+  page.on("console", (message) => {
+    if (/content security policy/i.test(message.text())) failures.push(message.text());
+  });
+
+  // The first run.
+  const link = process.env.FLOWKEEP_SETUP_LINK ?? "/setup";
+  await page.goto(link);
+  await expect(page.getByRole("heading", { name: "Welcome" })).toBeVisible();
+  await look(page, "setup");
+  await page.getByLabel("Password", { exact: true }).fill("short");
+  await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
+  await page.getByLabel("Password again").fill(PASSWORD);
+  await page.getByRole("button", { name: "Make the administrator" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Overview" })).toBeVisible();
+  await expect(page.getByText("Begin with your n8n")).toBeVisible();
+  await look(page, "overview-empty");
+
+  // Something to back up.
+  await go(page, "n8n");
+  await page.getByRole("button", { name: "Use the sample" }).click();
+  await expect(page.getByText("Connected", { exact: true })).toBeVisible();
+  await page.getByRole("button", { name: "Test" }).click();
+  await expect(page.getByText("It works")).toBeVisible();
+  await expect(page.getByText("The key is right", { exact: false })).toBeVisible();
+  await look(page, "n8n");
+
+  // A wrong database is told with its remedy, and nothing is saved.
+  await page.getByLabel("Database URL").fill("mysql://root@localhost/x");
+  await page.getByRole("button", { name: "Test" }).click();
+  await expect(page.getByText("does not begin with postgres://", { exact: false })).toBeVisible();
+  await page.getByLabel("Database URL").fill("");
+
+  // Back up, watch, see the proof.
+  await go(page, "Backups");
+  await look(page, "backups-empty");
+  await page.getByRole("button", { name: "Back up now" }).click();
+  await expect(page.getByRole("cell", { name: "Proven" })).toBeVisible({ timeout: 60_000 });
+  await look(page, "backups");
+  await page.getByRole("link", { name: /n8n database #/ }).click();
+  await expect(page.getByText(/all \d+ tables hold exactly the rows they should/)).toBeVisible();
+  await expect(page.getByText("Credentials open", { exact: true })).toBeVisible();
+  await expect(page.getByText("142 tables", { exact: true })).toBeVisible();
+  await page.getByLabel("Search tables").fill("workflow_entity");
+  await expect(page.getByRole("cell", { name: "workflow_entity", exact: true })).toBeVisible();
+  await page.getByLabel("Search tables").fill("");
+  await expect(page.getByText(/zstd -dc .* \| pg_restore/)).toBeVisible();
+  await look(page, "backup");
+  const download = page.waitForEvent("download");
+  await page.getByRole("link", { name: "Download" }).click();
+  const file = await download;
+  expect(file.suggestedFilename()).toMatch(/^n8n-\d{8}T\d{6}Z-[0-9a-f]{8}\.dump\.zst$/);
+  expect(statSync(await file.path()).size).toBeGreaterThan(10_000);
+
+  // Deleting the last good one asks twice.
+  await page.getByRole("button", { name: "Delete" }).click();
+  await expect(page.getByText("There is nothing newer to go back to")).toBeVisible();
+  await expect(page.getByRole("button", { name: "Delete the file" })).toBeDisabled();
+  await page.getByRole("button", { name: "Keep it" }).click();
+
+  await go(page, "Overview");
+  await expect(page.getByText("Last proven restore")).toBeVisible();
+  await expect(page.getByText("was restored and held exactly", { exact: false })).toBeVisible();
+  await look(page, "overview");
+
+  // Settings.
+  await go(page, "Settings");
+  await page.getByLabel("Compression level").fill("99");
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByText("must be a whole number between 1 and 19", { exact: false })).toBeVisible();
+  await page.getByLabel("Compression level").fill("5");
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByText("the default is 3", { exact: false })).toBeVisible();
+  await look(page, "settings");
+
+  // Two-step sign-in, with the password asked again.
+  await go(page, "Security");
+  await look(page, "security");
+  await page.getByRole("button", { name: "Set up" }).click();
+  const again = page.getByRole("dialog", { name: "Is it you?" });
+  await again.getByLabel("Password").fill(PASSWORD);
+  await again.getByRole("button", { name: "Go on" }).click();
+  const secret = (await page.getByTestId("totp-secret").innerText()).trim();
+  await page.getByLabel("The code it shows").fill(totp(secret));
+  await page.getByRole("button", { name: "Turn on" }).click();
+  const codes = page.getByTestId("recovery-codes").locator("pre, code");
+  await expect(codes.first()).toBeVisible();
+  const recovery = (await codes.first().innerText()).trim();
+  await page.getByRole("button", { name: "I have kept them" }).click();
+  await expect(page.getByText("on", { exact: true })).toBeVisible();
+
+  // Out and in again: the code of before is used up, a recovery code works.
+  await page.getByRole("button", { name: "Account" }).click();
+  await page.getByRole("menuitem", { name: "Sign out" }).click();
+  await expect(page.getByRole("heading", { name: "Sign in" })).toBeVisible();
+  await look(page, "login");
+  await page.getByLabel("User name").fill("admin");
+  await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByLabel("Code of your authenticator app").fill("000000");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page.getByRole("alert")).toBeVisible();
+  await page.getByRole("button", { name: "Use a recovery code" }).click();
+  await page.getByLabel("Recovery code").fill(recovery);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Overview" })).toBeVisible();
+
+  // All of it is in the log.
+  await go(page, "Audit log");
+  for (const action of ["backup.requested", "verification.finished", "settings.changed", "auth.totp_enabled"]) {
+    await expect(page.getByRole("button", { name: action }).first()).toBeVisible();
+  }
+  await page.getByRole("button", { name: "settings.changed" }).first().click();
+  await expect(page.getByRole("dialog")).toBeVisible();
+  await page.keyboard.press("Escape");
+  await look(page, "audit");
+
+  // Dark, and on a phone.
+  await page.emulateMedia({ colorScheme: "dark" });
+  for (const [name, path] of [
+    ["overview", "/"],
+    ["backups", "/backups"],
+    ["security", "/security"],
+    ["n8n", "/n8n"],
+  ] as const) {
+    await page.goto(path);
+    await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+    await look(page, `${name}-dark`);
+  }
+  await page.setViewportSize({ width: 390, height: 844 });
+  for (const path of ["/", "/backups", "/settings", "/security", "/audit"]) {
+    await page.goto(path);
+    await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    expect(overflow, `${path} is wider than a phone`).toBeLessThanOrEqual(0);
+    await look(page, `phone${path.replace("/", "-")}`);
+  }
+  expect(failures).toEqual([]);
+});

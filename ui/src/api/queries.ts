@@ -1,0 +1,86 @@
+/** What the pages read, by name. */
+import { infiniteQueryOptions, QueryClient, queryOptions } from "@tanstack/react-query";
+import { ApiError, api, query, type Schemas } from "./client";
+
+export const queryClient = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 5_000,
+      retry: (count, error) => count < 2 && error instanceof ApiError && (error.status === 0 || error.status >= 500),
+    },
+  },
+});
+
+export type BackupFilter = {
+  backup_type?: string;
+  status?: string;
+  verification_status?: string;
+  include_deleted?: boolean;
+};
+export type AuditFilter = { action?: string; username?: string; q?: string };
+
+export const queries = {
+  health: () =>
+    queryOptions({
+      queryKey: ["health"],
+      // Not ready is an answer too.
+      queryFn: async () => (await (await fetch("/api/health")).json()) as Schemas["Health"],
+      refetchInterval: 15_000,
+    }),
+  session: () =>
+    queryOptions({
+      queryKey: ["session"],
+      queryFn: () => api.get<Schemas["SessionResponse"]>("/api/auth/session"),
+      retry: false,
+      staleTime: 60_000,
+    }),
+  overview: () =>
+    queryOptions({ queryKey: ["overview"], queryFn: () => api.get<Schemas["Overview"]>("/api/overview") }),
+  connection: () =>
+    queryOptions({ queryKey: ["n8n"], queryFn: () => api.get<Schemas["N8nConnection"]>("/api/n8n/connection") }),
+  backups: (filter: BackupFilter) =>
+    infiniteQueryOptions({
+      queryKey: ["backups", filter],
+      initialPageParam: "",
+      queryFn: ({ pageParam }) =>
+        api.get<Schemas["Page_Backup"]>(`/api/backups/history${query({ ...filter, limit: 25, cursor: pageParam })}`),
+      getNextPageParam: (page) => page.next_cursor ?? undefined,
+    }),
+  backup: (id: number) =>
+    queryOptions({
+      queryKey: ["backup", id],
+      queryFn: () => api.get<Schemas["BackupDetail"]>(`/api/backups/history/${id}`),
+    }),
+  verifications: (backupId: number) =>
+    queryOptions({
+      queryKey: ["verifications", backupId],
+      queryFn: () =>
+        api.get<Schemas["Page_Verification"]>(
+          `/api/backups/verification/history${query({ backup_id: backupId, limit: 20 })}`,
+        ),
+    }),
+  settings: () =>
+    queryOptions({ queryKey: ["settings"], queryFn: () => api.get<Schemas["Settings"]>("/api/settings") }),
+  encryption: () =>
+    queryOptions({
+      queryKey: ["encryption"],
+      queryFn: () => api.get<Schemas["Encryption"]>("/api/settings/encryption"),
+    }),
+  sessions: () =>
+    queryOptions({ queryKey: ["sessions"], queryFn: () => api.get<Schemas["SessionList"]>("/api/auth/sessions") }),
+  subnets: () =>
+    queryOptions({ queryKey: ["subnets"], queryFn: () => api.get<Schemas["SubnetList"]>("/api/auth/subnets") }),
+  auditActions: () =>
+    queryOptions({
+      queryKey: ["audit-actions"],
+      queryFn: () => api.get<Schemas["AuditActions"]>("/api/audit/actions"),
+    }),
+  audit: (filter: AuditFilter) =>
+    infiniteQueryOptions({
+      queryKey: ["audit", filter],
+      initialPageParam: "",
+      queryFn: ({ pageParam }) =>
+        api.get<Schemas["Page_AuditEntry"]>(`/api/audit${query({ ...filter, limit: 50, cursor: pageParam })}`),
+      getNextPageParam: (page) => page.next_cursor ?? undefined,
+    }),
+};

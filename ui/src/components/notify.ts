@@ -1,0 +1,14 @@
+import { notifications } from "@mantine/notifications";
+
+/** The one place where a failed act is told in passing. Forms show their errors themselves. */
+export function tellError(error: unknown) {
+  notifications.show({
+    color: "red",
+    title: "That did not work",
+    message: error instanceof Error ? error.message : String(error),
+  });
+}
+
+export function tell(message: string) {
+  notifications.show({ color: "keep", message });
+}

@@ -1,0 +1,386 @@
+import { Alert, Badge, Button, Card, Grid, Group, Modal, Stack, Table, Text, TextInput, Title } from "@mantine/core";
+import { IconDownload, IconFileDescription, IconShieldCheck, IconTrash } from "@tabler/icons-react";
+import { useQuery } from "@tanstack/react-query";
+import { useParams } from "@tanstack/react-router";
+import { useState } from "react";
+import type { Schemas } from "../../api/client";
+import { useLive } from "../../api/live";
+import { queries } from "../../api/queries";
+import { CopyLine } from "../../components/Copy";
+import { Page } from "../../components/Page";
+import { Failed, Loading } from "../../components/States";
+import { Time } from "../../components/Time";
+import { backupType, bytes, count, dateTime, duration } from "../../lib/format";
+import { useDeleteBackup, useVerify } from "./actions";
+import { BackupStatus, ProofStatus, RunningBackup, RunningVerification } from "./status";
+
+type Detail = Schemas["BackupDetail"];
+type Verification = Schemas["Verification"];
+
+export function BackupPage() {
+  const { id } = useParams({ strict: false }) as { id: string };
+  const backup = useQuery(queries.backup(Number(id)));
+  if (backup.isPending) return <Loading lines={6} />;
+  if (backup.isError) return <Failed error={backup.error} retry={() => void backup.refetch()} />;
+  return <Shown backup={backup.data} />;
+}
+
+function Shown({ backup }: { backup: Detail }) {
+  const live = useLive();
+  const verify = useVerify(backup.id);
+  const [isDeleting, setDeleting] = useState(false);
+  const running = live.backups[backup.id];
+  const proving = Object.values(live.verifications).find((progress) => progress.backup_id === backup.id);
+  const isThere = backup.status === "success" && backup.is_file_present && !backup.deleted_at;
+  return (
+    <Page
+      title={`${backupType(backup.backup_type)} #${backup.id}`}
+      about={
+        <Group gap="xs">
+          <BackupStatus backup={backup} />
+          {backup.status === "success" ? <ProofStatus status={backup.verification_status} /> : null}
+          {backup.is_last_good ? <Badge variant="outline">Newest good</Badge> : null}
+          {backup.is_last_verified ? <Badge variant="outline">Newest proven</Badge> : null}
+          <Text size="sm" span>
+            <Time at={backup.started_at} />
+          </Text>
+        </Group>
+      }
+      action={
+        isThere ? (
+          <Group gap="xs">
+            <Button
+              leftSection={<IconShieldCheck size={16} />}
+              variant="light"
+              loading={verify.isPending}
+              disabled={Boolean(proving)}
+              onClick={() => verify.mutate()}
+            >
+              Prove again
+            </Button>
+            <Button
+              component="a"
+              href={`/api/backups/download/${backup.id}`}
+              download
+              leftSection={<IconDownload size={16} />}
+            >
+              Download
+            </Button>
+            <Button
+              variant="subtle"
+              color="red"
+              leftSection={<IconTrash size={16} />}
+              onClick={() => setDeleting(true)}
+            >
+              Delete
+            </Button>
+          </Group>
+        ) : null
+      }
+    >
+      <Stack>
+        {running ? (
+          <Card withBorder>
+            <RunningBackup progress={running} />
+          </Card>
+        ) : null}
+        {proving ? (
+          <Card withBorder>
+            <RunningVerification progress={proving} />
+          </Card>
+        ) : null}
+        {backup.error_message ? (
+          <Alert color="red" title="Why it failed" role="alert">
+            {backup.error_message}
+          </Alert>
+        ) : null}
+        {backup.deleted_at ? (
+          <Alert color="gray" title="The file was deleted">
+            {dateTime(backup.deleted_at)}, by {backup.deleted_by === "manual" ? "hand" : backup.deleted_by}. This record
+            stays.
+          </Alert>
+        ) : null}
+        <Grid>
+          <Grid.Col span={{ base: 12, md: 6 }}>
+            <Facts backup={backup} />
+          </Grid.Col>
+          <Grid.Col span={{ base: 12, md: 6 }}>
+            <Proofs backupId={backup.id} />
+          </Grid.Col>
+        </Grid>
+        {isThere ? (
+          <Card withBorder>
+            <Title order={2} size="h4" mb="xs">
+              Restore it without Flowkeep
+            </Title>
+            <Text size="sm" c="dimmed" mb="sm">
+              On any machine with PostgreSQL's programs; then point n8n at the new database, with the same encryption
+              key.
+            </Text>
+            <CopyLine text={backup.restore_command} label="Copy the restore command" />
+            <Text size="sm" c="dimmed" mt="sm">
+              SHA-256 <code style={{ overflowWrap: "anywhere" }}>{backup.checksum}</code>
+            </Text>
+          </Card>
+        ) : null}
+        {backup.tables.length > 0 ? <Tables tables={backup.tables} /> : null}
+      </Stack>
+      <DeleteDialog backup={backup} isOpen={isDeleting} close={() => setDeleting(false)} />
+    </Page>
+  );
+}
+
+function Facts({ backup }: { backup: Detail }) {
+  const facts: [string, string][] = [
+    ["Database", `${backup.database_name ?? "–"}${backup.is_sample ? " (sample)" : ""}`],
+    ["n8n", backup.n8n_version ?? "–"],
+    ["PostgreSQL", backup.postgres_version ?? "–"],
+    ["Tables", count(backup.table_count)],
+    ["Rows", count(backup.row_count)],
+    ["On disk", `${bytes(backup.compressed_size)} (${backup.compression})`],
+    ["Uncompressed", bytes(backup.file_size)],
+    ["Took", duration(backup.duration_ms)],
+    ["Started", `${dateTime(backup.started_at)} (${backup.trigger})`],
+    ["File", backup.filename],
+  ];
+  return (
+    <Card withBorder h="100%">
+      <Title order={2} size="h4" mb="xs">
+        What it is
+      </Title>
+      <Table variant="vertical" layout="fixed" withRowBorders={false} verticalSpacing={5}>
+        <Table.Tbody>
+          {facts.map(([name, value]) => (
+            <Table.Tr key={name}>
+              <Table.Th w={120} bg="transparent" fw={500}>
+                {name}
+              </Table.Th>
+              <Table.Td style={{ overflowWrap: "anywhere" }}>{value}</Table.Td>
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+      {backup.manifest ? (
+        <Button
+          component="a"
+          href={`/api/backups/download/${backup.id}/manifest`}
+          download
+          size="xs"
+          variant="subtle"
+          mt="xs"
+          leftSection={<IconFileDescription size={14} />}
+        >
+          Manifest
+        </Button>
+      ) : null}
+    </Card>
+  );
+}
+
+const CHECKS: Record<string, string> = {
+  checksum: "File is as written",
+  restore: "Restores",
+  row_counts: "Rows are exact",
+  workflows_json: "Workflows readable",
+  credentials_decrypt: "Credentials open",
+};
+
+function Proofs({ backupId }: { backupId: number }) {
+  const list = useQuery(queries.verifications(backupId));
+  const [latest, ...older] = list.data?.items ?? [];
+  return (
+    <Card withBorder h="100%">
+      <Title order={2} size="h4" mb="xs">
+        Proof
+      </Title>
+      {list.isPending ? <Loading lines={2} /> : null}
+      {list.isError ? <Failed error={list.error} /> : null}
+      {list.isSuccess && !latest ? (
+        <Text size="sm" c="dimmed">
+          Nobody tried to restore it yet.
+        </Text>
+      ) : null}
+      {latest ? <Proof verification={latest} /> : null}
+      {older.length > 0 ? (
+        <Stack gap={4} mt="md">
+          <Text size="xs" fw={600} c="dimmed">
+            Before
+          </Text>
+          {older.map((verification) => (
+            <Group key={verification.id} gap="xs">
+              <ProofStatus status={verification.status} />
+              <Text size="xs" c="dimmed">
+                <Time at={verification.completed_at ?? verification.queued_at} /> · {verification.message}
+              </Text>
+            </Group>
+          ))}
+        </Stack>
+      ) : null}
+    </Card>
+  );
+}
+
+function Proof({ verification }: { verification: Verification }) {
+  return (
+    <Stack gap="xs">
+      <Group gap="xs">
+        <ProofStatus status={verification.status} />
+        {verification.restore_ms != null ? (
+          <Text size="sm">
+            Restoring took <b>{duration(verification.restore_ms)}</b>
+          </Text>
+        ) : null}
+        <Text size="sm" c="dimmed">
+          <Time at={verification.completed_at ?? verification.queued_at} />
+        </Text>
+      </Group>
+      {verification.message ? <Text size="sm">{verification.message}</Text> : null}
+      {verification.remedy ? (
+        <Alert color="orange" p="xs">
+          {verification.remedy}
+        </Alert>
+      ) : null}
+      <Table verticalSpacing={4} withRowBorders={false}>
+        <Table.Tbody>
+          {verification.checks.map((check) => (
+            <Table.Tr key={check.name}>
+              <Table.Td w={160}>{CHECKS[check.name] ?? check.name}</Table.Td>
+              <Table.Td>
+                <Badge
+                  size="sm"
+                  variant="light"
+                  color={{ passed: "teal", failed: "red", skipped: "gray" }[check.status]}
+                >
+                  {check.status}
+                </Badge>
+                <Text size="xs" c="dimmed" mt={2} style={{ overflowWrap: "anywhere" }}>
+                  {check.detail}
+                </Text>
+              </Table.Td>
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+      {verification.mismatches.length > 0 ? (
+        <Table aria-label="Tables that differ" verticalSpacing={4}>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>Table</Table.Th>
+              <Table.Th ta="right">Should be</Table.Th>
+              <Table.Th ta="right">Is</Table.Th>
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {verification.mismatches.map((mismatch) => (
+              <Table.Tr key={`${mismatch.schema}.${mismatch.table}`}>
+                <Table.Td>
+                  {mismatch.schema}.{mismatch.table}
+                </Table.Td>
+                <Table.Td ta="right">{mismatch.expected ?? "absent"}</Table.Td>
+                <Table.Td ta="right">{mismatch.actual ?? "missing"}</Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      ) : null}
+    </Stack>
+  );
+}
+
+function Tables({ tables }: { tables: Detail["tables"] }) {
+  const [search, setSearch] = useState("");
+  const [bySize, setBySize] = useState(true);
+  const shown = tables
+    .filter((table) => `${table.schema}.${table.name}`.toLowerCase().includes(search.toLowerCase()))
+    .sort((a, b) =>
+      bySize ? b.archive_bytes - a.archive_bytes || b.row_count - a.row_count : a.name.localeCompare(b.name),
+    );
+  return (
+    <Card withBorder>
+      <Group justify="space-between" mb="sm">
+        <Title order={2} size="h4">
+          {count(tables.length)} tables
+        </Title>
+        <Group gap="xs">
+          <TextInput
+            aria-label="Search tables"
+            placeholder="Search tables"
+            value={search}
+            onChange={(event) => setSearch(event.currentTarget.value)}
+          />
+          <Button variant="default" onClick={() => setBySize(!bySize)}>
+            {bySize ? "By size" : "By name"}
+          </Button>
+        </Group>
+      </Group>
+      <Table.ScrollContainer
+        minWidth={420}
+        mah={420}
+        scrollAreaProps={{ viewportProps: { tabIndex: 0, "aria-label": "Tables" } }}
+      >
+        <Table stickyHeader verticalSpacing={6}>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>Table</Table.Th>
+              <Table.Th ta="right">Rows</Table.Th>
+              <Table.Th ta="right">In the archive</Table.Th>
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {shown.map((table) => (
+              <Table.Tr key={`${table.schema}.${table.name}`}>
+                <Table.Td style={{ overflowWrap: "anywhere" }}>
+                  {table.schema === "public" ? "" : `${table.schema}.`}
+                  {table.name}
+                </Table.Td>
+                <Table.Td ta="right">{count(table.row_count)}</Table.Td>
+                <Table.Td ta="right">{bytes(table.archive_bytes)}</Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      </Table.ScrollContainer>
+    </Card>
+  );
+}
+
+function DeleteDialog({ backup, isOpen, close }: { backup: Detail; isOpen: boolean; close: () => void }) {
+  const isLast = backup.is_last_good || backup.is_last_verified;
+  const [typed, setTyped] = useState("");
+  const remove = useDeleteBackup(backup.id, close);
+  return (
+    <Modal opened={isOpen} onClose={close} title={`Delete the file of backup ${backup.id}?`}>
+      <Stack>
+        <Text size="sm">
+          {bytes(backup.compressed_size)} are freed. The file cannot be brought back; the record of it stays. n8n itself
+          is not touched.
+        </Text>
+        {isLast ? (
+          <>
+            <Alert color="red" title="There is nothing newer to go back to">
+              This is the newest {backup.is_last_verified ? "proven" : "good"} backup of its kind.
+            </Alert>
+            <TextInput
+              label={`Type ${backup.id} to delete it all the same`}
+              value={typed}
+              onChange={(event) => setTyped(event.currentTarget.value)}
+            />
+          </>
+        ) : null}
+        <Group justify="flex-end">
+          <Button variant="default" onClick={close}>
+            Keep it
+          </Button>
+          <Button
+            color="red"
+            loading={remove.isPending}
+            disabled={isLast && typed !== String(backup.id)}
+            onClick={() => remove.mutate(isLast)}
+          >
+            Delete the file
+          </Button>
+        </Group>
+      </Stack>
+    </Modal>
+  );
+}

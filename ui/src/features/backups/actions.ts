@@ -1,0 +1,52 @@
+import { useMutation } from "@tanstack/react-query";
+import { api, query, type Schemas } from "../../api/client";
+import { queryClient } from "../../api/queries";
+import { tell, tellError } from "../../components/notify";
+
+const refresh = (...keys: string[]) => {
+  for (const key of keys) void queryClient.invalidateQueries({ queryKey: [key] });
+};
+
+export function useRunBackup() {
+  return useMutation({
+    mutationFn: (request: Schemas["RunBackupRequest"]) =>
+      api.post<Schemas["RunBackupResponse"]>("/api/backups/run", request),
+    onSuccess: ({ id }) => {
+      tell(`Backup ${id} has begun.`);
+      refresh("backups", "overview");
+    },
+    onError: tellError,
+  });
+}
+
+export function useVerify(backupId: number) {
+  return useMutation({
+    mutationFn: () => api.post("/api/backups/verification/run", { backup_id: backupId }),
+    onSuccess: () => {
+      tell("The proof has begun.");
+      refresh("verifications", "backup");
+    },
+    onError: tellError,
+  });
+}
+
+export function useCancelBackup() {
+  return useMutation({
+    mutationFn: (id: number) => api.post(`/api/backups/history/${id}/cancel`),
+    onSuccess: () => refresh("backups", "backup"),
+    onError: tellError,
+  });
+}
+
+export function useDeleteBackup(id: number, onDone: () => void) {
+  return useMutation({
+    mutationFn: (isLastGood: boolean) =>
+      api.remove(`/api/backups/${id}${query({ confirm: isLastGood ? "last_good" : undefined })}`),
+    onSuccess: () => {
+      tell(`The file of backup ${id} was deleted; its record stays.`);
+      refresh("backups", "backup", "overview");
+      onDone();
+    },
+    onError: tellError,
+  });
+}

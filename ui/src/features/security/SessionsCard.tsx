@@ -1,0 +1,65 @@
+import { Badge, Button, Card, Group, Stack, Text, Title } from "@mantine/core";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { api, type Schemas } from "../../api/client";
+import { queries, queryClient } from "../../api/queries";
+import { tell, tellError } from "../../components/notify";
+import { Failed, Loading } from "../../components/States";
+import { Time } from "../../components/Time";
+
+const refresh = () => void queryClient.invalidateQueries({ queryKey: ["sessions"] });
+
+export function SessionsCard() {
+  const sessions = useQuery(queries.sessions());
+  const revoke = useMutation({
+    mutationFn: (id: string) => api.remove(`/api/auth/sessions/${id}`),
+    onSuccess: refresh,
+    onError: tellError,
+  });
+  const others = useMutation({
+    mutationFn: () => api.post<Schemas["RevokedSessions"]>("/api/auth/sessions/revoke-others"),
+    onSuccess: ({ revoked }) => {
+      tell(`${revoked} other sessions have ended.`);
+      refresh();
+    },
+    onError: tellError,
+  });
+  const items = sessions.data?.items ?? [];
+  return (
+    <Card withBorder>
+      <Group justify="space-between" mb="sm">
+        <Title order={2} size="h4">
+          Sessions
+        </Title>
+        {items.length > 1 ? (
+          <Button variant="default" loading={others.isPending} onClick={() => others.mutate()}>
+            End all others
+          </Button>
+        ) : null}
+      </Group>
+      {sessions.isPending ? <Loading lines={2} /> : null}
+      {sessions.isError ? <Failed error={sessions.error} /> : null}
+      <Stack gap="xs" component="ul" style={{ listStyle: "none", padding: 0, margin: 0 }}>
+        {items.map((session) => (
+          <Group key={session.id} component="li" justify="space-between" wrap="nowrap">
+            <div style={{ minWidth: 0 }}>
+              <Group gap="xs">
+                <Text size="sm" fw={550}>
+                  {session.ip_address ?? "unknown address"}
+                </Text>
+                {session.is_current ? <Badge size="sm">this one</Badge> : null}
+              </Group>
+              <Text size="xs" c="dimmed" truncate>
+                <Time at={session.last_seen_at} /> · {session.user_agent ?? "unknown program"}
+              </Text>
+            </div>
+            {session.is_current ? null : (
+              <Button variant="subtle" color="red" size="xs" onClick={() => revoke.mutate(session.id)}>
+                End
+              </Button>
+            )}
+          </Group>
+        ))}
+      </Stack>
+    </Card>
+  );
+}

@@ -1,0 +1,247 @@
+import {
+  Badge,
+  Button,
+  Card,
+  Group,
+  Modal,
+  NumberInput,
+  PasswordInput,
+  Select,
+  Stack,
+  Switch,
+  Table,
+  Text,
+  Title,
+} from "@mantine/core";
+import { IconKey } from "@tabler/icons-react";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { type ReactNode, useState } from "react";
+import { api, fieldError, type Schemas } from "../../api/client";
+import { queries, queryClient } from "../../api/queries";
+import { tell, tellError } from "../../components/notify";
+import { Page } from "../../components/Page";
+import { Failed, Loading } from "../../components/States";
+import { Time } from "../../components/Time";
+import { dateTime } from "../../lib/format";
+
+type Setting = Schemas["Setting"];
+
+const GROUPS: Record<string, string> = { backups: "Backups", verification: "Proof", security: "Signing in" };
+
+export function SettingsPage() {
+  const settings = useQuery(queries.settings());
+  const items = settings.data?.items ?? [];
+  return (
+    <Page title="Settings" about="Everything has a default that is right for most.">
+      {settings.isPending ? <Loading lines={6} /> : null}
+      {settings.isError ? <Failed error={settings.error} retry={() => void settings.refetch()} /> : null}
+      <Stack>
+        {Object.entries(GROUPS).map(([category, title]) => {
+          const group = items.filter((item) => item.category === category);
+          return group.length === 0 ? null : (
+            <Card withBorder key={category}>
+              <Title order={2} size="h4" mb="sm">
+                {title}
+              </Title>
+              <Stack gap="lg">
+                {group.map((setting) => (
+                  <Row key={`${setting.key}:${JSON.stringify(setting.value)}`} setting={setting} />
+                ))}
+              </Stack>
+            </Card>
+          );
+        })}
+        <Encryption />
+      </Stack>
+    </Page>
+  );
+}
+
+function Row({ setting }: { setting: Setting }) {
+  const [value, setValue] = useState<unknown>(setting.value);
+  const keep = () => void queryClient.invalidateQueries({ queryKey: ["settings"] });
+  const save = useMutation({
+    mutationFn: (next: unknown) => api.put<Setting>(`/api/settings/${setting.key}`, { value: next }),
+    onSuccess: () => {
+      tell(`${setting.title} is saved.`);
+      keep();
+    },
+  });
+  const reset = useMutation({
+    mutationFn: () => api.remove(`/api/settings/${setting.key}`),
+    onSuccess: keep,
+    onError: tellError,
+  });
+  const isChanged = value !== setting.value;
+  return (
+    <Group align="flex-start" justify="space-between" gap="md">
+      <div style={{ flex: "1 1 260px" }}>
+        <Text fw={550} size="sm">
+          {setting.title}
+        </Text>
+        <Text size="xs" c="dimmed">
+          {setting.description}
+        </Text>
+        {setting.is_set ? (
+          <Text size="xs" c="dimmed" mt={2}>
+            Changed <Time at={setting.updated_at} /> by {setting.updated_by ?? "nobody known"}; the default is{" "}
+            {String(setting.default)}.
+          </Text>
+        ) : null}
+      </div>
+      <Group gap="xs" align="flex-start" wrap="nowrap">
+        <Field
+          setting={setting}
+          value={value}
+          change={setValue}
+          save={save.mutate}
+          error={save.error ? (fieldError(save.error, "value") ?? save.error.message) : undefined}
+        />
+        {isChanged && setting.kind.type !== "boolean" ? (
+          <Button loading={save.isPending} onClick={() => save.mutate(value)}>
+            Save
+          </Button>
+        ) : null}
+        {setting.is_set && !isChanged ? (
+          <Button variant="default" loading={reset.isPending} onClick={() => reset.mutate()}>
+            Default
+          </Button>
+        ) : null}
+      </Group>
+    </Group>
+  );
+}
+
+type FieldProps = {
+  setting: Setting;
+  value: unknown;
+  change: (value: unknown) => void;
+  save: (value: unknown) => void;
+  error?: string;
+};
+
+function Field({ setting, value, change, save, error }: FieldProps): ReactNode {
+  const { kind, title } = setting;
+  switch (kind.type) {
+    case "boolean":
+      return (
+        <Switch aria-label={title} checked={value === true} onChange={(event) => save(event.currentTarget.checked)} />
+      );
+    case "integer":
+      return (
+        <NumberInput
+          aria-label={title}
+          w={170}
+          value={value as number}
+          onChange={change}
+          min={kind.min}
+          max={kind.max}
+          clampBehavior="none"
+          allowDecimal={false}
+          suffix={` ${kind.unit}`}
+          error={error}
+        />
+      );
+    case "choice":
+      return (
+        <Select
+          aria-label={title}
+          w={170}
+          allowDeselect={false}
+          data={kind.choices}
+          value={value as string}
+          onChange={change}
+          error={error}
+        />
+      );
+    default:
+      return (
+        <PasswordInput
+          aria-label={title}
+          w={220}
+          placeholder={setting.is_set ? "saved; type to replace it" : ""}
+          value={(value as string | null) ?? ""}
+          onChange={(event) => change(event.currentTarget.value)}
+          error={error}
+        />
+      );
+  }
+}
+
+function Encryption() {
+  const encryption = useQuery(queries.encryption());
+  const [isAsking, setAsking] = useState(false);
+  const rotate = useMutation({
+    mutationFn: () => api.post<Schemas["Encryption"]>("/api/settings/encryption/rotate"),
+    onSuccess: (fresh) => {
+      queryClient.setQueryData(queries.encryption().queryKey, fresh);
+      setAsking(false);
+      tell("Every secret is encrypted under a new key.");
+    },
+    onError: tellError,
+  });
+  const { data } = encryption;
+  return (
+    <Card withBorder>
+      <Group justify="space-between" mb="sm">
+        <Title order={2} size="h4">
+          Encryption
+        </Title>
+        <Button variant="default" leftSection={<IconKey size={16} />} onClick={() => setAsking(true)}>
+          New key
+        </Button>
+      </Group>
+      {encryption.isPending ? <Loading lines={2} /> : null}
+      {encryption.isError ? <Failed error={encryption.error} /> : null}
+      {data ? (
+        <>
+          <Text size="sm" c="dimmed" mb="sm" style={{ overflowWrap: "anywhere" }}>
+            {data.encrypted_values} secrets are encrypted. The master key comes from{" "}
+            {data.master_key.path ?? "the environment"}: keep a copy of it elsewhere, without it nobody can read them.
+          </Text>
+          <Table.ScrollContainer
+            minWidth={480}
+            scrollAreaProps={{ viewportProps: { tabIndex: 0, "aria-label": "Keys" } }}
+          >
+            <Table verticalSpacing={6}>
+              <Table.Thead>
+                <Table.Tr>
+                  <Table.Th>Key</Table.Th>
+                  <Table.Th>Made</Table.Th>
+                  <Table.Th>State</Table.Th>
+                </Table.Tr>
+              </Table.Thead>
+              <Table.Tbody>
+                {data.keys.map((key) => (
+                  <Table.Tr key={key.key_id}>
+                    <Table.Td ff="monospace">{key.key_id.slice(0, 12)}</Table.Td>
+                    <Table.Td>{dateTime(key.created_at)}</Table.Td>
+                    <Table.Td>
+                      <Badge variant="light" color={key.is_active ? "teal" : "gray"}>
+                        {key.is_active ? "in use" : "replaced"}
+                      </Badge>
+                    </Table.Td>
+                  </Table.Tr>
+                ))}
+              </Table.Tbody>
+            </Table>
+          </Table.ScrollContainer>
+        </>
+      ) : null}
+      <Modal opened={isAsking} onClose={() => setAsking(false)} title="Encrypt under a new key?">
+        <Text size="sm">
+          Every secret is encrypted anew in one step. The old key stays for backups of this database; the master key
+          stays the same.
+        </Text>
+        <Group justify="flex-end" mt="md">
+          <Button variant="default" onClick={() => setAsking(false)}>
+            Leave it
+          </Button>
+          <Button loading={rotate.isPending} onClick={() => rotate.mutate()}>
+            Make a new key
+          </Button>
+        </Group>
+      </Modal>
+    </Card>
+  );
+}

@@ -1,0 +1,107 @@
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from "@tanstack/react-router";
+import { ApiError, installHandlers } from "./api/client";
+import { queries, queryClient } from "./api/queries";
+import { NotFound, RouteError, Starting } from "./components/States";
+import { requestReauthentication } from "./features/auth/reauthenticate";
+import { Root } from "./layouts/Root";
+import { Shell } from "./layouts/Shell";
+
+const root = createRootRoute({ component: Root, notFoundComponent: NotFound, errorComponent: RouteError });
+
+const setup = createRoute({
+  getParentRoute: () => root,
+  path: "/setup",
+  component: lazyRouteComponent(() => import("./features/auth/SetupPage"), "SetupPage"),
+});
+
+const login = createRoute({
+  getParentRoute: () => root,
+  path: "/login",
+  validateSearch: (search: Record<string, unknown>): { back?: string } => {
+    const back = search.back;
+    // Only our own paths: never another site.
+    return typeof back === "string" && /^\/(?![/\\])/.test(back) ? { back } : {};
+  },
+  component: lazyRouteComponent(() => import("./features/auth/LoginPage"), "LoginPage"),
+});
+
+const shell = createRoute({
+  getParentRoute: () => root,
+  id: "shell",
+  component: Shell,
+  errorComponent: RouteError,
+  pendingComponent: Starting,
+  beforeLoad: async ({ location }) => {
+    try {
+      await queryClient.ensureQueryData(queries.session());
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 401) {
+        const health = await queryClient.fetchQuery(queries.health());
+        if (health.setup_required) throw redirect({ to: "/setup" });
+        throw redirect({ to: "/login", search: location.pathname === "/" ? {} : { back: location.href } });
+      }
+      throw error;
+    }
+  },
+});
+
+const pages = [
+  createRoute({
+    getParentRoute: () => shell,
+    path: "/",
+    component: lazyRouteComponent(() => import("./features/overview/OverviewPage"), "OverviewPage"),
+  }),
+  createRoute({
+    getParentRoute: () => shell,
+    path: "/backups",
+    component: lazyRouteComponent(() => import("./features/backups/BackupsPage"), "BackupsPage"),
+  }),
+  createRoute({
+    getParentRoute: () => shell,
+    path: "/backups/$id",
+    component: lazyRouteComponent(() => import("./features/backups/BackupPage"), "BackupPage"),
+  }),
+  createRoute({
+    getParentRoute: () => shell,
+    path: "/n8n",
+    component: lazyRouteComponent(() => import("./features/n8n/N8nPage"), "N8nPage"),
+  }),
+  createRoute({
+    getParentRoute: () => shell,
+    path: "/settings",
+    component: lazyRouteComponent(() => import("./features/settings/SettingsPage"), "SettingsPage"),
+  }),
+  createRoute({
+    getParentRoute: () => shell,
+    path: "/security",
+    component: lazyRouteComponent(() => import("./features/security/SecurityPage"), "SecurityPage"),
+  }),
+  createRoute({
+    getParentRoute: () => shell,
+    path: "/audit",
+    component: lazyRouteComponent(() => import("./features/audit/AuditPage"), "AuditPage"),
+  }),
+];
+
+export const router = createRouter({
+  routeTree: root.addChildren([setup, login, shell.addChildren(pages)]),
+  defaultPreload: "intent",
+  scrollRestoration: true,
+});
+
+installHandlers({
+  reauthenticate: requestReauthentication,
+  signedOut: () => {
+    const { pathname, href } = router.state.location;
+    if (pathname !== "/login" && pathname !== "/setup") {
+      queryClient.clear();
+      void router.navigate({ to: "/login", search: { back: href } });
+    }
+  },
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}
