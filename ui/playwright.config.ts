@@ -24,5 +24,6 @@ export default defineConfig({
     },
     viewport: { width: 1280, height: 860 },
     trace: "off",
+    actionTimeout: 20_000,
   },
 });

@@ -43,9 +43,9 @@ test("from the setup link to a proven, downloaded backup", async ({ page }) => {
   await page.goto(link);
   await expect(page.getByRole("heading", { name: "Welcome" })).toBeVisible();
   await look(page, "setup");
-  await page.getByLabel("Password", { exact: true }).fill("short");
-  await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
-  await page.getByLabel("Password again").fill(PASSWORD);
+  await page.getByRole("textbox", { name: "Password", exact: true }).fill("short");
+  await page.getByRole("textbox", { name: "Password", exact: true }).fill(PASSWORD);
+  await page.getByRole("textbox", { name: "Password again" }).fill(PASSWORD);
   await page.getByRole("button", { name: "Make the administrator" }).click();
   await expect(page.getByRole("heading", { level: 1, name: "Overview" })).toBeVisible();
   await expect(page.getByText("Begin with your n8n")).toBeVisible();
@@ -113,7 +113,7 @@ test("from the setup link to a proven, downloaded backup", async ({ page }) => {
   await look(page, "security");
   await page.getByRole("button", { name: "Set up" }).click();
   const again = page.getByRole("dialog", { name: "Is it you?" });
-  await again.getByLabel("Password").fill(PASSWORD);
+  await again.getByRole("textbox", { name: "Password" }).fill(PASSWORD);
   await again.getByRole("button", { name: "Go on" }).click();
   const secret = (await page.getByTestId("totp-secret").innerText()).trim();
   await page.getByLabel("The code it shows").fill(totp(secret));
@@ -130,7 +130,7 @@ test("from the setup link to a proven, downloaded backup", async ({ page }) => {
   await expect(page.getByRole("heading", { name: "Sign in" })).toBeVisible();
   await look(page, "login");
   await page.getByLabel("User name").fill("admin");
-  await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
+  await page.getByRole("textbox", { name: "Password", exact: true }).fill(PASSWORD);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByLabel("Code of your authenticator app").fill("000000");
   await page.getByRole("button", { name: "Sign in" }).click();

@@ -1,4 +1,11 @@
-import { type CSSVariablesResolver, createTheme, type MantineColorsTuple } from "@mantine/core";
+import {
+  type CSSVariablesResolver,
+  createTheme,
+  defaultVariantColorsResolver,
+  type MantineColorsTuple,
+  parseThemeColor,
+  type VariantColorsResolver,
+} from "@mantine/core";
 
 /** Teal of the logo, dark enough at 7 to 9 for white text (WCAG AA). */
 const keep: MantineColorsTuple = [
@@ -14,7 +21,21 @@ const keep: MantineColorsTuple = [
   "#134e4a",
 ];
 
+/** Mantine's light variant is too faint for WCAG AA: darker text by day, lighter by night. */
+const readable: VariantColorsResolver = (input) => {
+  const resolved = defaultVariantColorsResolver(input);
+  const color = parseThemeColor({ color: input.color ?? input.theme.primaryColor, theme: input.theme });
+  if (!color.isThemeColor || !["light", "subtle"].includes(input.variant)) return resolved;
+  const shade = (number: number) => `var(--mantine-color-${color.color}-${number})`;
+  return { ...resolved, color: `light-dark(color-mix(in srgb, ${shade(9)} 76%, black), ${shade(2)})` };
+};
+
 export const theme = createTheme({
+  variantColorResolver: readable,
+  components: {
+    Modal: { defaultProps: { closeButtonProps: { "aria-label": "Close" } } },
+    Drawer: { defaultProps: { closeButtonProps: { "aria-label": "Close" } } },
+  },
   primaryColor: "keep",
   primaryShade: { light: 7, dark: 7 },
   colors: { keep },
@@ -25,7 +46,7 @@ export const theme = createTheme({
   autoContrast: true,
 });
 
-/** Mantine's own values for these are too faint for WCAG AA, and its light badges too. */
+/** Mantine's own values for these are too faint for WCAG AA. */
 export const variables: CSSVariablesResolver = () => {
   const light: Record<string, string> = {
     "--mantine-color-dimmed": "#57606a",
@@ -39,15 +60,5 @@ export const variables: CSSVariablesResolver = () => {
     "--mantine-primary-color-light-color": "#74dccb",
     "--mantine-color-anchor": "#74dccb",
   };
-  for (const [color, text] of Object.entries({
-    teal: "#087f5b",
-    red: "#b02525",
-    orange: "#9c3f00",
-    blue: "#1864ab",
-    gray: "#495057",
-    keep: "#0b5f58",
-  })) {
-    light[`--mantine-color-${color}-light-color`] = text;
-  }
   return { variables: {}, light, dark };
 };

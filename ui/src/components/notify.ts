@@ -1,8 +1,11 @@
 import { notifications } from "@mantine/notifications";
 
+const closeButtonProps = { "aria-label": "Close" };
+
 /** The one place where a failed act is told in passing. Forms show their errors themselves. */
 export function tellError(error: unknown) {
   notifications.show({
+    closeButtonProps,
     color: "red",
     title: "That did not work",
     message: error instanceof Error ? error.message : String(error),
@@ -10,5 +13,5 @@ export function tellError(error: unknown) {
 }
 
 export function tell(message: string) {
-  notifications.show({ color: "keep", message });
+  notifications.show({ closeButtonProps, color: "keep", message });
 }

@@ -44,13 +44,13 @@ export function ProofStatus({ status }: { status: string }) {
   switch (status) {
     case "passed":
       return (
-        <Badge color="teal" variant="filled" leftSection={<IconShieldCheck size={12} />}>
+        <Badge color="keep" variant="filled" leftSection={<IconShieldCheck size={12} />}>
           Proven
         </Badge>
       );
     case "failed":
       return (
-        <Badge color="red" variant="filled" leftSection={<IconShieldX size={12} />}>
+        <Badge color="red.9" variant="filled" leftSection={<IconShieldX size={12} />}>
           Bad
         </Badge>
       );

@@ -147,7 +147,11 @@ function Saved({ connection }: { connection: Connection }) {
             <Title order={2} size="h4">
               Connected
             </Title>
-            {connection.is_sample ? <Badge color="grape">Sample</Badge> : null}
+            {connection.is_sample ? (
+              <Badge color="grape" variant="light">
+                Sample
+              </Badge>
+            ) : null}
             <Badge color={connection.has_encryption_key ? "teal" : "orange"} variant="light">
               {connection.has_encryption_key ? "key saved" : "no key saved"}
             </Badge>
