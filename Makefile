@@ -4,7 +4,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 # Programs that the install script put beside the system's (see scripts/install-dependencies).
 ENV := if [ -f "$${FLOWKEEP_CACHE:-$$HOME/.cache/flowkeep}/env" ]; then . "$${FLOWKEEP_CACHE:-$$HOME/.cache/flowkeep}/env"; fi;
-DATA_DIR ?= $(CURDIR)/data
+# PostgreSQL runs as an unprivileged user, who cannot reach into root's home.
+DATA_DIR ?= $(if $(filter 0,$(shell id -u)),/var/lib/flowkeep,$(CURDIR)/data)
 
 .PHONY: run dev build test check format-check lint ui-install ui-check rust-test generate generated-check \
         e2e real-n8n-test real-n8n-test-all kills bench audit clean
