@@ -7,6 +7,7 @@ ENV := if [ -f "$${FLOWKEEP_CACHE:-$$HOME/.cache/flowkeep}/env" ]; then . "$${FL
 # PostgreSQL runs as an unprivileged user, who cannot reach into root's home.
 DATA_DIR ?= $(if $(filter 0,$(shell id -u)),/var/lib/flowkeep,$(CURDIR)/data)
 
+.SILENT:
 .PHONY: run dev build test check format-check lint ui-install ui-check rust-test generate generated-check \
         e2e real-n8n-test real-n8n-test-all kills bench audit clean
 
