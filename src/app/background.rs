@@ -7,6 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::health::DATABASE;
+use super::outbox;
 use super::{AppState, setup_link};
 use crate::features::auth::NewAdmin;
 use crate::platform::health::PartStatus;
@@ -109,6 +110,10 @@ async fn bring_up(state: AppState, listen: SocketAddr) {
     state
         .lifecycle
         .spawn("sessions", async move { auth.keep_up(stop).await });
+    let (outbox, stop) = (state.clone(), state.lifecycle.soft().clone());
+    state
+        .lifecycle
+        .spawn("outbox", async move { outbox::keep(outbox, stop).await });
     settle(&state).await;
     let (verifications, stop) = (state.verifications.clone(), state.lifecycle.soft().clone());
     state.lifecycle.spawn(
@@ -118,7 +123,7 @@ async fn bring_up(state: AppState, listen: SocketAddr) {
     watch_database(&state).await;
 }
 
-/// Puts what a crash left in order, and tells of events that nobody heard.
+/// Puts what a crash left in order.
 async fn settle(state: &AppState) {
     state.local_engine.remove_leftovers();
     match state.backups.settle().await {

@@ -1,7 +1,7 @@
 //! Why n8n's connection cannot be used or changed.
 
 use crate::features::settings::SettingsError;
-use crate::platform::postgres::{ConnInfoError, MissingProgram};
+use crate::platform::postgres::ConnInfoError;
 
 /// Why n8n's connection cannot be used or changed.
 #[derive(Debug, thiserror::Error)]
@@ -21,9 +21,6 @@ pub enum N8nError {
     /// The sample could not be made.
     #[error("the sample n8n could not be made: {0}")]
     Sample(String),
-    /// No program for it.
-    #[error(transparent)]
-    Missing(#[from] MissingProgram),
     /// The settings failed.
     #[error(transparent)]
     Settings(#[from] SettingsError),

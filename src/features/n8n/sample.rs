@@ -14,6 +14,7 @@ use crate::platform::process::{CommandSpec, Input};
 const DUMP: &[u8] = include_bytes!("../../../assets/sample/n8n-sample.dump");
 const KEY: &str = include_str!("../../../assets/sample/n8n-sample.key");
 const DATABASE: &str = "n8n_sample";
+static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Where the sample is and what opens it.
@@ -27,6 +28,7 @@ pub(super) async fn create(
     embedded: &EmbeddedCluster,
     parts: &N8nParts,
 ) -> Result<Sample, N8nError> {
+    let _one_at_a_time = ONE_AT_A_TIME.lock().await;
     let admin = embedded.conninfo();
     let target = admin.with_database(DATABASE);
     let failed = |error: &dyn std::fmt::Display| N8nError::Sample(error.to_string());
@@ -45,7 +47,7 @@ pub(super) async fn create(
             .map_err(|error| failed(&error))?;
     }
     connection.close().await.map_err(|error| failed(&error))?;
-    let installation = parts.installations.newest_server()?;
+    let installation = embedded.installation();
     let pass_file = N8nService::pass_file(parts, &target).map_err(|error| failed(&error))?;
     let spec = CommandSpec::new(installation.program("pg_restore"))
         .args([

@@ -151,11 +151,16 @@ impl N8nService {
     ) -> Result<(), N8nError> {
         let mut changes: Vec<(Key, Option<Value>)> = Vec::new();
         let mut details = json!({});
+        let was_sample = self.parts.settings.boolean(Key::N8nIsSample);
         if let Some(url) = url {
             let info = ConnInfo::parse(url.expose_secret())?;
             details = json!({ "address": info.address(), "database": info.database });
             changes.push((Key::N8nDatabaseUrl, Some(json!(url.expose_secret().trim()))));
             changes.push((Key::N8nIsSample, None));
+            if was_sample && key.is_none() {
+                // The sample's key opens nothing of a real n8n.
+                changes.push((Key::N8nEncryptionKey, None));
+            }
         }
         if let Some(key) = key {
             let key = key.filter(|key| !key.expose_secret().is_empty());

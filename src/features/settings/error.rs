@@ -19,9 +19,9 @@ pub enum SettingsError {
         why: String,
     },
     /// A secret cannot be sealed or opened.
-    #[error("vault")]
+    #[error(transparent)]
     Vault(#[from] VaultError),
     /// The database failed.
-    #[error("database")]
+    #[error(transparent)]
     Database(#[from] DbErr),
 }

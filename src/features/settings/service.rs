@@ -27,6 +27,8 @@ pub struct SettingsService {
     events: EventBus,
     vault: Vault,
     cache: Arc<RwLock<BTreeMap<String, Row>>>,
+    /// One change at a time, until the cache holds it: an older list must not replace a newer one.
+    changing: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// A setting with its present value.
@@ -64,6 +66,7 @@ impl SettingsService {
             events,
             vault,
             cache: Arc::default(),
+            changing: Arc::default(),
         }
     }
 
@@ -176,6 +179,7 @@ impl SettingsService {
                 })?;
             }
         }
+        let _one_at_a_time = self.changing.lock().await;
         let tx = self.db.begin().await?;
         let now = self.clock.now();
         let names: Vec<_> = changes

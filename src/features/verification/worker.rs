@@ -72,21 +72,19 @@ impl VerificationService {
                 .note_verification(&tx, run.backup_id, "skipped", None)
                 .await?;
         }
-        let claimed = store::claim(&tx, now, now + LEASE).await?;
-        if let Some(run) = &claimed {
-            self.parts
-                .backups
-                .note_verification(&tx, run.backup_id, "running", None)
-                .await?;
-            let facts = json!({ "id": run.id, "backup_id": run.backup_id });
-            events::record(
-                &tx,
-                &self.event("verification.started", Severity::Info, facts),
-            )
+        let Some(run) = store::claim(&tx, now, now + LEASE).await? else {
+            tx.commit().await?;
+            return Ok(false);
+        };
+        self.parts
+            .backups
+            .note_verification(&tx, run.backup_id, "running", None)
             .await?;
-        }
+        let facts = json!({ "id": run.id, "backup_id": run.backup_id });
+        let event = self.event("verification.started", Severity::Info, facts);
+        events::record(&tx, &event).await?;
         tx.commit().await?;
-        let Some(run) = claimed else { return Ok(false) };
+        self.parts.events.publish(event);
         self.prove_run(&run, stop).await?;
         Ok(true)
     }

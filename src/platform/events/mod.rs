@@ -11,7 +11,7 @@ use tokio::sync::broadcast;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-pub use outbox::{mark_dispatched, record, undispatched};
+pub use outbox::{mark_dispatched, record, remove_told, undispatched};
 pub use progress::{Posted, ProgressBoard, Work};
 
 /// How much an event matters.

@@ -25,6 +25,17 @@ pub async fn record(tx: &impl ConnectionTrait, event: &Event) -> Result<(), DbEr
     .map(|_| ())
 }
 
+/// Removes events that were told before `before`. Returns how many.
+pub async fn remove_told(db: &impl ConnectionTrait, before: DateTime<Utc>) -> Result<u64, DbErr> {
+    db.execute_raw(Statement::from_sql_and_values(
+        DbBackend::Postgres,
+        "DELETE FROM event_outbox WHERE dispatched_at < $1",
+        [before.into()],
+    ))
+    .await
+    .map(|result| result.rows_affected())
+}
+
 #[derive(FromQueryResult)]
 struct Row {
     event_id: Uuid,

@@ -11,8 +11,8 @@ use sqlx::{ConnectOptions, Connection, Row};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Cluster, ClusterError, ClusterSpec, ConnInfo, Durability, Installations, MissingProgram,
-    unprivileged_identity,
+    Cluster, ClusterError, ClusterSpec, ConnInfo, Durability, Installation, Installations,
+    MissingProgram, unprivileged_identity,
 };
 use crate::platform::ids::Ids;
 use crate::platform::process::Processes;
@@ -102,6 +102,11 @@ impl EmbeddedCluster {
     /// What it runs with, as in `PostgreSQL 15.18`.
     pub fn version(&self) -> String {
         format!("PostgreSQL {}", self.spec.installation.version)
+    }
+
+    /// The programs that it runs with. A newer client would send it settings that it does not know.
+    pub fn installation(&self) -> &Installation {
+        &self.spec.installation
     }
 
     /// Starts it, making the cluster and the database if they are not there.

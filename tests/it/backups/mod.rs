@@ -1,3 +1,6 @@
 //! Backups.
 
 mod archive;
+mod faults;
+mod runs;
+mod source;

@@ -83,12 +83,13 @@ impl BackupService {
         let abort = AbortOnDrop(Arc::clone(&progress_handle));
         let counting = snapshot.count();
         let watching = self.watch(job, plan, &mut child, &progress_handle, posted, pipeline);
-        let (counts, watched) = tokio::join!(counting, watching);
+        // The first to fail ends the other: neither waits for a lock that nobody needs any more.
+        let outcome = tokio::try_join!(counting, watching);
         drop(abort);
         drop(pass_file);
         snapshot.release().await;
-        let summary = watched?;
-        let tables = compare(&counts?, &summary)?;
+        let (counts, summary) = outcome?;
+        let tables = compare(&counts, &summary)?;
         Ok((partial, Dumped { summary, tables }))
     }
 
@@ -252,7 +253,10 @@ fn dump_failure(end: &str, stderr: &str, blocker: Option<&str>) -> Failure {
     let held = blocker
         .map(|blocker| format!(" The lock is held by {blocker}."))
         .unwrap_or_default();
-    if text.contains("lock timeout") || text.contains("could not obtain lock") {
+    // pg_dump waits for locks under a statement time-out of its own.
+    let is_lock = text.contains("lock timeout")
+        || (text.contains("statement timeout") && text.contains("lock table"));
+    if is_lock {
         Failure::new(
             "lock_timeout",
             format!("A table stayed locked.{held} {end}: {stderr}"),

@@ -23,9 +23,12 @@ impl HeldSnapshot {
         let mut connection = super::preflight::connect(job).await?;
         let refused = |error: sqlx::Error| query_failure(&error);
         let setup = format!(
-            "SET lock_timeout = '{lock_wait_seconds}s'; SET statement_timeout = 0; \
+            "SET lock_timeout = '{}s'; SET statement_timeout = 0; \
+             SET client_connection_check_interval = '2s'; \
              SET idle_in_transaction_session_timeout = 0; \
-             BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+             BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            // Longer than pg_dump waits: its end says more about the lock.
+            lock_wait_seconds + 30
         );
         sqlx::raw_sql(AssertSqlSafe(setup))
             .execute(&mut connection)
