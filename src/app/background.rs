@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -10,9 +11,12 @@ use super::health::DATABASE;
 use super::outbox;
 use super::{AppState, setup_link};
 use crate::features::auth::NewAdmin;
+use crate::features::settings::{SettingsError, VaultError};
 use crate::platform::health::PartStatus;
-use crate::platform::postgres::EmbeddedCluster;
+use crate::platform::postgres::{EmbeddedCluster, PassFile};
 
+/// The master key in `/api/health`.
+const MASTER_KEY: &str = "master_key";
 /// The private PostgreSQL in `/api/health`.
 const EMBEDDED: &str = "embedded_postgres";
 /// The backup folder in `/api/health`.
@@ -22,6 +26,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// Starts everything that runs in the background; the web server listens on `listen`.
 pub fn start(state: &AppState, listen: SocketAddr) {
+    for dir in [state.config.data.backup_dir(), std::env::temp_dir()] {
+        PassFile::sweep(&dir);
+    }
     state
         .health
         .set(DATABASE, PartStatus::Starting, "connecting");
@@ -45,7 +52,7 @@ pub fn start(state: &AppState, listen: SocketAddr) {
 }
 
 /// Starts the private PostgreSQL and keeps it running.
-async fn run_embedded(state: AppState, embedded: EmbeddedCluster) {
+async fn run_embedded(state: AppState, embedded: Arc<EmbeddedCluster>) {
     let mut wait = FIRST_WAIT;
     let cluster = loop {
         match embedded.start().await {
@@ -89,7 +96,17 @@ async fn bring_up(state: AppState, listen: SocketAddr) {
     loop {
         match prepare(&state, listen).await {
             Ok(()) => break,
-            Err(error) => {
+            Err(Unprepared::WrongMasterKey(error)) => {
+                tracing::error!(
+                    %error,
+                    "Flowkeep does not start: put the right master key back and restart it"
+                );
+                let detail = "the master key is not the one this database was encrypted with; \
+                              put the right one back and restart Flowkeep";
+                state.health.set(MASTER_KEY, PartStatus::Failed, detail);
+                return;
+            }
+            Err(Unprepared::Retry(error)) => {
                 tracing::info!(
                     error,
                     retry_ms = wait.as_millis(),
@@ -114,6 +131,11 @@ async fn bring_up(state: AppState, listen: SocketAddr) {
     state
         .lifecycle
         .spawn("outbox", async move { outbox::keep(outbox, stop).await });
+    let (backups, stop) = (state.backups.clone(), state.lifecycle.soft().clone());
+    state.lifecycle.spawn(
+        "backup metrics",
+        async move { backups.keep_metrics(stop).await },
+    );
     settle(&state).await;
     let (verifications, stop) = (state.verifications.clone(), state.lifecycle.soft().clone());
     state.lifecycle.spawn(
@@ -141,20 +163,31 @@ async fn settle(state: &AppState) {
     }
 }
 
+/// Why Flowkeep is not ready.
+enum Unprepared {
+    /// Another try may go better.
+    Retry(String),
+    /// No other try goes better.
+    WrongMasterKey(VaultError),
+}
+
+impl Unprepared {
+    fn retry(error: impl std::fmt::Display) -> Self {
+        Self::Retry(error.to_string())
+    }
+}
+
 /// Brings the tables up to date and reads what is answered from memory; without an administrator,
 /// makes the one that the configuration names or shows the way to make one.
-async fn prepare(state: &AppState, listen: SocketAddr) -> Result<(), String> {
-    state
-        .db
-        .migrate()
-        .await
-        .map_err(|error| error.to_string())?;
-    state
-        .settings
-        .load()
-        .await
-        .map_err(|error| error.to_string())?;
-    state.auth.load().await.map_err(|error| error.to_string())?;
+async fn prepare(state: &AppState, listen: SocketAddr) -> Result<(), Unprepared> {
+    state.db.migrate().await.map_err(Unprepared::retry)?;
+    state.settings.load().await.map_err(|error| match error {
+        SettingsError::Vault(error @ VaultError::WrongMasterKey) => {
+            Unprepared::WrongMasterKey(error)
+        }
+        error => Unprepared::retry(error),
+    })?;
+    state.auth.load().await.map_err(Unprepared::retry)?;
     if let Some(file) = &state.config.secrets.admin_password_file
         && state.auth.is_setup_required()
         && let Err(error) = create_configured_admin(state, file).await
@@ -165,10 +198,10 @@ async fn prepare(state: &AppState, listen: SocketAddr) -> Result<(), String> {
         );
     }
     let offer = state.auth.offer_setup().await;
-    if let Some(offer) = offer.map_err(|error| error.to_string())? {
+    if let Some(offer) = offer.map_err(Unprepared::retry)? {
         let public_url = state.config.http.public_url.as_ref();
         setup_link::show(&mut std::io::stdout(), &offer, public_url, listen)
-            .map_err(|error| format!("cannot show the setup link: {error}"))?;
+            .map_err(|error| Unprepared::Retry(format!("cannot show the setup link: {error}")))?;
     }
     Ok(())
 }

@@ -27,6 +27,8 @@ enum HealthStatus {
     Starting,
     /// It answers, but some part does not work.
     Degraded,
+    /// It will not become ready by itself; the parts say what to do.
+    Failed,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -59,7 +61,10 @@ async fn get_health(
 ) -> (StatusCode, Json<Health>) {
     let is_ready = health.is_ok(DATABASE);
     let parts = health.parts();
-    let status = if !is_ready {
+    let is_failed = parts.values().any(|part| part.status == PartStatus::Failed);
+    let status = if is_failed {
+        HealthStatus::Failed
+    } else if !is_ready {
         HealthStatus::Starting
     } else if parts.values().all(|part| part.status == PartStatus::Ok) {
         HealthStatus::Ok

@@ -1,5 +1,6 @@
 //! Puts the parts together: state, routes, background work, start and stop.
 
+mod about;
 mod background;
 mod bootstrap;
 mod docs;

@@ -10,7 +10,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{AppState, docs, gate, health, metrics};
+use super::{AppState, about, docs, gate, health, metrics};
 use crate::features::auth::Verifier;
 use crate::features::{audit, auth, backups, n8n, settings, verification};
 use crate::platform::http::client::TrustedProxies;
@@ -51,6 +51,7 @@ impl Modify for Security {
 /// Routes that need a session, whatever their handlers say. A new feature belongs here.
 fn protected() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
+        .merge(about::router())
         .merge(auth::router())
         .merge(audit::router())
         .merge(settings::router())

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 
+use super::about::StartedAt;
 use crate::features::auth::{AuthParts, AuthService};
 use crate::features::backups::{BackupFiles, BackupParts, BackupService};
 use crate::features::n8n::{N8nParts, N8nService};
@@ -65,15 +66,17 @@ pub struct AppState {
     /// Flowkeep's own database.
     pub db: Db,
     /// Where that database is.
-    pub own_database: ConnInfo,
+    pub own_database: Arc<ConnInfo>,
     /// The private PostgreSQL, if there is one.
-    pub embedded: Option<EmbeddedCluster>,
+    pub embedded: Option<Arc<EmbeddedCluster>>,
     /// The PostgreSQL programs of this machine.
     pub installations: Arc<Installations>,
     /// Runs programs.
     pub processes: Processes,
     /// Time.
     pub clock: Clock,
+    /// When this process began.
+    pub started_at: StartedAt,
     /// Randomness.
     pub ids: Ids,
     /// Start and stop.
@@ -163,13 +166,15 @@ impl AppState {
             ids: parts.ids.clone(),
             events: events.clone(),
         });
+        backups.register_metrics(&metrics);
         Self {
             config: parts.config,
             db: parts.db,
-            own_database: parts.own_database,
-            embedded: parts.embedded,
+            own_database: Arc::new(parts.own_database),
+            embedded: parts.embedded.map(Arc::new),
             installations: parts.installations,
             processes: parts.processes,
+            started_at: StartedAt(parts.clock.now()),
             clock: parts.clock,
             ids: parts.ids,
             lifecycle: parts.lifecycle,

@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::own_database::with_state;
 use crate::app::setup_link;
+use crate::features::audit::Actor;
 use crate::platform::config::Config;
 
 #[derive(Debug, Subcommand)]
@@ -32,6 +33,11 @@ pub enum AdminCommand {
         #[command(flatten)]
         config: Box<Config>,
     },
+    /// Make a new data key and encrypt every stored secret under it.
+    RotateKey {
+        #[command(flatten)]
+        config: Box<Config>,
+    },
     /// Print a new setup link, if there is no administrator yet.
     SetupLink {
         #[command(flatten)]
@@ -49,6 +55,7 @@ pub fn run(command: AdminCommand) -> Result<bool, Box<dyn Error>> {
             config,
         } => reset_password(*config, username.as_deref(), password_stdin, clear_totp),
         AdminCommand::ClearSubnets { config } => clear_subnets(*config),
+        AdminCommand::RotateKey { config } => rotate_key(*config),
         AdminCommand::SetupLink { config } => print_setup_link(*config),
     }
 }
@@ -93,6 +100,18 @@ fn clear_subnets(config: Config) -> Result<bool, Box<dyn Error>> {
         writeln!(
             io::stdout(),
             "Removed {removed} subnets; every address may come in."
+        )?;
+        Ok(true)
+    })
+}
+
+fn rotate_key(config: Config) -> Result<bool, Box<dyn Error>> {
+    with_state(config, async |state| {
+        state.settings.rotate_keys(&Actor::cli()).await?;
+        let count = state.settings.count_sealed().await?;
+        writeln!(
+            io::stdout(),
+            "A new data key is in use; {count} secrets are encrypted under it."
         )?;
         Ok(true)
     })

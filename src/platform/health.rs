@@ -17,6 +17,8 @@ pub enum PartStatus {
     Starting,
     /// It does not work; the rest goes on without it.
     Down,
+    /// It does not work and will not by itself: somebody has to act and start Flowkeep again.
+    Failed,
 }
 
 /// One part's state.

@@ -12,6 +12,7 @@ use utoipa_axum::routes;
 use super::Action;
 use super::store::{self, Filter, Row};
 use crate::app::AppState;
+use crate::features::auth::CurrentUser;
 use crate::platform::db::Db;
 use crate::platform::db::page::{Page, PageQuery, PageRequest};
 use crate::platform::http::{ApiError, Json, Query};
@@ -91,6 +92,7 @@ impl From<Row> for AuditEntry {
 #[utoipa::path(get, path = "/api/audit", tag = "audit", params(AuditQuery), responses((status = 200, body = Page<AuditEntry>)))]
 async fn list_audit_entries(
     State(db): State<Db>,
+    _: CurrentUser,
     Query(query): Query<AuditQuery>,
 ) -> Result<Json<Page<AuditEntry>>, ApiError> {
     let page = PageQuery {
@@ -117,7 +119,7 @@ async fn list_audit_entries(
 
 /// List the names of everything that can be done.
 #[utoipa::path(get, path = "/api/audit/actions", tag = "audit", responses((status = 200, body = AuditActions)))]
-async fn list_audit_actions() -> Json<AuditActions> {
+async fn list_audit_actions(_: CurrentUser) -> Json<AuditActions> {
     Json(AuditActions {
         items: Action::ALL.iter().map(|action| action.as_str()).collect(),
     })

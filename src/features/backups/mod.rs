@@ -17,6 +17,7 @@ mod catalogue;
 mod error;
 mod events_route;
 mod files;
+mod gauges;
 mod manifest;
 mod model;
 mod routes;

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::archive::Compression;
 use super::error::{BackupError, Failure};
 use super::files::BackupFiles;
+use super::gauges::Gauges;
 use super::model::BackupType;
 use super::run::{Claim, Job, RunRequest};
 use super::store::{self, NewRun};
@@ -55,10 +56,11 @@ pub struct BackupParts {
 /// Backups. Cheap to clone.
 #[derive(Clone)]
 pub struct BackupService {
-    pub(super) parts: BackupParts,
+    pub(super) parts: Arc<BackupParts>,
     pub(super) files: BackupFiles,
     running: Arc<Mutex<BTreeMap<i32, CancellationToken>>>,
     leased: Arc<Mutex<BTreeMap<i32, usize>>>,
+    pub(super) gauges: Gauges,
 }
 
 /// Keeps a backup's file from being deleted until dropped.
@@ -84,10 +86,11 @@ impl BackupService {
     /// Puts the service together. Touches neither network nor disk.
     pub fn new(parts: BackupParts, files: BackupFiles) -> Self {
         Self {
-            parts,
+            parts: Arc::new(parts),
             files,
             running: Arc::default(),
             leased: Arc::default(),
+            gauges: Gauges::default(),
         }
     }
 

@@ -265,6 +265,39 @@ pub async fn totals(db: &impl ConnectionTrait) -> Result<(i64, i64), DbErr> {
     Ok((row.try_get("", "backups")?, row.try_get("", "bytes")?))
 }
 
+/// How the backups of one type stand.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct TypeSummary {
+    pub backup_type: String,
+    /// Seconds since 1970.
+    pub last_success: Option<i64>,
+    /// Seconds since 1970.
+    pub last_proven: Option<i64>,
+    pub last_duration_ms: Option<i64>,
+    pub last_stored_bytes: Option<i64>,
+    pub backups: Option<i64>,
+    pub stored_bytes: Option<i64>,
+}
+
+/// How the backups of every type that has any stand. Those that were found bad do not count.
+pub async fn summary(db: &impl ConnectionTrait) -> Result<Vec<TypeSummary>, DbErr> {
+    let sql = "WITH good AS (SELECT * FROM backup_history WHERE status = 'success' \
+               AND verification_status IS DISTINCT FROM 'failed'), \
+               newest AS (SELECT DISTINCT ON (backup_type) backup_type, duration_ms, compressed_size \
+               FROM good WHERE deleted_at IS NULL ORDER BY backup_type, started_at DESC) \
+               SELECT g.backup_type, \
+               extract(epoch FROM max(g.started_at) FILTER (WHERE deleted_at IS NULL))::bigint AS last_success, \
+               extract(epoch FROM max(g.started_at) FILTER (WHERE deleted_at IS NULL \
+                   AND verification_status = 'passed'))::bigint AS last_proven, \
+               max(n.duration_ms) AS last_duration_ms, max(n.compressed_size) AS last_stored_bytes, \
+               count(*) FILTER (WHERE deleted_at IS NULL) AS backups, \
+               sum(g.compressed_size) FILTER (WHERE deleted_at IS NULL)::bigint AS stored_bytes \
+               FROM good g LEFT JOIN newest n USING (backup_type) GROUP BY g.backup_type";
+    TypeSummary::find_by_statement(statement(sql.to_owned(), Vec::new()))
+        .all(db)
+        .await
+}
+
 /// Notes that a backup's file is to go. False when it was deleted already.
 pub async fn mark_deleted(
     tx: &impl ConnectionTrait,

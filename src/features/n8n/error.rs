@@ -9,6 +9,9 @@ pub enum N8nError {
     /// The URL cannot be read.
     #[error("{0}")]
     Url(#[from] ConnInfoError),
+    /// The request changes nothing.
+    #[error("give the database's URL, the encryption key, or both")]
+    NothingToChange,
     /// No connection is set.
     #[error("no n8n database is set yet; set it on the n8n page")]
     NotConfigured,

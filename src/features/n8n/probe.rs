@@ -7,6 +7,9 @@ use crate::platform::postgres::quote_identifier;
 
 use super::crypto::{DeploymentKey, KeyCheck, Keyring};
 
+/// Up to this many rows are counted one by one.
+const EXACT_COUNT_ROWS: i64 = 200_000;
+
 /// Where n8n's tables are: `DB_POSTGRESDB_SCHEMA` and `DB_TABLE_PREFIX`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct N8nTables {
@@ -34,17 +37,18 @@ pub async fn find_tables(connection: &mut PgConnection) -> sqlx::Result<Option<N
                AND o.relname = left(c.relname, -length('workflow_entity')) || 'credentials_entity') \
                ORDER BY n.nspname = 'public' DESC, c.relname LIMIT 1";
     let row = sqlx::query(sql).fetch_optional(connection).await?;
-    Ok(row.map(|row| {
-        let name: String = row.get("relname");
+    row.map(|row| {
+        let name: String = row.try_get("relname")?;
         let prefix = name
             .strip_suffix("workflow_entity")
             .unwrap_or_default()
             .to_owned();
-        N8nTables {
-            schema: row.get("nspname"),
+        Ok(N8nTables {
+            schema: row.try_get("nspname")?,
             prefix,
-        }
-    }))
+        })
+    })
+    .transpose()
 }
 
 async fn has_table(
@@ -95,6 +99,24 @@ pub async fn count(
         .await
 }
 
+/// Rows of a table as PostgreSQL's statistics have them: good enough where an exact count would
+/// read millions of rows. Small and unanalysed tables are counted.
+pub async fn count_roughly(
+    connection: &mut PgConnection,
+    tables: &N8nTables,
+    table: &str,
+) -> sqlx::Result<i64> {
+    let sql = "SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass($1)";
+    let estimate: Option<i64> = sqlx::query_scalar(sql)
+        .bind(tables.name(table))
+        .fetch_optional(&mut *connection)
+        .await?;
+    match estimate {
+        Some(estimate) if estimate > EXACT_COUNT_ROWS => Ok(estimate),
+        _ => count(connection, tables, table, "TRUE").await,
+    }
+}
+
 /// Workflows whose nodes or connections are not what n8n can read: their ids, and how many were
 /// looked at.
 pub async fn invalid_workflows(
@@ -109,7 +131,8 @@ pub async fn invalid_workflows(
     let mut rows = sqlx::query(AssertSqlSafe(sql)).fetch(connection);
     while let Some(row) = futures_util::TryStreamExt::try_next(&mut rows).await? {
         seen += 1;
-        let (nodes, connections): (String, String) = (row.get("nodes"), row.get("connections"));
+        let (nodes, connections): (String, String) =
+            (row.try_get("nodes")?, row.try_get("connections")?);
         let is_valid =
             serde_json::from_str::<Vec<serde_json::Map<_, _>>>(&nodes).is_ok_and(
                 |nodes: Vec<serde_json::Map<String, serde_json::Value>>| {
@@ -120,7 +143,7 @@ pub async fn invalid_workflows(
             ) && serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&connections)
                 .is_ok();
         if !is_valid {
-            invalid.push(row.get("id"));
+            invalid.push(row.try_get("id")?);
         }
     }
     Ok((seen, invalid))
@@ -154,10 +177,10 @@ pub async fn check_credentials(
             .await?
         {
             rows.push(DeploymentKey {
-                id: row.get("id"),
-                kind: row.get("type"),
-                value: row.get("value"),
-                algorithm: row.get("algorithm"),
+                id: row.try_get("id")?,
+                kind: row.try_get("type")?,
+                value: row.try_get("value")?,
+                algorithm: row.try_get("algorithm")?,
             });
         }
     }
@@ -170,11 +193,12 @@ pub async fn check_credentials(
         .fetch_all(connection)
         .await?;
     let total = credentials.len();
-    let unreadable: Vec<String> = credentials
-        .iter()
-        .filter(|row| !ring.opens_credential(row.get::<&str, _>("data")))
-        .map(|row| row.get("id"))
-        .collect();
+    let mut unreadable: Vec<String> = Vec::new();
+    for row in &credentials {
+        if !ring.opens_credential(row.try_get("data")?) {
+            unreadable.push(row.try_get("id")?);
+        }
+    }
     let key = ring
         .check_wrapped()
         .unwrap_or_else(|| match (total, unreadable.len()) {

@@ -161,6 +161,7 @@ impl From<N8nError> for ApiError {
     fn from(error: N8nError) -> Self {
         match error {
             N8nError::Url(error) => Self::invalid("database_url", error.to_string()),
+            N8nError::NothingToChange => Self::invalid("database_url", error.to_string()),
             N8nError::NotConfigured => Self::conflict("n8n_not_configured", error.to_string()),
             N8nError::SampleUnavailable => Self::conflict("sample_unavailable", error.to_string()),
             N8nError::Sample(_) => Self::internal(&error),

@@ -7,6 +7,7 @@ use sqlx::{ConnectOptions, Connection};
 use tokio::io::AsyncWriteExt;
 
 use super::N8nError;
+use super::probe;
 use super::service::{N8nParts, N8nService};
 use crate::platform::postgres::{ConnInfo, EmbeddedCluster, Host};
 use crate::platform::process::{CommandSpec, Input};
@@ -23,7 +24,7 @@ pub(super) struct Sample {
     pub key: SecretString,
 }
 
-/// Makes the sample's database anew.
+/// Makes the sample's database, or uses the one that is whole: what somebody changed in it stays.
 pub(super) async fn create(
     embedded: &EmbeddedCluster,
     parts: &N8nParts,
@@ -37,6 +38,10 @@ pub(super) async fn create(
         .connect()
         .await
         .map_err(|error| failed(&error))?;
+    if is_whole(&target).await {
+        let _ = connection.close().await;
+        return Ok(sample_at(&target));
+    }
     for sql in [
         "DROP DATABASE IF EXISTS n8n_sample WITH (FORCE)",
         "CREATE DATABASE n8n_sample",
@@ -76,10 +81,24 @@ pub(super) async fn create(
         Ok(Err(error)) => return Err(failed(&error)),
         Err(_) => return Err(N8nError::Sample("pg_restore took too long".to_owned())),
     }
-    Ok(Sample {
-        url: url_of(&target),
+    Ok(sample_at(&target))
+}
+
+/// Whether the sample is there: it is restored in one transaction, so n8n's tables tell.
+async fn is_whole(target: &ConnInfo) -> bool {
+    let Ok(mut connection) = target.to_sqlx().connect().await else {
+        return false;
+    };
+    let found = probe::find_tables(&mut connection).await;
+    let _ = connection.close().await;
+    matches!(found, Ok(Some(_)))
+}
+
+fn sample_at(target: &ConnInfo) -> Sample {
+    Sample {
+        url: url_of(target),
         key: SecretString::from(KEY.trim().to_owned()),
-    })
+    }
 }
 
 /// The URL that reads back as this.

@@ -44,7 +44,7 @@ pub struct N8nParts {
 /// The n8n that Flowkeep looks after. Cheap to clone.
 #[derive(Clone)]
 pub struct N8nService {
-    parts: N8nParts,
+    parts: Arc<N8nParts>,
     last_test: Arc<Mutex<Option<LastTest>>>,
 }
 
@@ -114,7 +114,7 @@ impl N8nService {
     /// Puts the service together.
     pub fn new(parts: N8nParts) -> Self {
         Self {
-            parts,
+            parts: Arc::new(parts),
             last_test: Arc::default(),
         }
     }
@@ -149,6 +149,9 @@ impl N8nService {
         url: Option<SecretString>,
         key: Option<Option<SecretString>>,
     ) -> Result<(), N8nError> {
+        if url.is_none() && key.is_none() {
+            return Err(N8nError::NothingToChange);
+        }
         let mut changes: Vec<(Key, Option<Value>)> = Vec::new();
         let mut details = json!({});
         let was_sample = self.parts.settings.boolean(Key::N8nIsSample);
@@ -351,7 +354,7 @@ async fn facts(
         active_workflow_count: probe::count(connection, tables, "workflow_entity", "active")
             .await?,
         credential_count: probe::count(connection, tables, "credentials_entity", "TRUE").await?,
-        execution_count: probe::count(connection, tables, "execution_entity", "TRUE").await?,
+        execution_count: probe::count_roughly(connection, tables, "execution_entity").await?,
     })
 }
 

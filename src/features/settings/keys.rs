@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement};
 
+use super::vault::SealedColumn;
+
 /// A data key as the database keeps it.
 #[derive(Clone, Debug, FromQueryResult)]
 pub struct KeyRow {
@@ -24,9 +26,27 @@ pub async fn list(db: &impl ConnectionTrait) -> Result<Vec<KeyRow>, DbErr> {
     .await
 }
 
-/// One at a time makes or rotates keys, until its transaction ends.
+/// The key that new values are sealed under.
+pub async fn active(db: &impl ConnectionTrait) -> Result<Option<KeyRow>, DbErr> {
+    KeyRow::find_by_statement(Statement::from_string(
+        DbBackend::Postgres,
+        "SELECT key_id, encrypted_key, algorithm, created_at, rotated_at, is_active \
+         FROM encryption_keys WHERE is_active ORDER BY id DESC LIMIT 1",
+    ))
+    .one(db)
+    .await
+}
+
+/// One at a time makes or rotates keys, and nobody seals, until its transaction ends.
 pub async fn lock(tx: &impl ConnectionTrait) -> Result<(), DbErr> {
-    tx.execute_unprepared("LOCK TABLE encryption_keys IN SHARE ROW EXCLUSIVE MODE")
+    tx.execute_unprepared("LOCK TABLE encryption_keys IN EXCLUSIVE MODE")
+        .await
+        .map(|_| ())
+}
+
+/// Many seal at the same time, and nobody rotates, until their transactions end.
+pub async fn share(tx: &impl ConnectionTrait) -> Result<(), DbErr> {
+    tx.execute_unprepared("LOCK TABLE encryption_keys IN ROW SHARE MODE")
         .await
         .map(|_| ())
 }
@@ -65,11 +85,14 @@ pub async fn retire_others(
 /// A sealed column of any feature: its rows' keys and sealed values.
 pub async fn sealed_values(
     tx: &impl ConnectionTrait,
-    table: &str,
-    key_column: &str,
-    column: &str,
-    condition: &str,
+    place: &SealedColumn,
 ) -> Result<Vec<(String, serde_json::Value)>, DbErr> {
+    let SealedColumn {
+        table,
+        key_column,
+        column,
+        condition,
+    } = place;
     let sql = format!(
         "SELECT {key_column}::text AS row, {column} AS sealed FROM {table} \
          WHERE {column} IS NOT NULL AND {condition} ORDER BY {key_column} FOR UPDATE"
@@ -82,14 +105,34 @@ pub async fn sealed_values(
         .collect()
 }
 
+pub async fn count_sealed(db: &impl ConnectionTrait, place: &SealedColumn) -> Result<u64, DbErr> {
+    let SealedColumn {
+        table,
+        column,
+        condition,
+        ..
+    } = place;
+    let sql =
+        format!("SELECT count(*) AS n FROM {table} WHERE {column} IS NOT NULL AND {condition}");
+    let row = db
+        .query_one_raw(Statement::from_string(DbBackend::Postgres, sql))
+        .await?;
+    let count: i64 = row.map_or(Ok(0), |row| row.try_get("", "n"))?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
 pub async fn replace_sealed(
     tx: &impl ConnectionTrait,
-    table: &str,
-    key_column: &str,
-    column: &str,
+    place: &SealedColumn,
     row: &str,
     sealed: serde_json::Value,
 ) -> Result<(), DbErr> {
+    let SealedColumn {
+        table,
+        key_column,
+        column,
+        ..
+    } = place;
     let sql = format!("UPDATE {table} SET {column} = $2 WHERE {key_column}::text = $1");
     let values = [row.into(), sealed.into()];
     tx.execute_raw(Statement::from_sql_and_values(

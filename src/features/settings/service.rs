@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use parking_lot::RwLock;
+use sea_orm::ConnectionTrait;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -70,13 +71,10 @@ impl SettingsService {
         }
     }
 
-    /// Opens the vault and reads every setting.
+    /// Opens the vault and reads every setting. The keys come first: another process may have
+    /// rotated them.
     pub async fn load(&self) -> Result<(), SettingsError> {
         self.vault.open_keys(&self.db).await?;
-        self.reload().await
-    }
-
-    async fn reload(&self) -> Result<(), SettingsError> {
         let rows = store::list(self.db.orm()).await?;
         *self.cache.write() = rows.into_iter().map(|row| (row.key.clone(), row)).collect();
         Ok(())
@@ -181,6 +179,7 @@ impl SettingsService {
         }
         let _one_at_a_time = self.changing.lock().await;
         let tx = self.db.begin().await?;
+        self.vault.hold(&tx).await?;
         let now = self.clock.now();
         let names: Vec<_> = changes
             .iter()
@@ -195,7 +194,7 @@ impl SettingsService {
                 } else {
                     json!({ "from": before, "to": value })
                 };
-                let stored = self.for_storage(definition, value)?;
+                let stored = self.for_storage(&tx, definition, value).await?;
                 store::upsert(&tx, definition, stored, now, actor.user_id).await?;
                 Entry::new(Action::SettingChanged).details(details)
             } else {
@@ -217,16 +216,22 @@ impl SettingsService {
         };
         events::record(&tx, &event).await?;
         tx.commit().await?;
-        self.reload().await?;
+        // It has happened, whether or not it can be read back at once.
         self.events.publish(event);
-        Ok(())
+        self.load().await
     }
 
-    fn for_storage(&self, definition: &Definition, value: Value) -> Result<Value, SettingsError> {
+    async fn for_storage(
+        &self,
+        tx: &impl ConnectionTrait,
+        definition: &Definition,
+        value: Value,
+    ) -> Result<Value, SettingsError> {
         match (&value, definition.is_secret()) {
-            (Value::String(text), true) => Ok(self
-                .vault
-                .seal(location(definition.name), text.as_bytes())?),
+            (Value::String(text), true) => {
+                let at = location(definition.name);
+                Ok(self.vault.seal(tx, at, text.as_bytes()).await?)
+            }
             _ => Ok(value),
         }
     }

@@ -88,11 +88,10 @@ pub enum VaultError {
     Database(#[from] DbErr),
 }
 
-#[derive(Default)]
-struct Ring {
-    active: Option<String>,
-    keys: BTreeMap<String, Key>,
-}
+type Ring = BTreeMap<String, Key>;
+
+/// The format of sealed values.
+const FORMAT: u8 = 1;
 
 /// Seals and opens secrets. Cheap to clone.
 #[derive(Clone)]
@@ -124,15 +123,17 @@ impl Vault {
 
     /// Loads the data keys, making the first one in an empty database.
     pub async fn open_keys(&self, db: &Db) -> Result<(), VaultError> {
-        let tx = db.begin().await?;
-        keys::lock(&tx).await?;
-        let mut rows = keys::list(&tx).await?;
+        let mut rows = keys::list(db.orm()).await?;
         if rows.is_empty() {
-            self.make_key(&tx).await?;
+            let tx = db.begin().await?;
+            keys::lock(&tx).await?;
+            if keys::list(&tx).await?.is_empty() {
+                self.make_key(&tx).await?;
+            }
             rows = keys::list(&tx).await?;
+            tx.commit().await?;
         }
         let ring = self.unwrap_all(&rows)?;
-        tx.commit().await?;
         *self.ring.write() = ring;
         Ok(())
     }
@@ -142,12 +143,24 @@ impl Vault {
         &self.master
     }
 
-    /// Seals a value for its place.
-    pub fn seal(&self, at: Location<'_>, plain: &[u8]) -> Result<serde_json::Value, VaultError> {
-        let ring = self.ring.read();
-        let key_id = ring.active.as_ref().ok_or(VaultError::Closed)?;
-        let key = ring.keys.get(key_id).ok_or(VaultError::Closed)?;
-        seal_under(key, key_id, at, plain, &self.ids)
+    /// Keeps rotation out until the transaction ends. Call it before the transaction locks the row
+    /// that the sealed value goes into: rotation locks in that order.
+    pub async fn hold(&self, tx: &impl ConnectionTrait) -> Result<(), VaultError> {
+        Ok(keys::share(tx).await?)
+    }
+
+    /// Seals a value for its place in the transaction that stores it, under the key that is active
+    /// there: no rotation, by whatever process, passes between the two.
+    pub async fn seal(
+        &self,
+        tx: &impl ConnectionTrait,
+        at: Location<'_>,
+        plain: &[u8],
+    ) -> Result<serde_json::Value, VaultError> {
+        self.hold(tx).await?;
+        let row = keys::active(tx).await?.ok_or(VaultError::Closed)?;
+        let key = self.unwrap(&row)?;
+        seal_under(&key, &row.key_id, at, plain, &self.ids)
     }
 
     /// Opens a value at its place.
@@ -157,10 +170,28 @@ impl Vault {
         sealed: &serde_json::Value,
     ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         let ring = self.ring.read();
-        if ring.keys.is_empty() {
+        if ring.is_empty() {
             return Err(VaultError::Closed);
         }
         open_with(&ring, at, sealed)
+    }
+
+    /// Opens a value that was just read from the database: another process may have rotated the
+    /// keys since they were loaded.
+    pub async fn open_fresh(
+        &self,
+        tx: &impl ConnectionTrait,
+        at: Location<'_>,
+        sealed: &serde_json::Value,
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        match self.open(at, sealed) {
+            Err(VaultError::UnknownKey(_)) => {
+                let ring = self.unwrap_all(&keys::list(tx).await?)?;
+                *self.ring.write() = ring;
+                self.open(at, sealed)
+            }
+            other => other,
+        }
     }
 
     /// Makes a new data key and seals every secret under it, in the caller's transaction. Call
@@ -171,22 +202,15 @@ impl Vault {
         let (key_id, key) = self.make_key(tx).await?;
         let mut count = 0;
         for place in SEALED_COLUMNS {
-            let SealedColumn {
-                table,
-                key_column,
-                column,
-                condition,
-            } = *place;
-            let values = keys::sealed_values(tx, table, key_column, column, condition).await?;
-            for (row, sealed) in values {
+            for (row, sealed) in keys::sealed_values(tx, place).await? {
                 let at = Location {
-                    table,
-                    column,
+                    table: place.table,
+                    column: place.column,
                     row: &row,
                 };
                 let plain = open_with(&old, at, &sealed)?;
                 let sealed = seal_under(&key, &key_id, at, &plain, &self.ids)?;
-                keys::replace_sealed(tx, table, key_column, column, &row, sealed).await?;
+                keys::replace_sealed(tx, place, &row, sealed).await?;
                 count += 1;
             }
         }
@@ -198,14 +222,7 @@ impl Vault {
     pub async fn count_sealed(&self, db: &Db) -> Result<u64, VaultError> {
         let mut count = 0;
         for place in SEALED_COLUMNS {
-            let SealedColumn {
-                table,
-                key_column,
-                column,
-                condition,
-            } = *place;
-            let values = keys::sealed_values(db.orm(), table, key_column, column, condition);
-            count += values.await?.len() as u64;
+            count += keys::count_sealed(db.orm(), place).await?;
         }
         Ok(count)
     }
@@ -224,25 +241,20 @@ impl Vault {
         Ok((key_id, key))
     }
 
-    fn unwrap_all(&self, rows: &[KeyRow]) -> Result<Ring, VaultError> {
-        let mut ring = Ring::default();
-        for row in rows {
-            let key = cipher::open(
-                self.master.key(),
-                "master",
-                wrapping(&row.key_id),
-                &row.encrypted_key,
-            )
+    fn unwrap(&self, row: &KeyRow) -> Result<Key, VaultError> {
+        let at = wrapping(&row.key_id);
+        cipher::open(self.master.key(), "master", at, &row.encrypted_key)
             .ok()
             .and_then(|key| <[u8; KEY_BYTES]>::try_from(key.as_slice()).ok())
             .map(Zeroizing::new)
-            .ok_or(VaultError::WrongMasterKey)?;
-            if row.is_active == Some(true) && ring.active.is_none() {
-                ring.active = Some(row.key_id.clone());
-            }
-            ring.keys.insert(row.key_id.clone(), key);
-        }
-        Ok(ring)
+            .ok_or(VaultError::WrongMasterKey)
+    }
+
+    fn unwrap_all(&self, rows: &[KeyRow]) -> Result<Ring, VaultError> {
+        let unwrapped = rows
+            .iter()
+            .map(|row| Ok((row.key_id.clone(), self.unwrap(row)?)));
+        unwrapped.collect()
     }
 }
 
@@ -263,7 +275,7 @@ fn seal_under(
 ) -> Result<serde_json::Value, VaultError> {
     let data = STANDARD.encode(cipher::seal(key, key_id, at, plain, ids)?);
     let sealed = Sealed {
-        v: 1,
+        v: FORMAT,
         key_id: key_id.to_owned(),
         data,
     };
@@ -275,11 +287,14 @@ fn open_with(
     at: Location<'_>,
     sealed: &serde_json::Value,
 ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-    let sealed = Sealed::deserialize(sealed).map_err(|_| VaultError::Malformed)?;
+    let sealed = Sealed::deserialize(sealed)
+        .ok()
+        .filter(|sealed| sealed.v == FORMAT)
+        .ok_or(VaultError::Malformed)?;
     let data = STANDARD
         .decode(&sealed.data)
         .map_err(|_| VaultError::Malformed)?;
     let unknown = || VaultError::UnknownKey(sealed.key_id.clone());
-    let key = ring.keys.get(&sealed.key_id).ok_or_else(unknown)?;
+    let key = ring.get(&sealed.key_id).ok_or_else(unknown)?;
     Ok(cipher::open(key, &sealed.key_id, at, &data)?)
 }

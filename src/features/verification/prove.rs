@@ -383,8 +383,16 @@ async fn check_n8n(
     match report.key {
         KeyCheck::Wrong(how) => {
             outcome.note("credentials_decrypt", CheckStatus::Failed, how.clone());
-            let message = format!("The saved encryption key is not the one n8n used: {how}.");
-            outcome.fail("wrong_encryption_key", message, remedy);
+            // The key is at fault, not the backup, and without the right one nobody can tell
+            // whether the credentials are whole.
+            if outcome.verdict == Verdict::Passed {
+                let message = format!(
+                    "Every row is there, but the saved encryption key is not the one n8n used, so \
+                     the credentials could not be tried: {how}."
+                );
+                let found = std::mem::replace(outcome, Outcome::begin());
+                *outcome = found.give_up("wrong_encryption_key", message, remedy.to_owned());
+            }
         }
         KeyCheck::CannotProve(why) => {
             outcome.note("credentials_decrypt", CheckStatus::Skipped, why);

@@ -45,7 +45,7 @@ pub struct VerificationParts {
 /// Verifications. Cheap to clone.
 #[derive(Clone)]
 pub struct VerificationService {
-    pub(super) parts: VerificationParts,
+    pub(super) parts: Arc<VerificationParts>,
     pub(super) queued: Arc<Notify>,
 }
 
@@ -53,7 +53,7 @@ impl VerificationService {
     /// Puts the service together.
     pub fn new(parts: VerificationParts) -> Self {
         Self {
-            parts,
+            parts: Arc::new(parts),
             queued: Arc::default(),
         }
     }

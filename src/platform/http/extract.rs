@@ -8,7 +8,9 @@ use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use http::request::Parts;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::ApiError;
 
@@ -18,9 +20,22 @@ use super::ApiError;
 pub struct Json<T>(pub T);
 
 /// The query string.
-#[derive(Clone, Copy, Debug, FromRequestParts)]
-#[from_request(via(axum::extract::Query), rejection(ApiError))]
+#[derive(Clone, Copy, Debug)]
 pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        // PostgreSQL's text cannot hold it, whatever the parameter is.
+        if parts.uri.query().is_some_and(|text| text.contains("%00")) {
+            return Err(ApiError::invalid("query", "holds the character NUL"));
+        }
+        let axum::extract::Query(query) =
+            axum::extract::Query::from_request_parts(parts, state).await?;
+        Ok(Self(query))
+    }
+}
 
 /// The variable parts of the path.
 #[derive(Clone, Copy, Debug, FromRequestParts)]

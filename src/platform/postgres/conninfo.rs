@@ -113,6 +113,16 @@ impl ConnInfo {
         if [&user, &database].iter().any(|text| text.contains('\0')) {
             return Err(error("the URL holds a NUL byte"));
         }
+        // SASLprep (RFC 4013, section 2.3) does not carry them.
+        if password
+            .as_ref()
+            .is_some_and(|text| text.chars().any(char::is_control))
+        {
+            return Err(error(
+                "the password holds a control character such as a line break, which cannot be sent; \
+                 give the role another password",
+            ));
+        }
         Ok(Self {
             host: host.ok_or_else(|| error("the URL names no host"))?,
             port,
@@ -270,6 +280,7 @@ mod tests {
             ("postgres://u@a,b/d", "several hosts"),
             ("postgres://u@h/d?sslmode=maybe", "sslmode"),
             ("postgres://u@h/d?options=-c%20x", "options"),
+            ("postgres://u:a%0Ab@h/d", "control character"),
         ] {
             let error = ConnInfo::parse(url).unwrap_err().to_string();
             assert!(

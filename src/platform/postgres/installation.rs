@@ -115,6 +115,11 @@ impl Installations {
         &self.broken
     }
 
+    /// Keeps only those that fit.
+    pub fn retain(&mut self, keep: impl FnMut(&Installation) -> bool) {
+        self.found.retain(keep);
+    }
+
     /// The oldest client that is not older than the server.
     pub fn client_for(&self, server_major: u32) -> Result<&Installation, MissingProgram> {
         self.found

@@ -1,26 +1,25 @@
 //! Hands a password to libpq's programs without showing it to anybody.
 //!
-//! By a file of mode 0600 that only the child's user can read. The format ends an entry at a line
-//! break, so the rare password with one goes by `PGPASSWORD` in the child's own environment, which
-//! only root and the same user can read.
+//! By a file of mode 0600 that only the child's user can read: others can read a command line, and
+//! root and the same user an environment.
 
-use std::ffi::OsString;
 use std::fs::{OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 
 use super::ConnInfo;
 use crate::platform::ids::Ids;
 use crate::platform::process::{CommandSpec, Identity};
 
-/// A password file, or the password itself where a file cannot hold it. Gone when dropped.
+const PREFIX: &str = ".pgpass-";
+
+/// A password file. Gone when dropped.
 #[derive(Debug)]
 pub struct PassFile {
     path: Option<PathBuf>,
-    password: Option<SecretString>,
 }
 
 impl PassFile {
@@ -33,18 +32,14 @@ impl PassFile {
         ids: &Ids,
     ) -> io::Result<Self> {
         let Some(password) = &info.password else {
-            return Ok(Self {
-                path: None,
-                password: None,
-            });
+            return Ok(Self { path: None });
         };
         if password.expose_secret().contains(['\n', '\r', '\0']) {
-            return Ok(Self {
-                path: None,
-                password: Some(password.clone()),
-            });
+            let why = "a password with a line break fits into no password file";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
         }
-        let path = dir.join(format!(".pgpass-{}", hex::encode(ids.bytes::<8>())));
+        let (pid, name) = (std::process::id(), hex::encode(ids.bytes::<8>()));
+        let path = dir.join(format!("{PREFIX}{pid}-{name}"));
         let mut options = OpenOptions::new();
         let mut file = options
             .write(true)
@@ -53,7 +48,6 @@ impl PassFile {
             .open(&path)?;
         let made = Self {
             path: Some(path.clone()),
-            password: None,
         };
         file.set_permissions(Permissions::from_mode(0o600))?;
         let line = password
@@ -67,15 +61,29 @@ impl PassFile {
         Ok(made)
     }
 
+    /// Removes what killed processes left in `dir`. Call it before this process makes any: its number
+    /// may be that of the one that was killed.
+    pub fn sweep(dir: &Path) {
+        for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let pid = name
+                .to_str()
+                .and_then(|name| name.strip_prefix(PREFIX)?.split('-').next())
+                .and_then(|pid| pid.parse::<u32>().ok());
+            if let Some(pid) = pid
+                && (pid == std::process::id() || !Path::new(&format!("/proc/{pid}")).exists())
+            {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+    }
+
     /// Tells a program where the password is.
     pub fn apply(&self, spec: CommandSpec) -> CommandSpec {
-        match (&self.path, &self.password) {
-            (Some(path), _) => spec.env("PGPASSFILE", path),
-            (None, Some(password)) => {
-                spec.env("PGPASSWORD", OsString::from(password.expose_secret()))
-            }
+        match &self.path {
+            Some(path) => spec.env("PGPASSFILE", path),
             // Never read the file of whoever runs the daemon.
-            (None, None) => spec.env("PGPASSFILE", "/dev/null"),
+            None => spec.env("PGPASSFILE", "/dev/null"),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Backups.
 
 mod archive;
+mod crashes;
 mod faults;
+mod hostile;
 mod runs;
 mod source;

@@ -4,13 +4,12 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use flowkeep::platform::postgres::{ConnInfo, Host};
-use secrecy::ExposeSecret;
+use flowkeep::platform::postgres::ConnInfo;
 use serde_json::{Value, json};
 use sqlx::Connection;
 
-use crate::support::app::{TestApp, TestClient};
-use crate::support::postgres::{connect, empty_database_on};
+use crate::support::app::{TestApp, TestAppBuilder, TestClient};
+use crate::support::postgres::{connect, empty_database_on, url_of};
 
 /// The tables without which nobody takes it for an n8n, and one of some size.
 const N8N: &str = r#"
@@ -29,24 +28,6 @@ pub struct Story {
     pub app: TestApp,
     pub client: TestClient,
     pub source: ConnInfo,
-}
-
-/// A URL that reads back as this.
-pub fn url_of(info: &ConnInfo) -> String {
-    let dir = match &info.host {
-        Host::Socket(dir) => dir.to_str().unwrap(),
-        Host::Tcp(host) => host,
-    };
-    let password = info
-        .password
-        .as_ref()
-        .map(|p| p.expose_secret().to_owned())
-        .unwrap_or_default();
-    let mut query = url::form_urlencoded::Serializer::new(String::new());
-    query.append_pair("host", dir);
-    query.append_pair("user", &info.user);
-    query.append_pair("password", &password);
-    format!("postgres:///{}?{}", info.database, query.finish())
 }
 
 /// Waits until `look` gives something; a minute is long enough for anything here.
@@ -71,10 +52,18 @@ where
 impl Story {
     pub async fn begin(major: u32) -> Self {
         let source = empty_database_on(major).await;
+        Self::begin_with(source, TestApp::builder()).await
+    }
+
+    /// The same for a database and an application that differ from the usual.
+    pub async fn begin_with(source: ConnInfo, builder: TestAppBuilder) -> Self {
         let mut connection = connect(&source).await;
         sqlx::raw_sql(N8N).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
-        let (app, client) = TestApp::with_admin().await;
+        let app = builder.start().await;
+        app.setup_admin().await;
+        let client = app.client();
+        client.login().await;
         // The throwaway server's user must be able to reach its folder.
         std::fs::set_permissions(app.data_dir.path(), Permissions::from_mode(0o711)).unwrap();
         let story = Self {

@@ -26,7 +26,7 @@ use flowkeep::platform::health::PartStatus;
 use flowkeep::platform::http::rate_limit::Rates;
 use flowkeep::platform::ids::Ids;
 use flowkeep::platform::lifecycle::Lifecycle;
-use flowkeep::platform::postgres::ConnInfo;
+use flowkeep::platform::postgres::{ConnInfo, Installations};
 use flowkeep::platform::process::Processes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
@@ -63,6 +63,7 @@ pub struct TestAppBuilder {
     bcrypt_cost: u32,
     database: Option<ConnInfo>,
     master_key_of: Option<PathBuf>,
+    installations: Option<Installations>,
 }
 
 /// A browser or a program: it keeps cookies, and has an address.
@@ -114,6 +115,12 @@ impl TestAppBuilder {
         self
     }
 
+    /// Takes these PostgreSQL programs in place of all there are.
+    pub fn installations(mut self, installations: Installations) -> Self {
+        self.installations = Some(installations);
+        self
+    }
+
     /// Builds it, as far as after the start of the daemon.
     pub async fn start(self) -> TestApp {
         let app = self.build().await;
@@ -159,7 +166,10 @@ impl TestAppBuilder {
             db: Db::with_options(database.to_sqlx(), 4),
             own_database: database.clone(),
             embedded: None,
-            installations: Arc::new(installations().await),
+            installations: Arc::new(match self.installations {
+                Some(given) => given,
+                None => installations().await,
+            }),
             processes: Processes::new(),
             clock,
             ids,
@@ -198,6 +208,7 @@ impl TestApp {
             bcrypt_cost: 4,
             database: None,
             master_key_of: None,
+            installations: None,
         }
     }
 
@@ -440,6 +451,11 @@ impl TestResponse {
     /// The body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).expect("the body is JSON")
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// The error's code; empty if it is no error.

@@ -11,10 +11,10 @@ use std::sync::{LazyLock, Mutex};
 use flowkeep::platform::db::MIGRATOR;
 use flowkeep::platform::ids::Ids;
 use flowkeep::platform::postgres::{
-    ClusterSpec, ConnInfo, Durability, Installations, unprivileged_identity,
+    ClusterSpec, ConnInfo, Durability, Host, Installations, unprivileged_identity,
 };
 use flowkeep::platform::process::Processes;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
 const TEMPLATE: &str = "migrated";
@@ -176,4 +176,22 @@ fn sweep(dir: &Path) {
 /// An empty database on a server of this major version.
 pub async fn empty_database_on(major: u32) -> ConnInfo {
     create_database(&server(major).await, None).await
+}
+
+/// A URL that reads back as this.
+pub fn url_of(info: &ConnInfo) -> String {
+    let dir = match &info.host {
+        Host::Socket(dir) => dir.to_str().unwrap(),
+        Host::Tcp(host) => host,
+    };
+    let password = info
+        .password
+        .as_ref()
+        .map(|p| p.expose_secret().to_owned())
+        .unwrap_or_default();
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("host", dir);
+    query.append_pair("user", &info.user);
+    query.append_pair("password", &password);
+    format!("postgres:///{}?{}", info.database, query.finish())
 }

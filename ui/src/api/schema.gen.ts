@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    "/api/about": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tell which Flowkeep this is and what it stands on. */
+        get: operations["get_about"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/audit": {
         parameters: {
             query?: never;
@@ -721,6 +738,25 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description What this Flowkeep is and stands on. */
+        About: {
+            version: string;
+            /** Format: date-time */
+            started_at: string;
+            /** Format: int64 */
+            uptime_seconds: number;
+            data_dir: string;
+            backup_dir: string;
+            /**
+             * Format: int64
+             * @description Memory of this process in use, in bytes; without PostgreSQL's.
+             */
+            resident_bytes?: number | null;
+            database: components["schemas"]["OwnDatabase"];
+            /** @description The PostgreSQL programs on this machine. */
+            postgres_installations: components["schemas"]["Installation"][];
+            notices: components["schemas"]["Notice"][];
+        };
         /** @description A network to be let in. */
         AddSubnetRequest: {
             /** @description The network or one address. */
@@ -933,7 +969,21 @@ export interface components {
          * @description How the whole is doing.
          * @enum {string}
          */
-        HealthStatus: "ok" | "starting" | "degraded";
+        HealthStatus: "ok" | "starting" | "degraded" | "failed";
+        /** @description One set of programs of one version. */
+        Installation: {
+            /** @description The folder they are in. */
+            bin_dir: string;
+            /**
+             * Format: int32
+             * @description Major version, as in 16.
+             */
+            major: number;
+            /** @description Whole version, as in 16.4. */
+            version: string;
+            /** @description Whether a server can be run from here. */
+            has_server: boolean;
+        };
         /**
          * @description How the token is wanted.
          * @enum {string}
@@ -1080,6 +1130,14 @@ export interface components {
             /** Format: int64 */
             duration_ms: number;
         };
+        /** @description Something that the owner should know. */
+        Notice: {
+            code: string;
+            /** @description `info` or `warning`. */
+            severity: string;
+            message: string;
+            remedy?: string | null;
+        };
         /** @description How things stand. */
         Overview: {
             last_good_backup?: components["schemas"]["Backup"] | null;
@@ -1088,6 +1146,16 @@ export interface components {
             totals: components["schemas"]["Totals"];
             n8n: components["schemas"]["N8nState"];
             attention: components["schemas"]["Attention"][];
+        };
+        /** @description Where Flowkeep's own tables are. */
+        OwnDatabase: {
+            /** @description `private` for the cluster that Flowkeep runs itself, `external` for one that was given. */
+            mode: string;
+            /** @description Host and port, or the socket's folder. */
+            address: string;
+            database: string;
+            /** @description Version of the private cluster. */
+            version?: string | null;
         };
         /** @description A page of items. */
         Page_AuditEntry: {
@@ -1212,7 +1280,7 @@ export interface components {
          * @description How one part is doing.
          * @enum {string}
          */
-        PartStatus: "ok" | "starting" | "down";
+        PartStatus: "ok" | "starting" | "down" | "failed";
         /** @description The password again. */
         ReauthenticateRequest: {
             /**
@@ -1502,6 +1570,25 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    get_about: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["About"];
+                };
+            };
+        };
+    };
     list_audit_entries: {
         parameters: {
             query?: {

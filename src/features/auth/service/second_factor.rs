@@ -25,8 +25,9 @@ impl AuthService {
         let secret = SharedSecret::generate(&self.0.ids);
         let shown = secret.enrolment(current.username())?;
         let pending = secret.to_pending(self.now());
-        let sealed = self.seal(PENDING, current.user_id(), &pending)?;
         let work = self.begin().await?;
+        let user_id = current.user_id();
+        let sealed = self.seal(&work, PENDING, user_id, &pending).await?;
         if held(&work, current).await?.has_totp() {
             return Err(AuthError::TotpAlreadyEnabled);
         }
@@ -45,12 +46,14 @@ impl AuthService {
     ) -> Result<Vec<SecretString>, AuthError> {
         let turn = self.0.live.turn().await;
         let work = self.begin().await?;
+        self.0.settings.vault().hold(&work.tx).await?;
         let user = held(&work, current).await?;
         if user.has_totp() {
             return Err(AuthError::TotpAlreadyEnabled);
         }
         let sealed = user.totp_pending_encrypted.as_ref();
-        let opened = self.open(PENDING, user.id, sealed.ok_or(AuthError::TotpNotPending)?)?;
+        let sealed = sealed.ok_or(AuthError::TotpNotPending)?;
+        let opened = self.open(&work, PENDING, user.id, sealed).await?;
         let (secret, _) = SharedSecret::from_pending(&opened)
             .filter(|(_, started_at)| self.now() - *started_at < TOTP_SETUP_LIFETIME)
             .ok_or(AuthError::TotpNotPending)?;
@@ -63,7 +66,8 @@ impl AuthService {
                      of the phone are right",
                 )
             })?;
-        let sealed = self.seal(SECRET, user.id, secret.as_bytes())?;
+        let bytes = secret.as_bytes();
+        let sealed = self.seal(&work, SECRET, user.id, bytes).await?;
         users::enable_totp(&work.tx, user.id, &sealed, step, self.now()).await?;
         let codes = self.replace_codes(&work, user.id).await?;
         let ended = self.end_others(&work, current).await?;
@@ -126,7 +130,7 @@ impl AuthService {
                 let Some(sealed) = &user.totp_secret_encrypted else {
                     return Ok(false);
                 };
-                let bytes = self.open(SECRET, user.id, sealed)?;
+                let bytes = self.open(work, SECRET, user.id, sealed).await?;
                 let step = SharedSecret::from_bytes(&bytes)
                     .and_then(|secret| secret.matching_step(code.expose_secret(), self.now()));
                 match step {
@@ -172,32 +176,28 @@ impl AuthService {
         Ok(ended)
     }
 
-    fn seal(
+    async fn seal(
         &self,
+        work: &Work<'_>,
         column: &str,
         user_id: i32,
         plain: &[u8],
     ) -> Result<serde_json::Value, AuthError> {
         let row = user_id.to_string();
-        Ok(self
-            .0
-            .settings
-            .vault()
-            .seal(location(column, &row), plain)?)
+        let vault = self.0.settings.vault();
+        Ok(vault.seal(&work.tx, location(column, &row), plain).await?)
     }
 
-    fn open(
+    async fn open(
         &self,
+        work: &Work<'_>,
         column: &str,
         user_id: i32,
         sealed: &serde_json::Value,
     ) -> Result<zeroize::Zeroizing<Vec<u8>>, AuthError> {
         let row = user_id.to_string();
-        Ok(self
-            .0
-            .settings
-            .vault()
-            .open(location(column, &row), sealed)?)
+        let (vault, at) = (self.0.settings.vault(), location(column, &row));
+        Ok(vault.open_fresh(&work.tx, at, sealed).await?)
     }
 }
 

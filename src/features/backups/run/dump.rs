@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use sqlx::{Connection, Row};
 
-use super::preflight::{Plan, connect};
+use super::preflight::{NOTICE_DEATH, Plan, connect};
 use super::snapshot::{HeldSnapshot, TableName};
 use super::{Job, progress, storage_failure};
 use crate::features::backups::archive::{
@@ -56,6 +56,12 @@ impl BackupService {
             .arg(format!("--snapshot={}", snapshot.id))
             .arg(format!("--lock-wait-timeout={lock_wait}s"))
             .arg(format!("--dbname={}", job.source.conninfo.to_libpq()));
+        let (name, value) = NOTICE_DEATH;
+        let spec = if plan.takes_options {
+            spec.env("PGOPTIONS", format!("-c {name}={value}"))
+        } else {
+            spec
+        };
         let unstarted = |error: &dyn std::fmt::Display| {
             Failure::new(
                 "client_failed",

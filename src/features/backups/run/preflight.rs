@@ -16,12 +16,18 @@ use crate::platform::postgres::{Installation, unreadable_tables};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// A server that waits for a lock finds out only by this that its client is gone; without it, the
+/// transaction of a killed dump stays open until the lock comes.
+pub const NOTICE_DEATH: (&str, &str) = ("client_connection_check_interval", "2s");
+
 /// What a run goes by.
 pub struct Plan {
     pub installation: Installation,
     pub server_version: String,
     pub server_major: u32,
     pub n8n_version: Option<String>,
+    /// Whether the server takes [`NOTICE_DEATH`] when connecting; a pooler may not pass it on.
+    pub takes_options: bool,
     /// Bytes of the uncompressed archive to expect, from the last run.
     pub estimate: Option<u64>,
 }
@@ -87,6 +93,7 @@ impl BackupService {
             None
         };
         let _ = connection.close().await;
+        let takes_options = takes_options(job).await;
         let estimate = self
             .check_space(job, u64::try_from(size).unwrap_or(0))
             .await?;
@@ -95,6 +102,7 @@ impl BackupService {
             server_version,
             server_major,
             n8n_version,
+            takes_options,
             estimate,
         })
     }
@@ -134,6 +142,17 @@ impl BackupService {
             ));
         }
         Ok(last.and_then(|last| unsigned(last.file_size)))
+    }
+}
+
+async fn takes_options(job: &Job) -> bool {
+    let options = job.source.conninfo.to_sqlx().options([NOTICE_DEATH]);
+    match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
+        Ok(Ok(connection)) => {
+            let _ = connection.close().await;
+            true
+        }
+        _ => false,
     }
 }
 

@@ -1,0 +1,202 @@
+//! Faults of the whole process: the real program is killed and started again.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use sqlx::Row;
+
+use super::source::{Story, until};
+use crate::support::daemon::Daemon;
+use crate::support::postgres::{connect, server_majors};
+
+/// Starts a daemon on a story's database. Returns it with a token.
+async fn begin() -> (Story, Daemon, String) {
+    let story = Story::begin(*server_majors().await.first().unwrap()).await;
+    let daemon = Daemon::start(&story.app).await;
+    daemon.until_settled().await;
+    let token = daemon.login().await;
+    (story, daemon, token)
+}
+
+async fn ask(daemon: &Daemon, token: &str) -> i32 {
+    let body = json!({ "backup_type": "postgres_n8n" });
+    let (status, answer) = daemon
+        .call("POST", "/api/backups/run", Some(token), Some(&body))
+        .await;
+    assert_eq!(status, 202, "{answer}");
+    i32::try_from(answer["id"].as_i64().unwrap()).unwrap()
+}
+
+async fn backends(story: &Story) -> i64 {
+    let mut admin = connect(&story.source).await;
+    let sql = "SELECT count(*) FROM pg_stat_activity \
+               WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    sqlx::query_scalar(sql).fetch_one(&mut admin).await.unwrap()
+}
+
+#[tokio::test]
+async fn f02_a_daemon_killed_while_dumping_leaves_no_dump_no_file_and_tells_once() {
+    let (story, daemon, token) = begin().await;
+    let mut blocker = connect(&story.source).await;
+    let sql = "BEGIN; LOCK TABLE execution_data IN ACCESS EXCLUSIVE MODE";
+    sqlx::raw_sql(sql).execute(&mut blocker).await.unwrap();
+    let id = ask(&daemon, &token).await;
+    until("pg_dump at work", || async {
+        (backends(&story).await >= 3 && !story.files().is_empty()).then_some(())
+    })
+    .await;
+    daemon.kill().await;
+    // What is left is the test's own lock.
+    until("the end of the dump's connections", || async {
+        (backends(&story).await <= 1).then_some(())
+    })
+    .await;
+    drop(blocker);
+    let daemon = Daemon::start(&story.app).await;
+    daemon.until_settled().await;
+    let row = sqlx::query("SELECT status, failure_code FROM backup_history WHERE id = $1")
+        .bind(id)
+        .fetch_one(story.app.state.db.pool())
+        .await
+        .unwrap();
+    assert_eq!(row.get::<String, _>("status"), "failed");
+    assert_eq!(row.get::<String, _>("failure_code"), "interrupted");
+    assert!(story.files().is_empty(), "{:?}", story.files());
+    daemon.kill().await;
+    let daemon = Daemon::start(&story.app).await;
+    daemon.until_settled().await;
+    let told = story.app.events().await;
+    let told = told.iter().filter(|event| *event == "backup.failed");
+    assert_eq!(told.count(), 1);
+    assert!(daemon.stop().await.success());
+}
+
+/// What must be true whenever nothing runs.
+async fn check_invariants(story: &Story, context: &str) {
+    let pool = story.app.state.db.pool();
+    let rows = sqlx::query(
+        "SELECT b.id, b.status, b.filename, b.filepath, b.checksum, b.job_id, \
+         (SELECT count(*) FROM event_outbox e WHERE (e.data->>'id')::integer = b.id \
+          AND e.event_type IN ('backup.success', 'backup.failed')) AS ends, \
+         (SELECT count(*) FROM audit_log a WHERE a.resource_id = b.id::text \
+          AND a.action IN ('backup.succeeded', 'backup.adopted', 'backup.failed')) AS audited \
+         FROM backup_history b ORDER BY b.id",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap();
+    let mut wanted = BTreeMap::new();
+    for row in rows {
+        let (id, status): (i32, String) = (row.get("id"), row.get("status"));
+        assert_ne!(status, "running", "{context}: run {id} was not settled");
+        assert_eq!(row.get::<i64, _>("ends"), 1, "{context}: ends of run {id}");
+        assert_eq!(row.get::<i64, _>("audited"), 1, "{context}: audit of {id}");
+        if status == "success" {
+            let path: String = row.get("filepath");
+            let checksum: String = row.get("checksum");
+            wanted.insert(path, checksum);
+        }
+    }
+    let mut names: Vec<String> = Vec::new();
+    for (path, checksum) in &wanted {
+        let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{context}: {path}: {e}"));
+        assert_eq!(
+            &hex::encode(Sha256::digest(&bytes)),
+            checksum,
+            "{context}: {path}"
+        );
+        let name = Path::new(path).file_name().unwrap().to_str().unwrap();
+        for suffix in ["", ".index.json", ".manifest.json"] {
+            names.push(format!("{name}{suffix}"));
+        }
+    }
+    names.sort();
+    assert_eq!(
+        story.files(),
+        names,
+        "{context}: files that no row stands for"
+    );
+}
+
+#[tokio::test]
+#[expect(
+    clippy::print_stdout,
+    reason = "the seed of a failure, to have it again"
+)]
+async fn f51_random_kills_break_nothing() {
+    let kills = std::env::var("FLOWKEEP_RANDOM_KILLS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(50_u32);
+    let seed = std::env::var("FLOWKEEP_RANDOM_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_else(|| u64::from(std::process::id()));
+    println!("{kills} kills with FLOWKEEP_RANDOM_SEED={seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let (story, daemon, token) = begin().await;
+    // How long a whole cycle takes here: kills fall into all of it.
+    let started = Instant::now();
+    ask(&daemon, &token).await;
+    until("a proof", || async {
+        let sql = "SELECT count(*) FROM backup_history WHERE verification_status = 'passed'";
+        (story.app.sql::<i64>(sql).await == 1).then_some(())
+    })
+    .await;
+    let cycle = started.elapsed();
+    let start_up = Instant::now();
+    daemon.kill().await;
+    let mut daemon = Daemon::start(&story.app).await;
+    daemon.until_settled().await;
+    let start_up = start_up.elapsed();
+    let mut slowest = Duration::ZERO;
+    for kill in 0..kills {
+        let context = format!("seed {seed}, kill {kill}");
+        if random.random_ratio(1, 8) {
+            // Also while it starts and settles.
+            tokio::time::sleep(start_up.mul_f64(random.random())).await;
+        } else {
+            daemon.until_settled().await;
+            check_invariants(&story, &context).await;
+            ask(&daemon, &token).await;
+            tokio::time::sleep(cycle.mul_f64(random.random())).await;
+        }
+        daemon.kill().await;
+        let again = Instant::now();
+        daemon = Daemon::start(&story.app).await;
+        daemon
+            .until_health(|health| health["is_ready"] == true)
+            .await;
+        slowest = slowest.max(again.elapsed());
+    }
+    daemon.until_settled().await;
+    check_invariants(&story, "after all kills").await;
+    let id = ask(&daemon, &token).await;
+    until("every proof", || async {
+        let sql = "SELECT count(*) FROM backup_history WHERE status = 'running' \
+                   OR (status = 'success' AND verification_status IN ('pending', 'running'))";
+        (story.app.sql::<i64>(sql).await == 0).then_some(())
+    })
+    .await;
+    check_invariants(&story, "at the end").await;
+    let bad: i64 = story
+        .app
+        .sql("SELECT count(*) FROM backup_history WHERE verification_status = 'failed'")
+        .await;
+    assert_eq!(bad, 0, "a backup that does not restore");
+    let good: i64 = story
+        .app
+        .sql("SELECT count(*) FROM backup_history WHERE status = 'success'")
+        .await;
+    println!("{good} good of {id} runs; slowest start {slowest:?}, cycle {cycle:?}");
+    assert!(daemon.stop().await.success());
+    let left: Vec<_> = std::fs::read_dir(story.app.data_dir.path().join("verify"))
+        .unwrap()
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
