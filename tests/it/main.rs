@@ -7,10 +7,14 @@
 )]
 
 mod architecture;
+mod audit;
 mod auth;
 mod backups;
+mod daemon;
 mod headers;
 mod metrics;
+mod n8n;
 mod permissions;
 mod schema;
+mod settings;
 mod support;

@@ -6,3 +6,5 @@ mod faults;
 mod hostile;
 mod runs;
 mod source;
+
+pub use source::{Story, until};

@@ -124,6 +124,13 @@ impl Daemon {
         answer["token"].as_str().unwrap().to_owned()
     }
 
+    /// A page as text.
+    pub async fn text(&self, path: &str, token: &str) -> String {
+        let (status, body) = self.exchange("GET", path, Some(token), None).await;
+        assert_eq!(status, 200, "{body}");
+        body
+    }
+
     /// One request on a connection of its own. Returns status and JSON.
     pub async fn call(
         &self,
@@ -132,6 +139,17 @@ impl Daemon {
         token: Option<&str>,
         body: Option<&Value>,
     ) -> (u16, Value) {
+        let (status, body) = self.exchange(method, path, token, body).await;
+        (status, serde_json::from_str(&body).unwrap_or(Value::Null))
+    }
+
+    async fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: Option<&Value>,
+    ) -> (u16, String) {
         let body = body.map(Value::to_string).unwrap_or_default();
         let mut head = format!(
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n",
@@ -156,7 +174,7 @@ impl Daemon {
         let answer = String::from_utf8_lossy(&answer);
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
-        (status, serde_json::from_str(body).unwrap_or(Value::Null))
+        (status, body.to_owned())
     }
 
     /// Kills the process alone, as a crash or the kernel would.
