@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
 
 use super::health::DATABASE;
 use super::outbox;
@@ -13,12 +14,15 @@ use super::{AppState, setup_link};
 use crate::features::auth::NewAdmin;
 use crate::features::settings::{SettingsError, VaultError};
 use crate::platform::health::PartStatus;
+use crate::platform::leader::{Ballot, Term};
 use crate::platform::postgres::{EmbeddedCluster, PassFile};
 
 /// The master key in `/api/health`.
 const MASTER_KEY: &str = "master_key";
 /// The private PostgreSQL in `/api/health`.
 const EMBEDDED: &str = "embedded_postgres";
+/// Who does what must be done once, in `/api/health`.
+const LEADER: &str = "leader";
 /// The backup folder in `/api/health`.
 const STORAGE: &str = "storage";
 const FIRST_WAIT: Duration = Duration::from_millis(200);
@@ -137,12 +141,50 @@ async fn bring_up(state: AppState, listen: SocketAddr) {
         async move { backups.keep_metrics(stop).await },
     );
     settle(&state).await;
-    let (verifications, stop) = (state.verifications.clone(), state.lifecycle.soft().clone());
-    state.lifecycle.spawn(
-        "verifications",
-        async move { verifications.work(stop).await },
-    );
+    state.lifecycle.spawn("leader", lead(state.clone()));
     watch_database(&state).await;
+}
+
+/// Asks for the lead, and does what only one daemon may do for as long as it has it.
+async fn lead(state: AppState) {
+    let stop = state.lifecycle.soft();
+    loop {
+        match state.candidacy.ask().await {
+            Ok(Ballot::Won(lead)) => {
+                state.health.set(LEADER, PartStatus::Ok, "this one leads");
+                tracing::info!(epoch = lead.term.epoch, "leading");
+                let over = stop.child_token();
+                let work = do_once(&state, lead.term, &over);
+                tokio::join!(work, state.candidacy.hold(lead, stop, &over));
+            }
+            Ok(Ballot::Lost(holder)) => {
+                let detail = match holder {
+                    Some(holder) => format!("stands by: {} leads", holder.name),
+                    None => "stands by".to_owned(),
+                };
+                state.health.set(LEADER, PartStatus::Ok, detail);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot ask for the lead");
+                state
+                    .health
+                    .set(LEADER, PartStatus::Down, "the database does not answer");
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(state.candidacy.pause()) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// What only the leader does, until its time is over.
+async fn do_once(state: &AppState, term: Term, over: &CancellationToken) {
+    tokio::join!(
+        state.verifications.work(over.clone()),
+        state.schedules.work(term, over.clone()),
+        state.retention.work(over.clone()),
+    );
 }
 
 /// Puts what a crash left in order.

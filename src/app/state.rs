@@ -8,6 +8,8 @@ use super::about::StartedAt;
 use crate::features::auth::{AuthParts, AuthService};
 use crate::features::backups::{BackupFiles, BackupParts, BackupService};
 use crate::features::n8n::{N8nParts, N8nService};
+use crate::features::retention::{RetentionParts, RetentionService};
+use crate::features::schedules::{ScheduleParts, ScheduleService};
 use crate::features::settings::{MasterKey, SettingsService, Vault};
 use crate::features::verification::{LocalEngine, VerificationParts, VerificationService};
 use crate::platform::clock::Clock;
@@ -17,6 +19,7 @@ use crate::platform::events::{EventBus, ProgressBoard};
 use crate::platform::health::HealthRegistry;
 use crate::platform::http::rate_limit::{Limits, Rates};
 use crate::platform::ids::Ids;
+use crate::platform::leader::{self, Candidacy, LeaseTimes};
 use crate::platform::lifecycle::Lifecycle;
 use crate::platform::metrics::Metrics;
 use crate::platform::postgres::{ConnInfo, EmbeddedCluster, Installations};
@@ -29,6 +32,8 @@ pub struct Tuning {
     pub rates: Rates,
     /// bcrypt's cost in place of the setting.
     pub bcrypt_cost: Option<u32>,
+    /// How long a leader that says nothing stays one.
+    pub lease: LeaseTimes,
 }
 
 /// What the state is built from; tests give a manual clock and seeded ids.
@@ -101,6 +106,12 @@ pub struct AppState {
     pub local_engine: LocalEngine,
     /// Their proof.
     pub verifications: VerificationService,
+    /// How long they stay.
+    pub retention: RetentionService,
+    /// When they are made.
+    pub schedules: ScheduleService,
+    /// Who asks for the lead.
+    pub candidacy: Arc<Candidacy>,
 }
 
 impl AppState {
@@ -108,7 +119,11 @@ impl AppState {
     pub fn new(parts: Parts) -> Self {
         let events = EventBus::default();
         let metrics = Metrics::default();
-        let vault = Vault::new(parts.master_key, parts.ids.clone(), parts.clock.clone());
+        let vault = Vault::new(
+            parts.master_key.clone(),
+            parts.ids.clone(),
+            parts.clock.clone(),
+        );
         let settings = SettingsService::new(
             parts.db.clone(),
             parts.clock.clone(),
@@ -166,6 +181,7 @@ impl AppState {
             ids: parts.ids.clone(),
             events: events.clone(),
         });
+        let by_itself = ByItself::new(&parts, &backups, &settings, &verifications);
         backups.register_metrics(&metrics);
         Self {
             config: parts.config,
@@ -188,6 +204,49 @@ impl AppState {
             backups,
             local_engine,
             verifications,
+            retention: by_itself.retention,
+            schedules: by_itself.schedules,
+            candidacy: Arc::new(by_itself.candidacy),
+        }
+    }
+}
+
+/// What happens without anybody asking, and who may do it.
+struct ByItself {
+    retention: RetentionService,
+    schedules: ScheduleService,
+    candidacy: Candidacy,
+}
+
+impl ByItself {
+    fn new(
+        parts: &Parts,
+        backups: &BackupService,
+        settings: &SettingsService,
+        verifications: &VerificationService,
+    ) -> Self {
+        Self {
+            retention: RetentionService::new(RetentionParts {
+                db: parts.db.clone(),
+                backups: backups.clone(),
+                settings: settings.clone(),
+                clock: parts.clock.clone(),
+                ids: parts.ids.clone(),
+            }),
+            schedules: ScheduleService::new(ScheduleParts {
+                db: parts.db.clone(),
+                backups: backups.clone(),
+                verifications: verifications.clone(),
+                clock: parts.clock.clone(),
+                ids: parts.ids.clone(),
+            }),
+            candidacy: Candidacy::new(
+                parts.db.clone(),
+                parts.own_database.to_sqlx(),
+                parts.ids.uuid(),
+                &leader::own_name(),
+                parts.tuning.lease,
+            ),
         }
     }
 }

@@ -39,6 +39,7 @@ pub fn run(args: BackupArgs) -> Result<bool, Box<dyn Error>> {
             backup_type,
             compression: None,
             trigger: Trigger::Cli,
+            scheduled: None,
         };
         let (id, outcome) = state.backups.run_now(&Actor::cli(), request).await?;
         let mut out = std::io::stdout();

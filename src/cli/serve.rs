@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 
 use crate::app::{self, AppState, ServeError, bootstrap};
 use crate::platform::config::Config;
+use crate::platform::data_lock::DataLock;
 use crate::platform::telemetry;
 
 /// Runs the daemon until it is told to stop.
@@ -31,6 +32,7 @@ async fn serve(config: Config) -> Result<bool, Box<dyn Error>> {
         .await
         .map_err(|source| ServeError::Listen { address, source })?;
     let address = listener.local_addr()?;
+    let _lock = DataLock::take(&config.data.data_dir)?;
     let parts = bootstrap(config).await?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
     Ok(app::serve(AppState::new(parts), listener).await?)

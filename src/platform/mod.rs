@@ -4,11 +4,13 @@
 pub mod clock;
 pub mod config;
 pub mod crypto;
+pub mod data_lock;
 pub mod db;
 pub mod events;
 pub mod health;
 pub mod http;
 pub mod ids;
+pub mod leader;
 pub mod lifecycle;
 pub mod metrics;
 pub mod postgres;

@@ -63,6 +63,11 @@ const pages = [
   }),
   createRoute({
     getParentRoute: () => shell,
+    path: "/proofs",
+    component: lazyRouteComponent(() => import("./features/backups/ProofsPage"), "ProofsPage"),
+  }),
+  createRoute({
+    getParentRoute: () => shell,
     path: "/n8n",
     component: lazyRouteComponent(() => import("./features/n8n/N8nPage"), "N8nPage"),
   }),

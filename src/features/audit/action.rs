@@ -91,6 +91,20 @@ actions! {
     BackupDownloaded = "backup.downloaded",
     /// A backup's file was deleted.
     BackupDeleted = "backup.deleted",
+    /// A backup stays whatever the policy says.
+    BackupPinned = "backup.pinned",
+    /// A backup may go again.
+    BackupUnpinned = "backup.unpinned",
+    /// How long backups stay was changed.
+    RetentionChanged = "retention.changed",
+    /// A schedule was made.
+    ScheduleCreated = "schedule.created",
+    /// A schedule was changed.
+    ScheduleChanged = "schedule.changed",
+    /// A schedule was deleted.
+    ScheduleDeleted = "schedule.deleted",
+    /// When backups are proven was changed.
+    VerificationScheduleChanged = "verification.schedule_changed",
     /// A verification was asked for.
     VerificationRequested = "verification.requested",
     /// A verification came to its end.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::error::BackupError;
 use super::files::BackupFiles;
-use super::model::{Backup, BackupFile, TableCount};
+use super::model::{Backup, BackupFile, BackupType, TableCount};
 use super::service::BackupService;
 use super::store::{self, Filter};
 use crate::features::audit::{self, Action, Actor, Entry};
@@ -48,6 +48,16 @@ impl BackupService {
     /// The newest good backup, of one kind or any.
     pub async fn newest_good(&self, kind: Option<&str>) -> Result<Option<Backup>, BackupError> {
         Ok(store::newest_good(self.parts.db.orm(), kind, false).await?)
+    }
+
+    /// The newest backups of any kind that have a file, newest first.
+    pub async fn newest(&self, count: u64) -> Result<Vec<i32>, BackupError> {
+        Ok(store::newest(self.parts.db.orm(), count).await?)
+    }
+
+    /// The backup of one attempt at a schedule's due time, if it was begun.
+    pub async fn of_attempt(&self, run_id: i32, attempt: i32) -> Result<Option<i32>, BackupError> {
+        Ok(store::of_attempt(self.parts.db.orm(), run_id, attempt).await?)
     }
 
     /// Whether this is the newest good one of its kind, and whether it is the newest proven one.
@@ -137,25 +147,89 @@ impl BackupService {
         if (is_last_good || is_last_proven) && !is_last_good_confirmed {
             return Err(BackupError::LastGood(id));
         }
-        let tx = self.parts.db.begin().await?;
-        if !store::mark_deleted(&tx, id, "manual", self.parts.clock.now()).await? {
+        if !self
+            .delete_marked(actor, &backup, "manual", is_last_good)
+            .await?
+        {
             return Err(BackupError::InUse(id));
         }
-        let facts = json!({ "id": id, "filename": backup.filename, "last_good": is_last_good });
-        let entry = Entry::new(Action::BackupDeleted).resource("backup", id);
+        Ok(())
+    }
+
+    /// Marks a backup deleted, with audit line and event, and removes its file. False when it may
+    /// not go just now.
+    async fn delete_marked(
+        &self,
+        actor: &Actor,
+        backup: &Backup,
+        by: &str,
+        is_last_good: bool,
+    ) -> Result<bool, BackupError> {
+        let tx = self.parts.db.begin().await?;
+        if !store::mark_deleted(&tx, backup.id, by, self.parts.clock.now()).await? {
+            return Ok(false);
+        }
+        let facts = json!({
+            "id": backup.id, "filename": backup.filename, "last_good": is_last_good, "by": by,
+        });
+        let entry = Entry::new(Action::BackupDeleted).resource("backup", backup.id);
         let entry = entry.details(facts.clone());
         audit::record(&tx, &self.parts.clock, actor, entry).await?;
         let event = self.event("management.backup_deleted", Severity::Info, facts);
         events::record(&tx, &event).await?;
         tx.commit().await?;
         self.parts.events.publish(event);
-        // Should this fail, the next start removes it: the row says that it is to go.
-        if let Some(path) = self.safe_path(&backup.filepath)
-            && let Err(error) = self.files.remove(&path)
-        {
-            tracing::error!(%error, backup.id = id, "cannot remove a deleted backup's file");
+        // Should this fail, it is tried again: the row says that the file is to go.
+        self.remove_deleted(backup.id, Path::new(&backup.filepath))
+            .await?;
+        Ok(true)
+    }
+
+    /// Deletes what a policy decided on. False when it is in use, or was pinned or deleted meanwhile.
+    pub async fn delete_by_policy(
+        &self,
+        actor: &Actor,
+        id: i32,
+        by: &str,
+    ) -> Result<bool, BackupError> {
+        let backup = self.get(id).await?;
+        if self.is_in_use(&backup) {
+            return Ok(false);
         }
-        Ok(())
+        self.delete_marked(actor, &backup, by, false).await
+    }
+
+    /// Backups of a type that have a file or are getting one, newest first.
+    pub async fn kept(&self, kind: BackupType) -> Result<Vec<Backup>, BackupError> {
+        Ok(store::kept(self.parts.db.orm(), kind.as_str()).await?)
+    }
+
+    /// Whether it is being proven, restored or downloaded.
+    pub fn is_in_use(&self, backup: &Backup) -> bool {
+        self.is_leased(backup.id) || backup.verification_status.as_deref() == Some("running")
+    }
+
+    /// Makes a backup stay whatever the policy says, or lets it go again.
+    pub(super) async fn pin(
+        &self,
+        actor: &Actor,
+        id: i32,
+        is_pinned: bool,
+    ) -> Result<Backup, BackupError> {
+        let tx = self.parts.db.begin().await?;
+        if !store::set_pinned(&tx, id, is_pinned).await? {
+            self.get(id).await?;
+            return Err(BackupError::FileMissing(id));
+        }
+        let action = if is_pinned {
+            Action::BackupPinned
+        } else {
+            Action::BackupUnpinned
+        };
+        let entry = Entry::new(action).resource("backup", id);
+        audit::record(&tx, &self.parts.clock, actor, entry).await?;
+        tx.commit().await?;
+        self.get(id).await
     }
 
     /// Notes what became of a verification, in the caller's transaction.

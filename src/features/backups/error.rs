@@ -55,6 +55,26 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Whether another try, without anybody's doing, may go better.
+    pub fn may_pass(code: &str) -> bool {
+        matches!(
+            code,
+            "cannot_connect"
+                | "server_closed"
+                | "client_failed"
+                | "lock_timeout"
+                | "stalled"
+                | "interrupted"
+                | "lost_claim"
+                | "database_unavailable"
+                | "query_failed"
+                | "storage_failed"
+                | "archive_damaged"
+                | "rows_differ"
+        )
+    }
+
+    /// A failure with its code and its words.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self {
             code,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// What is backed up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BackupType {
     /// n8n's own database.
@@ -50,6 +50,8 @@ pub enum Trigger {
     Manual,
     /// The command line.
     Cli,
+    /// A schedule.
+    Schedule,
 }
 
 impl Trigger {
@@ -58,6 +60,7 @@ impl Trigger {
         match self {
             Self::Manual => "manual",
             Self::Cli => "cli",
+            Self::Schedule => "schedule",
         }
     }
 }
@@ -134,6 +137,10 @@ pub struct Backup {
     pub job_id: Option<uuid::Uuid>,
     /// Rises when somebody else settles the run.
     pub epoch: i32,
+    /// Whether somebody said that it stays.
+    pub is_pinned: bool,
+    /// The database it is of, as a hash.
+    pub source_identity: Option<String>,
 }
 
 /// A backup's file and what must be in it, for whoever proves it.

@@ -1,9 +1,11 @@
 //! `/api/backups` (but for verification) and `/api/overview`.
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use http::{HeaderValue, StatusCode, header};
+use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
 use tower::ServiceExt;
 use tower_http::services::ServeFile;
@@ -14,12 +16,12 @@ use utoipa_axum::routes;
 use super::events_route;
 use super::files::BackupFiles;
 use super::model::{Backup as Row, BackupType, TableCount, Trigger};
+use super::overview_route;
 use super::run::RunRequest;
 use super::store::Filter;
 use super::{BackupError, BackupService, Manifest};
 use crate::app::AppState;
 use crate::features::auth::{CurrentUser, Reauthenticated};
-use crate::features::n8n::N8nService;
 use crate::platform::db::page::{Page, PageQuery, PageRequest};
 use crate::platform::http::{ApiError, Json, Path, Query};
 
@@ -33,8 +35,9 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(download_backup))
         .routes(routes!(download_manifest))
         .routes(routes!(delete_backup))
+        .routes(routes!(pin_backup))
         .routes(routes!(events_route::follow_backups))
-        .routes(routes!(get_overview))
+        .routes(routes!(overview_route::get_overview))
 }
 
 /// A backup.
@@ -70,6 +73,8 @@ pub struct Backup {
     deleted_by: Option<String>,
     trigger: String,
     is_sample: bool,
+    /// Whether it stays whatever the policy says.
+    is_pinned: bool,
 }
 
 /// A backup with everything that is known of it.
@@ -129,53 +134,18 @@ struct BackupQuery {
     cursor: Option<String>,
 }
 
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PinBackupRequest {
+    is_pinned: bool,
+}
+
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct DeleteBackupQuery {
     /// `last_good` to delete even the newest good or proven backup.
     confirm: Option<String>,
-}
-
-/// How things stand.
-#[derive(Serialize, ToSchema)]
-struct Overview {
-    last_good_backup: Option<Backup>,
-    last_proven_backup: Option<Backup>,
-    running: Running,
-    totals: Totals,
-    n8n: N8nState,
-    attention: Vec<Attention>,
-}
-
-#[derive(Serialize, ToSchema)]
-struct Running {
-    backups: usize,
-    verifications: usize,
-}
-
-#[derive(Serialize, ToSchema)]
-struct Totals {
-    backups: i64,
-    stored_bytes: i64,
-    free_bytes: Option<u64>,
-}
-
-#[derive(Serialize, ToSchema)]
-struct N8nState {
-    is_configured: bool,
-    is_sample: bool,
-}
-
-/// Something to look at.
-#[derive(Serialize, ToSchema)]
-struct Attention {
-    code: &'static str,
-    /// `info`, `warning` or `error`.
-    severity: &'static str,
-    message: String,
-    /// The page where to do something about it.
-    action: &'static str,
 }
 
 impl From<Row> for Backup {
@@ -208,6 +178,7 @@ impl From<Row> for Backup {
             deleted_by: row.deleted_by,
             trigger: row.trigger,
             is_sample: row.is_sample,
+            is_pinned: row.is_pinned,
         }
     }
 }
@@ -257,6 +228,7 @@ async fn run_backup(
         backup_type: request.backup_type,
         compression,
         trigger: Trigger::Manual,
+        scheduled: None,
     };
     let id = backups.start(&user.actor(), run).await?;
     Ok((StatusCode::ACCEPTED, Json(RunBackupResponse { id })))
@@ -348,7 +320,15 @@ async fn download_backup(
     request: Request,
 ) -> Result<Response, ApiError> {
     let file = backups.download(&user.actor(), id).await?;
-    serve(&file.path, request, &file.sha256).await
+    let response = serve(&file.path, request, &file.sha256).await?;
+    // Nothing deletes the file under a download.
+    let lease = backups.lease(id);
+    Ok(response.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            let _ = &lease;
+            frame
+        }))
+    }))
 }
 
 /// Download the manifest beside a backup's file.
@@ -410,73 +390,15 @@ async fn delete_backup(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Tell how things stand.
-#[utoipa::path(get, path = "/api/overview", tag = "overview", responses((status = 200, body = Overview)))]
-async fn get_overview(
+/// Make a backup stay whatever the policy says, or let it go again.
+#[utoipa::path(put, path = "/api/backups/{id}/pin", tag = "backups", params(("id" = i32, Path,)),
+    request_body = PinBackupRequest, responses((status = 200, body = Backup)))]
+async fn pin_backup(
     State(backups): State<BackupService>,
-    State(n8n): State<N8nService>,
-    _: CurrentUser,
-) -> Result<Json<Overview>, ApiError> {
-    let seen = backups.overview().await?;
-    let source = n8n.source()?;
-    let mut attention = Vec::new();
-    let mut note = |code, severity, message: &str, action| {
-        attention.push(Attention {
-            code,
-            severity,
-            message: message.to_owned(),
-            action,
-        });
-    };
-    match (&source, &seen.last_good, &seen.last_proven) {
-        (None, _, _) => note(
-            "n8n_not_connected",
-            "info",
-            "No n8n is connected yet.",
-            "/n8n",
-        ),
-        (Some(_), None, _) => {
-            note(
-                "no_backup",
-                "warning",
-                "There is no backup of n8n yet.",
-                "/backups",
-            );
-        }
-        (Some(_), Some(_), None) => {
-            note(
-                "nothing_proven",
-                "warning",
-                "No backup was proven to restore yet.",
-                "/backups",
-            );
-        }
-        _ => {}
-    }
-    if source
-        .as_ref()
-        .is_some_and(|source| source.encryption_key.is_none())
-    {
-        let message =
-            "n8n's encryption key is not saved: without it, restored credentials cannot be read.";
-        note("no_encryption_key", "warning", message, "/n8n");
-    }
-    Ok(Json(Overview {
-        last_good_backup: seen.last_good.map(Backup::from),
-        last_proven_backup: seen.last_proven.map(Backup::from),
-        running: Running {
-            backups: seen.running_backups,
-            verifications: seen.running_verifications,
-        },
-        totals: Totals {
-            backups: seen.backups,
-            stored_bytes: seen.stored_bytes,
-            free_bytes: seen.free_bytes,
-        },
-        n8n: N8nState {
-            is_configured: source.is_some(),
-            is_sample: source.is_some_and(|source| source.is_sample),
-        },
-        attention,
-    }))
+    user: CurrentUser,
+    Path(id): Path<i32>,
+    Json(request): Json<PinBackupRequest>,
+) -> Result<Json<Backup>, ApiError> {
+    let row = backups.pin(&user.actor(), id, request.is_pinned).await?;
+    Ok(Json(row.into()))
 }

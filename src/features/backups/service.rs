@@ -143,6 +143,7 @@ impl BackupService {
             trigger: request.trigger.as_str(),
             requested_by: actor.user_id,
             is_sample: source.is_sample,
+            scheduled: request.scheduled,
         };
         let noted = self.note_start(actor, &run).await;
         let id = match noted {

@@ -38,14 +38,32 @@ impl BackupService {
                 remove(path);
             }
         }
-        for path in store::deleted_paths(self.parts.db.orm()).await? {
-            let path = PathBuf::from(path);
-            if path.starts_with(self.files.root())
-                && let Err(error) = self.files.remove(&path)
-            {
-                tracing::error!(%error, "cannot remove a deleted backup's file");
-            }
+        self.finish_deletions().await
+    }
+
+    /// Removes the files of deleted backups that are still there. What fails is tried again with the
+    /// next call.
+    pub async fn finish_deletions(&self) -> Result<(), BackupError> {
+        for (id, path) in store::to_remove(self.parts.db.orm()).await? {
+            self.remove_deleted(id, &PathBuf::from(path)).await?;
         }
+        Ok(())
+    }
+
+    /// Removes the file of a deleted backup and notes that it is gone.
+    pub(super) async fn remove_deleted(
+        &self,
+        id: i32,
+        path: &std::path::Path,
+    ) -> Result<(), BackupError> {
+        // A path that is not ours is nobody's business, and must not be tried for ever.
+        if path.starts_with(self.files.root())
+            && let Err(error) = self.files.remove(path)
+        {
+            tracing::error!(%error, backup.id = id, "cannot remove a deleted backup's file; trying again later");
+            return Ok(());
+        }
+        store::mark_removed(self.parts.db.orm(), id, self.parts.clock.now()).await?;
         Ok(())
     }
 

@@ -7,12 +7,13 @@ use uuid::Uuid;
 use super::Manifest;
 use super::error::Failure;
 use super::model::{Backup, TableCount};
+use super::run::ScheduledAttempt;
 
 const COLUMNS: &str = "id, backup_type, filename, filepath, storage_location, file_size, \
     compressed_size, compression, checksum, started_at, completed_at, duration_ms, status, \
     failure_code, error_message, verification_status, verification_date, deleted_at, deleted_by, \
     postgres_version, n8n_version, database_name, table_count, total_rows, trigger, is_sample, \
-    job_id, epoch";
+    job_id, epoch, is_pinned, source_identity";
 
 fn statement(sql: String, values: Vec<Value>) -> Statement {
     Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
@@ -31,14 +32,16 @@ pub struct NewRun<'a> {
     pub trigger: &'a str,
     pub requested_by: Option<i32>,
     pub is_sample: bool,
+    pub scheduled: Option<ScheduledAttempt>,
 }
 
 /// Begins a run. `None` when its database has one already.
 pub async fn insert_run(tx: &impl ConnectionTrait, run: &NewRun<'_>) -> Result<Option<i32>, DbErr> {
     let sql = "INSERT INTO backup_history (backup_type, filename, filepath, compression, \
                started_at, status, job_id, source_identity, database_name, trigger, requested_by, \
-               is_sample, created_at) VALUES ($1, $2, $3, $4, $5, 'running', $6, $7, $8, $9, $10, \
-               $11, $5) RETURNING id";
+               is_sample, schedule_id, schedule_run_id, schedule_attempt, created_at) \
+               VALUES ($1, $2, $3, $4, $5, 'running', $6, $7, $8, $9, $10, $11, $12, $13, $14, $5) \
+               RETURNING id";
     let values = vec![
         run.backup_type.into(),
         run.filename.into(),
@@ -51,6 +54,9 @@ pub async fn insert_run(tx: &impl ConnectionTrait, run: &NewRun<'_>) -> Result<O
         run.trigger.into(),
         run.requested_by.into(),
         run.is_sample.into(),
+        run.scheduled.map(|one| one.schedule_id).into(),
+        run.scheduled.map(|one| one.run_id).into(),
+        run.scheduled.map(|one| one.attempt).into(),
     ];
     match tx.query_one_raw(statement(sql.to_owned(), values)).await {
         Ok(Some(row)) => Ok(Some(row.try_get("", "id")?)),
@@ -60,6 +66,18 @@ pub async fn insert_run(tx: &impl ConnectionTrait, run: &NewRun<'_>) -> Result<O
         }
         Err(error) => Err(error),
     }
+}
+
+/// The run of one attempt at a due time.
+pub async fn of_attempt(
+    db: &impl ConnectionTrait,
+    schedule_run_id: i32,
+    attempt: i32,
+) -> Result<Option<i32>, DbErr> {
+    let sql = "SELECT id FROM backup_history WHERE schedule_run_id = $1 AND schedule_attempt = $2";
+    let values = vec![schedule_run_id.into(), attempt.into()];
+    let row = db.query_one_raw(statement(sql.to_owned(), values)).await?;
+    row.map(|row| row.try_get("", "id")).transpose()
 }
 
 /// The run that is under way for a database.
@@ -191,14 +209,52 @@ pub async fn running(db: &impl ConnectionTrait) -> Result<Vec<Backup>, DbErr> {
         .await
 }
 
-/// Files of deleted backups, to be gone.
-pub async fn deleted_paths(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
-    let sql = "SELECT filepath FROM backup_history WHERE deleted_at IS NOT NULL \
-               AND status = 'success'";
+/// Deleted backups whose files are still to go: their numbers and paths.
+pub async fn to_remove(db: &impl ConnectionTrait) -> Result<Vec<(i32, String)>, DbErr> {
+    let sql = "SELECT id, filepath FROM backup_history WHERE deleted_at IS NOT NULL \
+               AND file_removed_at IS NULL AND status = 'success' ORDER BY id";
     let rows = db
         .query_all_raw(statement(sql.to_owned(), Vec::new()))
         .await?;
-    rows.iter().map(|row| row.try_get("", "filepath")).collect()
+    rows.iter()
+        .map(|row| Ok((row.try_get("", "id")?, row.try_get("", "filepath")?)))
+        .collect()
+}
+
+/// Notes that a deleted backup's file is gone.
+pub async fn mark_removed(
+    db: &impl ConnectionTrait,
+    id: i32,
+    at: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let sql = "UPDATE backup_history SET file_removed_at = $2 WHERE id = $1";
+    db.execute_raw(statement(sql.to_owned(), vec![id.into(), at.into()]))
+        .await
+        .map(|_| ())
+}
+
+/// Backups of a type that have a file or are getting one, newest first.
+pub async fn kept(db: &impl ConnectionTrait, backup_type: &str) -> Result<Vec<Backup>, DbErr> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM backup_history WHERE backup_type = $1 AND deleted_at IS NULL \
+         AND status IN ('running', 'success') ORDER BY started_at DESC, id DESC"
+    );
+    Backup::find_by_statement(statement(sql, vec![backup_type.into()]))
+        .all(db)
+        .await
+}
+
+/// Pins a backup or lets it go. False when it has no file.
+pub async fn set_pinned(
+    tx: &impl ConnectionTrait,
+    id: i32,
+    is_pinned: bool,
+) -> Result<bool, DbErr> {
+    let sql = "UPDATE backup_history SET is_pinned = $2 WHERE id = $1 AND deleted_at IS NULL \
+               AND status IN ('running', 'success')";
+    let values = vec![id.into(), is_pinned.into()];
+    let done = tx.execute_raw(statement(sql.to_owned(), values)).await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// Which backups are wanted.
@@ -254,6 +310,15 @@ pub async fn newest_good(
         .await
 }
 
+/// The newest good backups of any kind, newest first.
+pub async fn newest(db: &impl ConnectionTrait, count: u64) -> Result<Vec<i32>, DbErr> {
+    let sql = "SELECT id FROM backup_history WHERE status = 'success' AND deleted_at IS NULL \
+               ORDER BY started_at DESC LIMIT $1";
+    let values = vec![i64::try_from(count).unwrap_or(i64::MAX).into()];
+    let rows = db.query_all_raw(statement(sql.to_owned(), values)).await?;
+    rows.iter().map(|row| row.try_get("", "id")).collect()
+}
+
 /// How many good backups there are and what they take on disk, in bytes.
 pub async fn totals(db: &impl ConnectionTrait) -> Result<(i64, i64), DbErr> {
     let sql = "SELECT count(*) AS backups, COALESCE(sum(compressed_size), 0)::bigint AS bytes \
@@ -298,7 +363,8 @@ pub async fn summary(db: &impl ConnectionTrait) -> Result<Vec<TypeSummary>, DbEr
         .await
 }
 
-/// Notes that a backup's file is to go. False when it was deleted already.
+/// Notes that a backup's file is to go. False when it was deleted already, is being proven, or was
+/// pinned meanwhile and no human asks.
 pub async fn mark_deleted(
     tx: &impl ConnectionTrait,
     id: i32,
@@ -306,7 +372,8 @@ pub async fn mark_deleted(
     at: DateTime<Utc>,
 ) -> Result<bool, DbErr> {
     let sql = "UPDATE backup_history SET deleted_at = $3, deleted_by = $2 \
-               WHERE id = $1 AND deleted_at IS NULL AND status <> 'running'";
+               WHERE id = $1 AND deleted_at IS NULL AND status <> 'running' \
+               AND verification_status IS DISTINCT FROM 'running' AND (NOT is_pinned OR $2 = 'manual')";
     let values = vec![id.into(), by.into(), at.into()];
     Ok(tx
         .execute_raw(statement(sql.to_owned(), values))

@@ -24,6 +24,8 @@ pub enum Kind {
         /// Which.
         choices: &'static [&'static str],
     },
+    /// A time zone by its name in the tz database, as in `Europe/Berlin`.
+    TimeZone,
     /// Text that goes in and never comes out.
     Secret {
         /// Most characters.
@@ -90,6 +92,9 @@ macro_rules! settings {
 }
 
 settings! {
+    TimeZone = "general.time_zone", "general", "Time zone",
+        "Whose days retention counts, and what new schedules begin with.",
+        Kind::TimeZone, Default::Text("UTC");
     SessionHours = "auth.session_hours", "security", "Session lifetime",
         "Hours after which a session ends, whatever it does.",
         Kind::Integer { min: 1, max: 720, unit: "hours" }, Default::Integer(24);
@@ -164,6 +169,10 @@ impl Definition {
             Kind::Choice { choices } => match value.as_str() {
                 Some(word) if choices.contains(&word) => Ok(()),
                 _ => Err(format!("must be one of: {}", choices.join(", "))),
+            },
+            Kind::TimeZone => match value.as_str().map(str::parse::<chrono_tz::Tz>) {
+                Some(Ok(_)) => Ok(()),
+                _ => Err("must be a time zone's name, as in Europe/Berlin".to_owned()),
             },
             Kind::Secret { max_length } => match value.as_str() {
                 Some("") => Err("is empty; remove the setting instead".to_owned()),

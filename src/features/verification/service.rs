@@ -94,6 +94,19 @@ impl VerificationService {
         Ok(id)
     }
 
+    /// Queues a verification of each of the newest backups. Returns how many were queued.
+    pub async fn request_newest(&self, count: u64) -> Result<usize, VerificationError> {
+        let mut queued = 0;
+        for id in self.parts.backups.newest(count).await? {
+            match self.request(&Actor::system(), Some(id), "schedule").await {
+                Ok(_) => queued += 1,
+                Err(VerificationError::AlreadyRunning(_)) => {}
+                Err(error) => tracing::warn!(%error, backup.id = id, "cannot queue a verification"),
+            }
+        }
+        Ok(queued)
+    }
+
     pub(super) async fn get(&self, id: i32) -> Result<Run, VerificationError> {
         store::get(self.parts.db.orm(), id)
             .await?

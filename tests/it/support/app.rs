@@ -177,6 +177,7 @@ impl TestAppBuilder {
             tuning: Tuning {
                 rates: self.rates,
                 bcrypt_cost: Some(self.bcrypt_cost),
+                ..Tuning::default()
             },
         });
         TestApp {

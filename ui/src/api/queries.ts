@@ -17,6 +17,7 @@ export type BackupFilter = {
   verification_status?: string;
   include_deleted?: boolean;
 };
+export type ProofFilter = { status?: string };
 export type AuditFilter = { action?: string; username?: string; q?: string };
 
 export const queries = {
@@ -34,6 +35,7 @@ export const queries = {
       retry: false,
       staleTime: 60_000,
     }),
+  about: () => queryOptions({ queryKey: ["about"], queryFn: () => api.get<Schemas["About"]>("/api/about") }),
   overview: () =>
     queryOptions({ queryKey: ["overview"], queryFn: () => api.get<Schemas["Overview"]>("/api/overview") }),
   connection: () =>
@@ -58,6 +60,16 @@ export const queries = {
         api.get<Schemas["Page_Verification"]>(
           `/api/backups/verification/history${query({ backup_id: backupId, limit: 20 })}`,
         ),
+    }),
+  proofs: (filter: ProofFilter) =>
+    infiniteQueryOptions({
+      queryKey: ["verifications", "all", filter],
+      initialPageParam: "",
+      queryFn: ({ pageParam }) =>
+        api.get<Schemas["Page_Verification"]>(
+          `/api/backups/verification/history${query({ ...filter, limit: 25, cursor: pageParam })}`,
+        ),
+      getNextPageParam: (page) => page.next_cursor ?? undefined,
     }),
   settings: () =>
     queryOptions({ queryKey: ["settings"], queryFn: () => api.get<Schemas["Settings"]>("/api/settings") }),

@@ -442,6 +442,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/backups/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List how long backups of each type stay. */
+        get: operations["list_retention"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backups/retention/{backup_type}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Set how long backups of a type stay. Nothing is deleted before the next hourly run. */
+        put: operations["set_retention"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backups/retention/{backup_type}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tell for each backup why it stays or goes; by the saved policy, or by other values. */
+        get: operations["preview_retention"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backups/retention/{backup_type}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Carry out a type's policy now. */
+        post: operations["run_retention"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/backups/run": {
         parameters: {
             query?: never;
@@ -453,6 +521,94 @@ export interface paths {
         put?: never;
         /** Back up now. */
         post: operations["run_backup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backups/schedules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List when backups are made by themselves. */
+        get: operations["list_schedules"];
+        put?: never;
+        /** Make a schedule. */
+        post: operations["create_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backups/schedules/upcoming": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tell what happens by itself in the coming days. */
+        get: operations["list_upcoming"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backups/schedules/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tell everything about a schedule. */
+        get: operations["get_schedule"];
+        /** Change a schedule. `enabled: false` pauses it. */
+        put: operations["update_schedule"];
+        post?: never;
+        /** Delete a schedule. Its backups stay. */
+        delete: operations["delete_schedule"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backups/schedules/{id}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a schedule's backup now. */
+        post: operations["run_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backups/schedules/{id}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what became of a schedule's due times. */
+        get: operations["list_schedule_runs"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -510,6 +666,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/backups/verification/schedule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tell when the newest backups are proven again. */
+        get: operations["get_verification_schedule"];
+        /** Set when the newest backups are proven again. */
+        put: operations["set_verification_schedule"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/backups/{id}": {
         parameters: {
             query?: never;
@@ -522,6 +696,23 @@ export interface paths {
         post?: never;
         /** Delete a backup's file. Its record stays. */
         delete: operations["delete_backup"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backups/{id}/pin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Make a backup stay whatever the policy says, or let it go again. */
+        put: operations["pin_backup"];
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -842,6 +1033,8 @@ export interface components {
             deleted_by?: string | null;
             trigger: string;
             is_sample: boolean;
+            /** @description Whether it stays whatever the policy says. */
+            is_pinned: boolean;
         };
         /** @description A backup with everything that is known of it. */
         BackupDetail: components["schemas"]["Backup"] & {
@@ -926,6 +1119,11 @@ export interface components {
             rotated_at?: string | null;
             is_active: boolean;
         };
+        /**
+         * @description Why a backup goes.
+         * @enum {string}
+         */
+        DeleteReason: "retention_policy" | "storage_limit" | "bad";
         /** @description The first code. */
         EnableTotpRequest: {
             /** @description Six digits of the authenticator app. */
@@ -954,6 +1152,11 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /**
+         * @description How often.
+         * @enum {string}
+         */
+        Frequency: "hourly" | "daily" | "weekly" | "monthly";
         Health: {
             status: components["schemas"]["HealthStatus"];
             is_live: boolean;
@@ -989,6 +1192,11 @@ export interface components {
          * @enum {string}
          */
         Issue: "cookie" | "token";
+        /**
+         * @description Why a backup stays.
+         * @enum {string}
+         */
+        KeepReason: "newest_good" | "newest_proven" | "pinned" | "in_use" | "running" | "from_the_future" | "hourly" | "daily" | "weekly" | "monthly" | "by_hand" | "no_policy" | "nothing_proven_since" | "postponed";
         /** @description What values a setting takes. */
         Kind: {
             /** @enum {string} */
@@ -1013,6 +1221,9 @@ export interface components {
             choices: string[];
             /** @enum {string} */
             type: "choice";
+        } | {
+            /** @enum {string} */
+            type: "time_zone";
         } | {
             /** @description Most characters. */
             max_length: number;
@@ -1226,6 +1437,8 @@ export interface components {
                 deleted_by?: string | null;
                 trigger: string;
                 is_sample: boolean;
+                /** @description Whether it stays whatever the policy says. */
+                is_pinned: boolean;
             }[];
             /** @description Names the next page; null on the last one. */
             next_cursor?: string | null;
@@ -1281,6 +1494,9 @@ export interface components {
          * @enum {string}
          */
         PartStatus: "ok" | "starting" | "down" | "failed";
+        PinBackupRequest: {
+            is_pinned: boolean;
+        };
         /** @description The password again. */
         ReauthenticateRequest: {
             /**
@@ -1295,6 +1511,65 @@ export interface components {
         RecoveryCodes: {
             /** @description Ten codes, each good once; shown this once. */
             recovery_codes: string[];
+        };
+        /** @description What a policy does to one backup. */
+        RetentionDecision: {
+            /** Format: int32 */
+            id: number;
+            database_name?: string | null;
+            /** Format: date-time */
+            started_at: string;
+            /** Format: int64 */
+            compressed_size?: number | null;
+            verification_status?: string | null;
+            is_pinned: boolean;
+            /** @description Why it stays; empty when it goes. */
+            keep: components["schemas"]["KeepReason"][];
+            delete?: components["schemas"]["DeleteReason"] | null;
+        };
+        RetentionPolicies: {
+            items: components["schemas"]["RetentionPolicy"][];
+        };
+        /** @description How long backups of one type stay. */
+        RetentionPolicy: {
+            backup_type: components["schemas"]["BackupType"];
+            /**
+             * Format: int32
+             * @description Hours of which one backup stays.
+             */
+            keep_hourly: number;
+            /**
+             * Format: int32
+             * @description Days of which one backup stays.
+             */
+            keep_daily: number;
+            /**
+             * Format: int32
+             * @description Weeks of which one backup stays.
+             */
+            keep_weekly: number;
+            /**
+             * Format: int32
+             * @description Months of which one backup stays.
+             */
+            keep_monthly: number;
+            /**
+             * Format: int32
+             * @description Most gigabytes for all of them; null for no limit.
+             */
+            max_total_size_gb?: number | null;
+            /** Format: date-time */
+            updated_at?: string | null;
+        };
+        RetentionPreview: {
+            /** @description Newest first. */
+            items: components["schemas"]["RetentionDecision"][];
+            would_delete: number;
+            /**
+             * Format: int64
+             * @description Bytes on disk that would be free again.
+             */
+            would_free_bytes: number;
         };
         /** @description How many sessions were ended. */
         RevokedSessions: {
@@ -1317,6 +1592,20 @@ export interface components {
              */
             id: number;
         };
+        RunRetentionRequest: {
+            /** @description How many deletions were seen in the preview; more than that are refused. */
+            confirm_count: number;
+        };
+        RunRetentionResponse: {
+            deleted: number[];
+        };
+        RunScheduleResponse: {
+            /**
+             * Format: int32
+             * @description The backup's number.
+             */
+            id: number;
+        };
         RunVerificationRequest: {
             /**
              * Format: int32
@@ -1334,6 +1623,96 @@ export interface components {
         Running: {
             backups: number;
             verifications: number;
+        };
+        /** @description When a backup is made by itself. */
+        Schedule: {
+            /** Format: int32 */
+            id: number;
+            name: string;
+            backup_type: string;
+            enabled: boolean;
+            /** @description `hourly`, `daily`, `weekly` or `monthly`. */
+            frequency: string;
+            /** Format: int32 */
+            hour?: number | null;
+            /** Format: int32 */
+            minute: number;
+            /**
+             * Format: int32
+             * @description 0 is Monday.
+             */
+            day_of_week?: number | null;
+            /** Format: int32 */
+            day_of_month?: number | null;
+            timezone: string;
+            compression: string;
+            /**
+             * Format: date-time
+             * @description The last due time that was acted on.
+             */
+            last_run?: string | null;
+            /** Format: date-time */
+            next_run?: string | null;
+            /** Format: date-time */
+            created_at?: string | null;
+            /** Format: date-time */
+            updated_at?: string | null;
+        };
+        ScheduleRequest: {
+            name: string;
+            backup_type: components["schemas"]["BackupType"];
+            /** @description True if absent. */
+            enabled?: boolean | null;
+            frequency: components["schemas"]["Frequency"];
+            /**
+             * Format: int32
+             * @description 0 to 23; for all but hourly.
+             */
+            hour?: number | null;
+            /**
+             * Format: int32
+             * @description 0 to 59; 0 if absent.
+             */
+            minute?: number | null;
+            /**
+             * Format: int32
+             * @description 0 (Monday) to 6; for weekly.
+             */
+            day_of_week?: number | null;
+            /**
+             * Format: int32
+             * @description 1 to 28; for monthly.
+             */
+            day_of_month?: number | null;
+            /** @description A name of the tz database; `UTC` if absent. */
+            timezone?: string | null;
+            /** @description `zstd`, `gzip` or `none`; `zstd` if absent. */
+            compression?: string | null;
+        };
+        /** @description A due time and what became of it. */
+        ScheduleRun: {
+            /** Format: int32 */
+            id: number;
+            /** Format: date-time */
+            due_at: string;
+            /** @description `queued`, `started`, `succeeded`, `failed`, `skipped` or `missed`. */
+            status: string;
+            detail?: string | null;
+            /** Format: int32 */
+            attempts: number;
+            /** Format: date-time */
+            next_attempt_at?: string | null;
+            /** Format: int32 */
+            backup_id?: number | null;
+            /** Format: date-time */
+            ended_at?: string | null;
+        };
+        ScheduleRuns: {
+            /** @description Newest first. */
+            items: components["schemas"]["ScheduleRun"][];
+        };
+        Schedules: {
+            items: components["schemas"]["Schedule"][];
         };
         /** @description A session. */
         Session: {
@@ -1392,6 +1771,18 @@ export interface components {
              * @description n8n's encryption key; absent to keep the saved one, null to forget it.
              */
             encryption_key?: string | null;
+        };
+        SetRetentionRequest: {
+            /** Format: int32 */
+            keep_hourly: number;
+            /** Format: int32 */
+            keep_daily: number;
+            /** Format: int32 */
+            keep_weekly: number;
+            /** Format: int32 */
+            keep_monthly: number;
+            /** Format: int32 */
+            max_total_size_gb?: number | null;
         };
         /** @description A setting with its present value. */
         Setting: {
@@ -1498,6 +1889,21 @@ export interface components {
             /** @description The link as a picture. */
             qr_svg: string;
         };
+        /** @description Something that will happen by itself. */
+        UpcomingRun: {
+            /** Format: date-time */
+            at: string;
+            /** @description `backup` or `verification`. */
+            kind: string;
+            /** Format: int32 */
+            schedule_id: number;
+            name: string;
+            backup_type?: string | null;
+        };
+        UpcomingRuns: {
+            /** @description Soonest first. */
+            items: components["schemas"]["UpcomingRun"][];
+        };
         /** @description The administrator. */
         User: {
             /**
@@ -1560,6 +1966,49 @@ export interface components {
             started_at?: string | null;
             /** Format: date-time */
             completed_at?: string | null;
+        };
+        /** @description When the newest backups are proven again. Times are UTC; monthly is on the first. */
+        VerificationSchedule: {
+            enabled: boolean;
+            /** @description `daily`, `weekly` or `monthly`. */
+            frequency: string;
+            /**
+             * Format: int32
+             * @description 0 is Monday.
+             */
+            day_of_week: number;
+            /** Format: int32 */
+            hour: number;
+            /**
+             * Format: int32
+             * @description How many of the newest backups.
+             */
+            verify_latest_count: number;
+            /** Format: date-time */
+            last_run?: string | null;
+            /** Format: date-time */
+            next_run?: string | null;
+            /** Format: date-time */
+            updated_at?: string | null;
+        };
+        VerificationScheduleRequest: {
+            enabled: boolean;
+            frequency: components["schemas"]["Frequency"];
+            /**
+             * Format: int32
+             * @description 0 (Monday) to 6; 0 if absent.
+             */
+            day_of_week?: number | null;
+            /**
+             * Format: int32
+             * @description 0 to 23.
+             */
+            hour: number;
+            /**
+             * Format: int32
+             * @description 1 to 100.
+             */
+            verify_latest_count: number;
         };
     };
     responses: never;
@@ -2603,6 +3052,103 @@ export interface operations {
             };
         };
     };
+    list_retention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionPolicies"];
+                };
+            };
+        };
+    };
+    set_retention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                backup_type: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetRetentionRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionPolicies"];
+                };
+            };
+        };
+    };
+    preview_retention: {
+        parameters: {
+            query?: {
+                keep_hourly?: number;
+                keep_daily?: number;
+                keep_weekly?: number;
+                keep_monthly?: number;
+                /** @description 0 for no limit. */
+                max_total_size_gb?: number;
+            };
+            header?: never;
+            path: {
+                backup_type: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionPreview"];
+                };
+            };
+        };
+    };
+    run_retention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                backup_type: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunRetentionRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunRetentionResponse"];
+                };
+            };
+        };
+    };
     run_backup: {
         parameters: {
             query?: never;
@@ -2622,6 +3168,177 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RunBackupResponse"];
+                };
+            };
+        };
+    };
+    list_schedules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Schedules"];
+                };
+            };
+        };
+    };
+    create_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScheduleRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Schedule"];
+                };
+            };
+        };
+    };
+    list_upcoming: {
+        parameters: {
+            query?: {
+                /** @description How far to look ahead, 1 to 31; 7 if absent. */
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UpcomingRuns"];
+                };
+            };
+        };
+    };
+    get_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Schedule"];
+                };
+            };
+        };
+    };
+    update_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScheduleRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Schedule"];
+                };
+            };
+        };
+    };
+    delete_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    run_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunScheduleResponse"];
+                };
+            };
+        };
+    };
+    list_schedule_runs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleRuns"];
                 };
             };
         };
@@ -2698,6 +3415,48 @@ export interface operations {
             };
         };
     };
+    get_verification_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VerificationSchedule"];
+                };
+            };
+        };
+    };
+    set_verification_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VerificationScheduleRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VerificationSchedule"];
+                };
+            };
+        };
+    };
     delete_backup: {
         parameters: {
             query?: {
@@ -2717,6 +3476,31 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    pin_backup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PinBackupRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backup"];
+                };
             };
         };
     };

@@ -18,4 +18,6 @@ window.ResizeObserver = class {
   disconnect() {}
 };
 
+Element.prototype.scrollIntoView = () => {};
+
 afterEach(cleanup);

@@ -33,6 +33,19 @@ pub struct RunRequest {
     pub compression: Option<Compression>,
     /// What set it off.
     pub trigger: Trigger,
+    /// The due time it stands for.
+    pub scheduled: Option<ScheduledAttempt>,
+}
+
+/// A due time of a schedule, and which attempt at it this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScheduledAttempt {
+    /// The schedule.
+    pub schedule_id: i32,
+    /// The due time's number.
+    pub run_id: i32,
+    /// 1 for the first.
+    pub attempt: i32,
 }
 
 /// A run that was claimed.

@@ -10,10 +10,12 @@ import { Empty, Failed, Loading } from "../../components/States";
 import { Time } from "../../components/Time";
 import { BACKUP_TYPES, backupType, bytes, count, duration } from "../../lib/format";
 import { useCancelBackup, useRunBackup } from "./actions";
+import { RunDialog } from "./RunDialog";
 import { BackupStatus, ProofStatus, RunningBackup, RunningVerification } from "./status";
 
 export function RunMenu({ isN8nReady }: { isN8nReady: boolean }) {
   const run = useRunBackup();
+  const [isChoosing, setChoosing] = useState(false);
   return (
     <Group gap={0} wrap="nowrap">
       <Button
@@ -38,19 +40,10 @@ export function RunMenu({ isN8nReady }: { isN8nReady: boolean }) {
         </Menu.Target>
         <Menu.Dropdown>
           <Menu.Item onClick={() => run.mutate({ backup_type: "postgres_mgmt" })}>Flowkeep's own database</Menu.Item>
-          <Menu.Divider />
-          <Menu.Label>n8n, compressed by</Menu.Label>
-          {(["zstd", "gzip", "none"] as const).map((compression) => (
-            <Menu.Item
-              key={compression}
-              disabled={!isN8nReady}
-              onClick={() => run.mutate({ backup_type: "postgres_n8n", compression })}
-            >
-              {compression === "none" ? "nothing" : compression}
-            </Menu.Item>
-          ))}
+          <Menu.Item onClick={() => setChoosing(true)}>Choose…</Menu.Item>
         </Menu.Dropdown>
       </Menu>
+      {isChoosing ? <RunDialog close={() => setChoosing(false)} isN8nReady={isN8nReady} /> : null}
     </Group>
   );
 }
@@ -107,28 +100,33 @@ export function BackupsPage() {
       action={<RunMenu isN8nReady={isN8nReady} />}
     >
       <RunningWork />
-      <Group mb="md" gap="sm">
-        <Select
-          aria-label="Kind"
-          placeholder="Every kind"
-          clearable
-          data={Object.entries(BACKUP_TYPES).map(([value, label]) => ({ value, label }))}
-          value={filter.backup_type ?? null}
-          onChange={(value) => setFilter({ ...filter, backup_type: value ?? undefined })}
-        />
-        <Select
-          aria-label="State"
-          placeholder="Every state"
-          clearable
-          data={STATUSES}
-          value={filter.status ?? null}
-          onChange={(value) => setFilter({ ...filter, status: value ?? undefined })}
-        />
-        <Checkbox
-          label="Deleted too"
-          checked={filter.include_deleted ?? false}
-          onChange={(event) => setFilter({ ...filter, include_deleted: event.currentTarget.checked })}
-        />
+      <Group mb="md" gap="sm" justify="space-between">
+        <Group gap="sm">
+          <Select
+            aria-label="Kind"
+            placeholder="Every kind"
+            clearable
+            data={Object.entries(BACKUP_TYPES).map(([value, label]) => ({ value, label }))}
+            value={filter.backup_type ?? null}
+            onChange={(value) => setFilter({ ...filter, backup_type: value ?? undefined })}
+          />
+          <Select
+            aria-label="State"
+            placeholder="Every state"
+            clearable
+            data={STATUSES}
+            value={filter.status ?? null}
+            onChange={(value) => setFilter({ ...filter, status: value ?? undefined })}
+          />
+          <Checkbox
+            label="Deleted too"
+            checked={filter.include_deleted ?? false}
+            onChange={(event) => setFilter({ ...filter, include_deleted: event.currentTarget.checked })}
+          />
+        </Group>
+        <Anchor component={Link} to="/proofs" size="sm">
+          Every proof
+        </Anchor>
       </Group>
       {list.isPending ? <Loading /> : null}
       {list.isError ? <Failed error={list.error} retry={() => void list.refetch()} /> : null}

@@ -12,6 +12,8 @@ import { bytes, count, duration } from "../../lib/format";
 import { RunMenu, RunningWork } from "../backups/BackupsPage";
 import { ProofStatus } from "../backups/status";
 
+const HEALTH = { ok: "teal", starting: "blue", down: "red", failed: "red" } as const;
+
 type Overview = Schemas["Overview"];
 
 export function OverviewPage() {
@@ -36,6 +38,7 @@ function Shown({ overview }: { overview: Overview }) {
   return (
     <Stack>
       {n8n.is_configured ? null : <Welcome />}
+      <Notices />
       <RunningWork />
       {todo.map((item) => (
         <Alert
@@ -99,7 +102,7 @@ function Shown({ overview }: { overview: Overview }) {
           <Stack gap={6}>
             {Object.entries(health.data?.parts ?? {}).map(([name, part]) => (
               <Group key={name} gap="xs" wrap="nowrap">
-                <Badge size="sm" variant="light" color={{ ok: "teal", starting: "blue", down: "red" }[part.status]}>
+                <Badge size="sm" variant="light" color={HEALTH[part.status]}>
                   {part.status}
                 </Badge>
                 <Text size="sm">
@@ -115,6 +118,23 @@ function Shown({ overview }: { overview: Overview }) {
       </SimpleGrid>
     </Stack>
   );
+}
+
+/** What the owner should know; said by the daemon, for this very connection. */
+function Notices() {
+  const about = useQuery(queries.about());
+  return (about.data?.notices ?? [])
+    .filter((notice) => notice.code !== "part_down")
+    .map((notice) => (
+      <Alert key={notice.code + notice.message} color={notice.severity === "warning" ? "orange" : "gray"}>
+        <Text size="sm">
+          {notice.message}{" "}
+          <Text span c="dimmed">
+            {notice.remedy}
+          </Text>
+        </Text>
+      </Alert>
+    ));
 }
 
 function Fact({

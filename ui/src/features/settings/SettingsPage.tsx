@@ -23,6 +23,7 @@ import { Page } from "../../components/Page";
 import { Failed, Loading } from "../../components/States";
 import { Time } from "../../components/Time";
 import { dateTime } from "../../lib/format";
+import { AboutCard } from "./AboutCard";
 
 type Setting = Schemas["Setting"];
 
@@ -52,6 +53,7 @@ export function SettingsPage() {
           );
         })}
         <Encryption />
+        <AboutCard />
       </Stack>
     </Page>
   );
