@@ -98,6 +98,40 @@ test("from the setup link to a proven, downloaded backup", async ({ page }) => {
   await expect(page.getByText("was restored and held exactly", { exact: false })).toBeVisible();
   await look(page, "overview");
 
+  // It happens by itself.
+  await go(page, "Schedules");
+  await expect(page.getByText("Nothing happens by itself yet")).toBeVisible();
+  await page.getByRole("button", { name: "New schedule" }).click();
+  const draft = page.getByRole("dialog");
+  await draft.getByLabel("Name").fill("Every night");
+  await draft.getByLabel("Hour").fill("99");
+  await draft.getByRole("button", { name: "Save" }).click();
+  await expect(draft.getByText("must be between 0 and 23")).toBeVisible();
+  await draft.getByLabel("Hour").fill("3");
+  await draft.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByRole("cell", { name: "every day at 03:15" })).toBeVisible();
+  await expect(page.getByText("The coming week")).toBeVisible();
+  await page.getByRole("button", { name: "Acts on Every night" }).click();
+  await page.getByRole("menuitem", { name: "Run now" }).click();
+  await expect(page.getByText("Backup 2 has begun.")).toBeVisible();
+  await expect(page.getByText("All 2 backups stay.")).toBeVisible({ timeout: 60_000 });
+  await page.getByLabel("Days", { exact: true }).fill("1");
+  await page.getByRole("button", { name: "Save retention" }).click();
+  await expect(page.getByText("made by hand this week").first()).toBeVisible();
+  await look(page, "schedules");
+  await page.getByRole("button", { name: "Acts on Every night" }).click();
+  await page.getByRole("menuitem", { name: "Pause" }).click();
+  await expect(page.getByRole("cell", { name: "Paused" })).toBeVisible();
+
+  // Every proof, and a backup that stays.
+  await go(page, "Backups");
+  await page.getByRole("link", { name: "Every proof" }).click();
+  await expect(page.getByRole("cell", { name: "Proven" }).first()).toBeVisible({ timeout: 60_000 });
+  await look(page, "proofs");
+  await page.getByRole("link", { name: "#1" }).click();
+  await page.getByRole("button", { name: "Pin" }).click();
+  await expect(page.getByText("Pinned", { exact: true })).toBeVisible();
+
   // Settings.
   await go(page, "Settings");
   await page.getByLabel("Compression level").fill("99");
@@ -157,13 +191,14 @@ test("from the setup link to a proven, downloaded backup", async ({ page }) => {
     ["backups", "/backups"],
     ["security", "/security"],
     ["n8n", "/n8n"],
+    ["schedules", "/schedules"],
   ] as const) {
     await page.goto(path);
     await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
     await look(page, `${name}-dark`);
   }
   await page.setViewportSize({ width: 390, height: 844 });
-  for (const path of ["/", "/backups", "/settings", "/security", "/audit"]) {
+  for (const path of ["/", "/backups", "/schedules", "/proofs", "/settings", "/security", "/audit"]) {
     await page.goto(path);
     await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);

@@ -68,6 +68,11 @@ const pages = [
   }),
   createRoute({
     getParentRoute: () => shell,
+    path: "/schedules",
+    component: lazyRouteComponent(() => import("./features/schedules/SchedulesPage"), "SchedulesPage"),
+  }),
+  createRoute({
+    getParentRoute: () => shell,
     path: "/n8n",
     component: lazyRouteComponent(() => import("./features/n8n/N8nPage"), "N8nPage"),
   }),

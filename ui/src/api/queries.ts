@@ -71,6 +71,47 @@ export const queries = {
         ),
       getNextPageParam: (page) => page.next_cursor ?? undefined,
     }),
+  schedules: () =>
+    queryOptions({
+      queryKey: ["schedules"],
+      queryFn: () => api.get<Schemas["Schedules"]>("/api/backups/schedules"),
+      refetchInterval: 30_000,
+    }),
+  scheduleRuns: (id: number) =>
+    queryOptions({
+      queryKey: ["schedules", id, "runs"],
+      queryFn: () => api.get<Schemas["ScheduleRuns"]>(`/api/backups/schedules/${id}/runs`),
+    }),
+  upcoming: () =>
+    queryOptions({
+      queryKey: ["schedules", "upcoming"],
+      queryFn: () => api.get<Schemas["UpcomingRuns"]>("/api/backups/schedules/upcoming"),
+    }),
+  proofSchedule: () =>
+    queryOptions({
+      queryKey: ["proof-schedule"],
+      queryFn: () => api.get<Schemas["VerificationSchedule"]>("/api/backups/verification/schedule"),
+    }),
+  retention: () =>
+    queryOptions({
+      queryKey: ["retention"],
+      queryFn: () => api.get<Schemas["RetentionPolicies"]>("/api/backups/retention"),
+    }),
+  retentionPreview: (
+    kind: string,
+    values: Pick<
+      Schemas["RetentionPolicy"],
+      "keep_hourly" | "keep_daily" | "keep_weekly" | "keep_monthly" | "max_total_size_gb"
+    >,
+  ) =>
+    queryOptions({
+      queryKey: ["retention-preview", kind, values],
+      queryFn: () =>
+        api.get<Schemas["RetentionPreview"]>(
+          `/api/backups/retention/${kind}/preview${query({ ...values, max_total_size_gb: values.max_total_size_gb ?? 0 })}`,
+        ),
+      placeholderData: (before) => before,
+    }),
   settings: () =>
     queryOptions({ queryKey: ["settings"], queryFn: () => api.get<Schemas["Settings"]>("/api/settings") }),
   encryption: () =>

@@ -6,6 +6,7 @@ import { BackupPage } from "./backups/BackupPage";
 import { BackupsPage } from "./backups/BackupsPage";
 import { ProofsPage } from "./backups/ProofsPage";
 import { OverviewPage } from "./overview/OverviewPage";
+import { SchedulesPage } from "./schedules/SchedulesPage";
 import { SettingsPage } from "./settings/SettingsPage";
 
 const FAILURE = { status: 500, body: { error: { code: "internal", message: "The log says what.", fields: {} } } };
@@ -197,5 +198,102 @@ describe("settings", () => {
     fireEvent.click(await screen.findByRole("button", { name: "Save" }));
     expect(await screen.findByText("must be between 1 and 19")).toBeTruthy();
     expect(await screen.findByText(/dumps and proves/)).toBeTruthy();
+  });
+});
+
+const SCHEDULE = {
+  id: 3,
+  name: "Nightly",
+  backup_type: "postgres_n8n",
+  enabled: true,
+  frequency: "daily",
+  hour: 2,
+  minute: 15,
+  day_of_week: null,
+  day_of_month: null,
+  timezone: "Europe/Berlin",
+  compression: "zstd",
+  last_run: null,
+  next_run: "2026-11-22T01:15:00Z",
+  created_at: null,
+  updated_at: null,
+};
+const POLICY = {
+  backup_type: "postgres_n8n",
+  keep_hourly: 24,
+  keep_daily: 7,
+  keep_weekly: 4,
+  keep_monthly: 12,
+  max_total_size_gb: null,
+  updated_at: null,
+};
+const DECISION = {
+  database_name: "n8n",
+  started_at: "2026-11-20T10:00:00Z",
+  compressed_size: 1000,
+  verification_status: "passed",
+  is_pinned: false,
+};
+const SCHEDULES = {
+  "GET /api/settings": { items: [] },
+  "GET /api/backups/schedules/upcoming": {
+    items: [
+      { at: "2026-11-22T01:15:00Z", kind: "backup", schedule_id: 3, name: "Nightly", backup_type: "postgres_n8n" },
+    ],
+  },
+  "GET /api/backups/verification/schedule": {
+    enabled: true,
+    frequency: "weekly",
+    day_of_week: 0,
+    hour: 3,
+    verify_latest_count: 5,
+    last_run: null,
+    next_run: null,
+    updated_at: null,
+  },
+  "GET /api/backups/retention": { items: [POLICY] },
+  "GET /api/backups/retention/postgres_n8n/preview": {
+    would_delete: 1,
+    would_free_bytes: 1000,
+    items: [
+      { ...DECISION, id: 2, keep: ["newest_good", "daily"], delete: null },
+      { ...DECISION, id: 1, keep: [], delete: "retention_policy" },
+    ],
+  },
+};
+
+describe("schedules", () => {
+  it("makes one and shows what is wrong beside the field", async () => {
+    const refusal = {
+      error: { code: "invalid", message: "Look at the fields.", fields: { hour: "must be between 0 and 23" } },
+    };
+    const sent = answering({
+      ...SCHEDULES,
+      "GET /api/backups/schedules": { items: [] },
+      "POST /api/backups/schedules": { status: 422, body: refusal },
+    });
+    show(SchedulesPage, "/schedules");
+    fireEvent.click(await screen.findByRole("button", { name: "Back up every night" }));
+    const dialog = await screen.findByRole("dialog");
+    fireEvent.change(within(dialog).getByLabelText("Hour"), { target: { value: "4" } });
+    fireEvent.click(within(dialog).getByRole("button", { name: "Save" }));
+    expect(await within(dialog).findByText("must be between 0 and 23")).toBeTruthy();
+    const body = sent.find((request) => request.method === "POST")?.body;
+    expect(body).toMatchObject({ frequency: "daily", hour: 4, day_of_week: null, day_of_month: null });
+  });
+
+  it("says for each backup why it stays or goes, and deletes only what was seen", async () => {
+    const sent = answering({
+      ...SCHEDULES,
+      "GET /api/backups/schedules": { items: [SCHEDULE] },
+      "POST /api/backups/retention/postgres_n8n/run": { deleted: [1] },
+    });
+    show(SchedulesPage, "/schedules");
+    expect(await screen.findByText("every day at 02:15")).toBeTruthy();
+    expect(await screen.findByText("newest good, of its day")).toBeTruthy();
+    expect(await screen.findByText("not needed by any count")).toBeTruthy();
+    fireEvent.click(await screen.findByRole("button", { name: "Delete these 1 now" }));
+    await waitFor(() => expect(sent.some((request) => request.method === "POST")).toBe(true));
+    expect(sent.find((request) => request.method === "POST")?.body).toEqual({ confirm_count: 1 });
   });
 });

@@ -2,6 +2,7 @@ import { ActionIcon, AppShell, Badge, Burger, Group, Menu, NavLink, Text, useMan
 import { useDisclosure } from "@mantine/hooks";
 import {
   IconBook2,
+  IconCalendarClock,
   IconDatabase,
   IconHistory,
   IconLayoutDashboard,
@@ -25,6 +26,7 @@ import classes from "./Shell.module.css";
 const LINKS = [
   { to: "/", label: "Overview", icon: IconLayoutDashboard },
   { to: "/backups", label: "Backups", icon: IconDatabase },
+  { to: "/schedules", label: "Schedules", icon: IconCalendarClock },
   { to: "/n8n", label: "n8n", icon: IconPlugConnected },
   { to: "/settings", label: "Settings", icon: IconSettings },
   { to: "/security", label: "Security", icon: IconShieldLock },

@@ -1,5 +1,12 @@
 import { Alert, Badge, Button, Card, Grid, Group, Modal, Stack, Table, Text, TextInput, Title } from "@mantine/core";
-import { IconDownload, IconFileDescription, IconShieldCheck, IconTrash } from "@tabler/icons-react";
+import {
+  IconDownload,
+  IconFileDescription,
+  IconPin,
+  IconPinnedOff,
+  IconShieldCheck,
+  IconTrash,
+} from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { useParams } from "@tanstack/react-router";
 import { useState } from "react";
@@ -11,8 +18,15 @@ import { Page } from "../../components/Page";
 import { Failed, Loading } from "../../components/States";
 import { Time } from "../../components/Time";
 import { backupType, bytes, count, dateTime, duration } from "../../lib/format";
-import { useDeleteBackup, useVerify } from "./actions";
+import { useDeleteBackup, usePin, useVerify } from "./actions";
 import { BackupStatus, ProofStatus, RunningBackup, RunningVerification } from "./status";
+
+const DELETED_BY: Record<string, string> = {
+  manual: "hand",
+  retention_policy: "the retention policy",
+  storage_limit: "the size limit",
+  found_bad: "retention, because it was found bad",
+};
 
 type Detail = Schemas["BackupDetail"];
 type Verification = Schemas["Verification"];
@@ -28,6 +42,7 @@ export function BackupPage() {
 function Shown({ backup }: { backup: Detail }) {
   const live = useLive();
   const verify = useVerify(backup.id);
+  const pin = usePin(backup.id);
   const [isDeleting, setDeleting] = useState(false);
   const running = live.backups[backup.id];
   const proving = Object.values(live.verifications).find((progress) => progress.backup_id === backup.id);
@@ -40,6 +55,7 @@ function Shown({ backup }: { backup: Detail }) {
           <BackupStatus backup={backup} />
           {backup.status === "success" ? <ProofStatus status={backup.verification_status} /> : null}
           {backup.is_last_good ? <Badge variant="outline">Newest good</Badge> : null}
+          {backup.is_pinned ? <Badge variant="outline">Pinned</Badge> : null}
           {backup.is_last_verified ? <Badge variant="outline">Newest proven</Badge> : null}
           <Text size="sm" span>
             <Time at={backup.started_at} />
@@ -65,6 +81,15 @@ function Shown({ backup }: { backup: Detail }) {
               leftSection={<IconDownload size={16} />}
             >
               Download
+            </Button>
+            <Button
+              variant="default"
+              leftSection={backup.is_pinned ? <IconPinnedOff size={16} /> : <IconPin size={16} />}
+              loading={pin.isPending}
+              title={backup.is_pinned ? "Retention may delete it again" : "It stays whatever the retention says"}
+              onClick={() => pin.mutate(!backup.is_pinned)}
+            >
+              {backup.is_pinned ? "Unpin" : "Pin"}
             </Button>
             <Button
               variant="subtle"
@@ -96,7 +121,7 @@ function Shown({ backup }: { backup: Detail }) {
         ) : null}
         {backup.deleted_at ? (
           <Alert color="gray" title="The file was deleted">
-            {dateTime(backup.deleted_at)}, by {backup.deleted_by === "manual" ? "hand" : backup.deleted_by}. This record
+            {dateTime(backup.deleted_at)}, by {DELETED_BY[backup.deleted_by ?? ""] ?? backup.deleted_by}. This record
             stays.
           </Alert>
         ) : null}

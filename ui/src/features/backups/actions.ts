@@ -19,6 +19,14 @@ export function useRunBackup() {
   });
 }
 
+export function usePin(backupId: number) {
+  return useMutation({
+    mutationFn: (isPinned: boolean) => api.put(`/api/backups/${backupId}/pin`, { is_pinned: isPinned }),
+    onSuccess: () => refresh("backup", "backups", "retention-preview"),
+    onError: tellError,
+  });
+}
+
 export function useVerify(backupId: number) {
   return useMutation({
     mutationFn: () => api.post("/api/backups/verification/run", { backup_id: backupId }),

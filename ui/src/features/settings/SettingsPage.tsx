@@ -23,11 +23,17 @@ import { Page } from "../../components/Page";
 import { Failed, Loading } from "../../components/States";
 import { Time } from "../../components/Time";
 import { dateTime } from "../../lib/format";
+import { zones } from "../schedules/when";
 import { AboutCard } from "./AboutCard";
 
 type Setting = Schemas["Setting"];
 
-const GROUPS: Record<string, string> = { backups: "Backups", verification: "Proof", security: "Signing in" };
+const GROUPS: Record<string, string> = {
+  general: "General",
+  backups: "Backups",
+  verification: "Proof",
+  security: "Signing in",
+};
 
 export function SettingsPage() {
   const settings = useQuery(queries.settings());
@@ -151,6 +157,19 @@ function Field({ setting, value, change, save, error }: FieldProps): ReactNode {
           w={170}
           allowDeselect={false}
           data={kind.choices}
+          value={value as string}
+          onChange={change}
+          error={error}
+        />
+      );
+    case "time_zone":
+      return (
+        <Select
+          aria-label={title}
+          w={220}
+          searchable
+          allowDeselect={false}
+          data={zones()}
           value={value as string}
           onChange={change}
           error={error}
