@@ -66,9 +66,9 @@ SELECT e,
        '[{"version":1,"startData":"1","resultData":"2"},{},{"runData":"3"},' || items || ']'
   FROM generate_series(1, :executions) e,
        LATERAL (SELECT string_agg(
-                   '{"json":{"id":"' || md5(e || '-' || i) || '","customer":"customer' || (e * 7919 + i * 104729) % 90000
+                   '{"json":{"id":"' || md5(e || '-' || i) || '","customer":"customer' || (e::bigint * 7919 + i * 104729) % 90000
                    || '@example.com","status":"' || (ARRAY['paid', 'open', 'sent', 'late'])[(e + i) % 4 + 1]
-                   || '","amount":' || (e * 31 + i * 977) % 100000 / 100.0 || ',"createdAt":"'
+                   || '","amount":' || (e::bigint * 31 + i * 977) % 100000 / 100.0 || ',"createdAt":"'
                    || to_char(timestamp '2026-01-01' + (e * 61 + i) * interval '1 s', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
                    || '"},"pairedItem":{"item":' || i || '}}', ',') AS items
                  FROM generate_series(1, 27) i) AS item;

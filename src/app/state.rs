@@ -8,6 +8,7 @@ use super::about::StartedAt;
 use crate::features::auth::{AuthParts, AuthService};
 use crate::features::backups::{BackupFiles, BackupParts, BackupService};
 use crate::features::n8n::{N8nParts, N8nService};
+use crate::features::restores::{RestoreParts, RestoreService};
 use crate::features::retention::{RetentionParts, RetentionService};
 use crate::features::schedules::{ScheduleParts, ScheduleService};
 use crate::features::settings::{MasterKey, SettingsService, Vault};
@@ -106,6 +107,8 @@ pub struct AppState {
     pub local_engine: LocalEngine,
     /// Their proof.
     pub verifications: VerificationService,
+    /// How they come back.
+    pub restores: RestoreService,
     /// How long they stay.
     pub retention: RetentionService,
     /// When they are made.
@@ -181,7 +184,7 @@ impl AppState {
             ids: parts.ids.clone(),
             events: events.clone(),
         });
-        let by_itself = ByItself::new(&parts, &backups, &settings, &verifications);
+        let upkeep = Upkeep::new(&parts, &backups, &settings, &n8n, &verifications);
         backups.register_metrics(&metrics);
         Self {
             config: parts.config,
@@ -204,28 +207,42 @@ impl AppState {
             backups,
             local_engine,
             verifications,
-            retention: by_itself.retention,
-            schedules: by_itself.schedules,
-            candidacy: Arc::new(by_itself.candidacy),
+            restores: upkeep.restores,
+            retention: upkeep.retention,
+            schedules: upkeep.schedules,
+            candidacy: Arc::new(upkeep.candidacy),
         }
     }
 }
 
-/// What happens without anybody asking, and who may do it.
-struct ByItself {
+/// What stands on backups and their proof.
+struct Upkeep {
+    restores: RestoreService,
     retention: RetentionService,
     schedules: ScheduleService,
     candidacy: Candidacy,
 }
 
-impl ByItself {
+impl Upkeep {
     fn new(
         parts: &Parts,
         backups: &BackupService,
         settings: &SettingsService,
+        n8n: &N8nService,
         verifications: &VerificationService,
     ) -> Self {
         Self {
+            restores: RestoreService::new(RestoreParts {
+                db: parts.db.clone(),
+                own_database: parts.own_database.clone(),
+                backups: backups.clone(),
+                verifications: verifications.clone(),
+                n8n: n8n.clone(),
+                installations: Arc::clone(&parts.installations),
+                clock: parts.clock.clone(),
+                ids: parts.ids.clone(),
+                lifecycle: parts.lifecycle.clone(),
+            }),
             retention: RetentionService::new(RetentionParts {
                 db: parts.db.clone(),
                 backups: backups.clone(),

@@ -5,6 +5,7 @@ mod backup;
 mod doctor;
 mod openapi;
 mod own_database;
+mod restore;
 mod serve;
 mod verify;
 
@@ -51,6 +52,12 @@ enum Command {
         #[command(flatten)]
         args: Box<verify::VerifyArgs>,
     },
+    /// Restore a backup's file into a new database. Needs no database of Flowkeep's own. Ends with 1 if
+    /// the backup is bad and with 2 if it could not be tried.
+    Restore {
+        #[command(flatten)]
+        args: Box<restore::RestoreArgs>,
+    },
     /// Print the OpenAPI description of the API.
     Openapi,
     /// Get back in when nobody can.
@@ -75,6 +82,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Doctor { config } => doctor::run(*config),
         Command::Backup { args } => backup::run(*args),
         Command::Verify { args } => return verify::run(*args),
+        Command::Restore { args } => return restore::run(*args),
         Command::Openapi => openapi::run(),
         Command::Admin { command } => admin::run(command),
     };

@@ -76,7 +76,8 @@ fn prove(args: VerifyArgs) -> Result<Outcome, Box<dyn Error>> {
     })
 }
 
-fn subject_of(file: &Path, key_file: Option<&Path>) -> Result<Subject, Box<dyn Error>> {
+/// What the manifest beside a file says has to be in it.
+pub fn subject_of(file: &Path, key_file: Option<&Path>) -> Result<Subject, Box<dyn Error>> {
     let manifest = BackupFiles::read_manifest(file)?.ok_or_else(|| {
         format!(
             "{} is missing or unreadable; put the manifest back beside the file",
@@ -105,7 +106,8 @@ fn subject_of(file: &Path, key_file: Option<&Path>) -> Result<Subject, Box<dyn E
     })
 }
 
-fn report(outcome: &Outcome) -> ExitCode {
+/// Prints an outcome. 0 for passed, 1 for bad, 2 for not tried.
+pub fn report(outcome: &Outcome) -> ExitCode {
     let mut out = std::io::stdout();
     let mut say = |line: String| {
         let _ = writeln!(out, "{line}");

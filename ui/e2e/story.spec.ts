@@ -132,6 +132,23 @@ test("from the setup link to a proven, downloaded backup", async ({ page }) => {
   await page.getByRole("button", { name: "Pin" }).click();
   await expect(page.getByText("Pinned", { exact: true })).toBeVisible();
 
+  // Put back beside n8n, let it take over, and undo that.
+  await page.getByRole("button", { name: "Restore", exact: true }).click();
+  await expect(page.getByText("n8n goes on with what it has", { exact: false })).toBeVisible();
+  await page.getByRole("button", { name: "Restore beside" }).click();
+  const isItYou = page.getByRole("dialog", { name: "Is it you?" });
+  await isItYou.getByRole("textbox", { name: "Password" }).fill(PASSWORD);
+  await isItYou.getByRole("button", { name: "Go on" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Restores" })).toBeVisible();
+  await expect(page.getByText("Ready to take over")).toBeVisible({ timeout: 60_000 });
+  await page.getByRole("button", { name: "Let n8n use it" }).click();
+  await page.getByRole("button", { name: "Swap them" }).click();
+  await expect(page.getByText("In use by n8n")).toBeVisible({ timeout: 60_000 });
+  await look(page, "restores");
+  await page.getByRole("button", { name: "Undo", exact: true }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Undo" }).click();
+  await expect(page.getByText("Undone", { exact: true })).toBeVisible();
+
   // Settings.
   await go(page, "Settings");
   await page.getByLabel("Compression level").fill("99");
@@ -146,9 +163,6 @@ test("from the setup link to a proven, downloaded backup", async ({ page }) => {
   await go(page, "Security");
   await look(page, "security");
   await page.getByRole("button", { name: "Set up" }).click();
-  const again = page.getByRole("dialog", { name: "Is it you?" });
-  await again.getByRole("textbox", { name: "Password" }).fill(PASSWORD);
-  await again.getByRole("button", { name: "Go on" }).click();
   const secret = (await page.getByTestId("totp-secret").innerText()).trim();
   await page.getByLabel("The code it shows").fill(totp(secret));
   await page.getByRole("button", { name: "Turn on" }).click();
@@ -198,7 +212,7 @@ test("from the setup link to a proven, downloaded backup", async ({ page }) => {
     await look(page, `${name}-dark`);
   }
   await page.setViewportSize({ width: 390, height: 844 });
-  for (const path of ["/", "/backups", "/schedules", "/proofs", "/settings", "/security", "/audit"]) {
+  for (const path of ["/", "/backups", "/schedules", "/proofs", "/restores", "/settings", "/security", "/audit"]) {
     await page.goto(path);
     await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);

@@ -68,6 +68,11 @@ const pages = [
   }),
   createRoute({
     getParentRoute: () => shell,
+    path: "/restores",
+    component: lazyRouteComponent(() => import("./features/restores/RestoresPage"), "RestoresPage"),
+  }),
+  createRoute({
+    getParentRoute: () => shell,
     path: "/schedules",
     component: lazyRouteComponent(() => import("./features/schedules/SchedulesPage"), "SchedulesPage"),
   }),

@@ -105,6 +105,16 @@ actions! {
     ScheduleDeleted = "schedule.deleted",
     /// When backups are proven was changed.
     VerificationScheduleChanged = "verification.schedule_changed",
+    /// A restore was asked for.
+    RestoreRequested = "restore.requested",
+    /// A restore came to its end.
+    RestoreFinished = "restore.finished",
+    /// A restored database took the place of n8n's.
+    RestoreSwapped = "restore.swapped",
+    /// n8n got back what it used before a swap.
+    RestoreUndone = "restore.undone",
+    /// What a restore left over was deleted.
+    RestoreDiscarded = "restore.discarded",
     /// A verification was asked for.
     VerificationRequested = "verification.requested",
     /// A verification came to its end.

@@ -52,6 +52,8 @@ pub enum Trigger {
     Cli,
     /// A schedule.
     Schedule,
+    /// A restore, before it changes anything.
+    Safety,
 }
 
 impl Trigger {
@@ -61,6 +63,7 @@ impl Trigger {
             Self::Manual => "manual",
             Self::Cli => "cli",
             Self::Schedule => "schedule",
+            Self::Safety => "safety",
         }
     }
 }

@@ -19,7 +19,7 @@ mod service;
 mod store;
 mod worker;
 
-pub use engine::{EngineError, ThrowawayServer, VerificationEngine};
+pub use engine::{EngineError, EngineFuture, ThrowawayServer, VerificationEngine};
 pub use error::VerificationError;
 pub use local::LocalEngine;
 pub use outcome::{Check, CheckStatus, Mismatch, Outcome, Verdict};

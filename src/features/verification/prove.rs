@@ -99,6 +99,24 @@ impl Prover {
         outcome
     }
 
+    /// Restores a backup into a server's empty database and checks it like a proof.
+    pub async fn restore_into(
+        &self,
+        server: &dyn ThrowawayServer,
+        subject: &Subject,
+        watch: impl Fn(Proof) + Send + Sync,
+    ) -> Outcome {
+        let mut outcome = Outcome::begin();
+        watch(Proof {
+            phase: "checksum",
+            bytes_done: 0,
+        });
+        if !check_bytes(subject, &mut outcome).await {
+            return outcome;
+        }
+        self.prove_on(server, subject, outcome, &watch).await
+    }
+
     async fn prove_on(
         &self,
         server: &dyn ThrowawayServer,

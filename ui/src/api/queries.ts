@@ -71,6 +71,13 @@ export const queries = {
         ),
       getNextPageParam: (page) => page.next_cursor ?? undefined,
     }),
+  restores: () =>
+    queryOptions({
+      queryKey: ["restores"],
+      queryFn: () => api.get<Schemas["Restores"]>("/api/restores"),
+      refetchInterval: (found) =>
+        found.state.data?.items.some((restore) => restore.status === "running") ? 1_000 : 30_000,
+    }),
   schedules: () =>
     queryOptions({
       queryKey: ["schedules"],

@@ -805,6 +805,79 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/restores": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List restores. */
+        get: operations["list_restores"];
+        put?: never;
+        /** Restore a backup of n8n into a new database beside the one it uses. Nothing of n8n changes. */
+        post: operations["start_restore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/restores/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tell everything about a restore. */
+        get: operations["get_restore"];
+        put?: never;
+        post?: never;
+        /** Delete the database that is left over: the restored one, or after a swap the former one. */
+        delete: operations["discard_restore"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/restores/{id}/swap": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put the restored database in the place of the one n8n uses, after a safety backup. n8n must be
+         *     stopped.
+         */
+        post: operations["swap_restore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/restores/{id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give n8n back what it used before the swap, within a day. n8n must be stopped. */
+        post: operations["undo_restore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/settings": {
         parameters: {
             query?: never;
@@ -1512,6 +1585,50 @@ export interface components {
             /** @description Ten codes, each good once; shown this once. */
             recovery_codes: string[];
         };
+        /** @description A backup restored into a new database beside n8n's. */
+        Restore: {
+            /** Format: int32 */
+            id: number;
+            /** Format: int32 */
+            backup_id?: number | null;
+            /** @description `running`, `restored`, `swapped`, `undone`, `failed` or `discarded`. */
+            status: string;
+            /** @description The database that n8n uses. */
+            database_name: string;
+            /** @description The database that the backup was restored into. */
+            scratch_name: string;
+            /** @description What n8n used before the swap. */
+            previous_name?: string | null;
+            is_inactive: boolean;
+            failure_code?: string | null;
+            message?: string | null;
+            remedy?: string | null;
+            /** Format: int32 */
+            tables_checked?: number | null;
+            /** Format: int64 */
+            restore_ms?: number | null;
+            /** Format: int32 */
+            safety_backup_id?: number | null;
+            /** Format: date-time */
+            started_at: string;
+            /** Format: date-time */
+            completed_at?: string | null;
+            /** Format: date-time */
+            swapped_at?: string | null;
+            /** Format: date-time */
+            undo_until?: string | null;
+            /** @description What it is at, while it runs. */
+            phase?: string | null;
+            /**
+             * Format: int64
+             * @description Bytes of the archive that are restored, while it runs.
+             */
+            bytes_done?: number | null;
+        };
+        Restores: {
+            /** @description Newest first. */
+            items: components["schemas"]["Restore"][];
+        };
         /** @description What a policy does to one backup. */
         RetentionDecision: {
             /** Format: int32 */
@@ -1816,6 +1933,19 @@ export interface components {
             password: string;
             /** @description The e-mail address. */
             email?: string | null;
+        };
+        StartRestoreRequest: {
+            /** Format: int32 */
+            backup_id: number;
+            /** @description Makes every workflow inactive, so that none runs by itself; true if absent. */
+            inactive?: boolean | null;
+        };
+        StartRestoreResponse: {
+            /**
+             * Format: int32
+             * @description The restore's number.
+             */
+            id: number;
         };
         /** @description A network that may come in. */
         Subnet: {
@@ -3649,6 +3779,130 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Overview"];
+                };
+            };
+        };
+    };
+    list_restores: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Restores"];
+                };
+            };
+        };
+    };
+    start_restore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartRestoreRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartRestoreResponse"];
+                };
+            };
+        };
+    };
+    get_restore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Restore"];
+                };
+            };
+        };
+    };
+    discard_restore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    swap_restore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Restore"];
+                };
+            };
+        };
+    };
+    undo_restore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Restore"];
                 };
             };
         };

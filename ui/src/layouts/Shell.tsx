@@ -1,6 +1,7 @@
 import { ActionIcon, AppShell, Badge, Burger, Group, Menu, NavLink, Text, useMantineColorScheme } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import {
+  IconArrowBackUp,
   IconBook2,
   IconCalendarClock,
   IconDatabase,
@@ -26,6 +27,7 @@ import classes from "./Shell.module.css";
 const LINKS = [
   { to: "/", label: "Overview", icon: IconLayoutDashboard },
   { to: "/backups", label: "Backups", icon: IconDatabase },
+  { to: "/restores", label: "Restores", icon: IconArrowBackUp },
   { to: "/schedules", label: "Schedules", icon: IconCalendarClock },
   { to: "/n8n", label: "n8n", icon: IconPlugConnected },
   { to: "/settings", label: "Settings", icon: IconSettings },

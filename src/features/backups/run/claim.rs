@@ -107,10 +107,7 @@ async fn ping(connection: &Mutex<Option<PgConnection>>) -> bool {
 }
 
 /// Whether nobody holds the lock of a run: whoever ran it is gone.
-pub(in crate::features::backups) async fn is_lock_free(
-    pool: &sqlx::PgPool,
-    job_id: Uuid,
-) -> sqlx::Result<bool> {
+pub async fn is_lock_free(pool: &sqlx::PgPool, job_id: Uuid) -> sqlx::Result<bool> {
     let mut tx = pool.begin().await?;
     // Held until the end of this transaction only.
     let is_free = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)")

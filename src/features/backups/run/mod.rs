@@ -22,7 +22,7 @@ use crate::features::n8n::N8nSource;
 use crate::platform::events::{Severity, Work};
 
 pub use claim::Claim;
-pub(super) use claim::is_lock_free;
+pub use claim::is_lock_free;
 
 /// What somebody asks for.
 #[derive(Clone, Copy, Debug)]

@@ -1,5 +1,6 @@
 import { Alert, Badge, Button, Card, Grid, Group, Modal, Stack, Table, Text, TextInput, Title } from "@mantine/core";
 import {
+  IconArrowBackUp,
   IconDownload,
   IconFileDescription,
   IconPin,
@@ -18,6 +19,7 @@ import { Page } from "../../components/Page";
 import { Failed, Loading } from "../../components/States";
 import { Time } from "../../components/Time";
 import { backupType, bytes, count, dateTime, duration } from "../../lib/format";
+import { RestoreDialog } from "../restores/RestoreDialog";
 import { useDeleteBackup, usePin, useVerify } from "./actions";
 import { BackupStatus, ProofStatus, RunningBackup, RunningVerification } from "./status";
 
@@ -44,6 +46,7 @@ function Shown({ backup }: { backup: Detail }) {
   const verify = useVerify(backup.id);
   const pin = usePin(backup.id);
   const [isDeleting, setDeleting] = useState(false);
+  const [isRestoring, setRestoring] = useState(false);
   const running = live.backups[backup.id];
   const proving = Object.values(live.verifications).find((progress) => progress.backup_id === backup.id);
   const isThere = backup.status === "success" && backup.is_file_present && !backup.deleted_at;
@@ -82,6 +85,11 @@ function Shown({ backup }: { backup: Detail }) {
             >
               Download
             </Button>
+            {backup.backup_type === "postgres_n8n" ? (
+              <Button variant="light" leftSection={<IconArrowBackUp size={16} />} onClick={() => setRestoring(true)}>
+                Restore
+              </Button>
+            ) : null}
             <Button
               variant="default"
               leftSection={backup.is_pinned ? <IconPinnedOff size={16} /> : <IconPin size={16} />}
@@ -150,6 +158,7 @@ function Shown({ backup }: { backup: Detail }) {
         ) : null}
         {backup.tables.length > 0 ? <Tables tables={backup.tables} /> : null}
       </Stack>
+      {isRestoring ? <RestoreDialog backupId={backup.id} close={() => setRestoring(false)} /> : null}
       <DeleteDialog backup={backup} isOpen={isDeleting} close={() => setDeleting(false)} />
     </Page>
   );

@@ -230,7 +230,13 @@ function RunsDialog({ schedule, close }: { schedule: Schedule; close: () => void
               <Text size="sm">
                 {dateTime(run.due_at)}{" "}
                 {run.backup_id ? (
-                  <Anchor component={Link} to="/backups/$id" params={{ id: String(run.backup_id) } as never} size="sm">
+                  <Anchor
+                    component={Link}
+                    to="/backups/$id"
+                    params={{ id: String(run.backup_id) } as never}
+                    size="sm"
+                    underline="always"
+                  >
                     backup {run.backup_id}
                   </Anchor>
                 ) : null}

@@ -1,0 +1,258 @@
+//! The server that n8n uses: databases made, renamed and dropped on it.
+
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
+
+use super::RestoreError;
+use crate::features::n8n::{N8nTables, server_version};
+use crate::features::verification::{EngineFuture, ThrowawayServer};
+use crate::platform::postgres::{ConnInfo, Installation, Installations, quote_identifier};
+
+/// An empty database that was made for a restore.
+#[derive(Clone, Debug)]
+pub struct NewDatabase {
+    conninfo: ConnInfo,
+    installation: Installation,
+}
+
+impl ThrowawayServer for NewDatabase {
+    fn conninfo(&self) -> &ConnInfo {
+        &self.conninfo
+    }
+
+    fn installation(&self) -> &Installation {
+        &self.installation
+    }
+
+    fn stop(self: Box<Self>) -> EngineFuture<'static, ()> {
+        Box::pin(async {})
+    }
+}
+
+fn failed(code: &'static str, message: String) -> RestoreError {
+    RestoreError::Server { code, message }
+}
+
+fn words(error: &sqlx::Error) -> String {
+    error
+        .as_database_error()
+        .map_or_else(|| error.to_string(), |error| error.message().to_owned())
+}
+
+/// Connects to a database of the server that is not the one to be renamed or dropped.
+pub async fn maintenance(info: &ConnInfo) -> Result<PgConnection, RestoreError> {
+    let mut last = None;
+    for name in ["postgres", "template1"] {
+        if name == info.database {
+            continue;
+        }
+        match info.with_database(name).to_sqlx().connect().await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => last = Some(error),
+        }
+    }
+    let why = last.map_or_else(String::new, |error| words(&error));
+    Err(failed(
+        "cannot_connect",
+        format!(
+            "Cannot connect to the database postgres at {}: {why}. {} needs the right to connect to it.",
+            info.address(),
+            info.user
+        ),
+    ))
+}
+
+impl NewDatabase {
+    /// Makes an empty database of the name in `target` and finds the programs to restore with.
+    /// Refuses when the name is taken, when the role may not make databases, and when the server is
+    /// older than the one that the backup came from.
+    pub async fn create(
+        target: &ConnInfo,
+        backup_major: u32,
+        installations: &Installations,
+    ) -> Result<Self, RestoreError> {
+        let mut connection = maintenance(target).await?;
+        let refused = |error: sqlx::Error| failed("query_failed", words(&error));
+        let (version, major) = server_version(&mut connection).await.map_err(refused)?;
+        if major < backup_major {
+            return Err(failed(
+                "server_too_old",
+                format!(
+                    "The backup comes from PostgreSQL {backup_major}, and the server at {} is {version}. \
+                     Restore it into PostgreSQL {backup_major} or newer.",
+                    target.address()
+                ),
+            ));
+        }
+        let installation = installations
+            .client_for(major)
+            .map_err(|error| failed("client_too_old", format!("Cannot restore: {error}.")))?
+            .clone();
+        let may_create: bool = sqlx::query_scalar(
+            "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user",
+        )
+        .fetch_one(&mut connection)
+        .await
+        .map_err(refused)?;
+        if !may_create {
+            return Err(failed(
+                "no_createdb",
+                format!(
+                    "{user} may not make databases. ALTER ROLE {user} CREATEDB, or connect n8n's page \
+                     with a role that may.",
+                    user = target.user
+                ),
+            ));
+        }
+        let sql = format!(
+            "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'",
+            quote_identifier(&target.database)
+        );
+        let made = sqlx::query(AssertSqlSafe(sql))
+            .execute(&mut connection)
+            .await;
+        let _ = connection.close().await;
+        made.map_err(|error| {
+            let code = error
+                .as_database_error()
+                .and_then(sqlx::error::DatabaseError::code);
+            if code.as_deref() == Some("42P04") {
+                failed(
+                    "database_exists",
+                    format!(
+                        "There is a database {} already. A backup is never restored over anything: give \
+                         another name.",
+                        target.database
+                    ),
+                )
+            } else {
+                failed("cannot_create", words(&error))
+            }
+        })?;
+        Ok(Self {
+            conninfo: target.clone(),
+            installation,
+        })
+    }
+}
+
+/// Drops a database that a restore made or left behind. One that is not there is fine.
+pub async fn drop_database(info: &ConnInfo, name: &str) -> Result<(), RestoreError> {
+    let mut connection = maintenance(info).await?;
+    in_use(&mut connection, name).await?;
+    let sql = format!("DROP DATABASE IF EXISTS {}", quote_identifier(name));
+    let dropped = sqlx::query(AssertSqlSafe(sql))
+        .execute(&mut connection)
+        .await;
+    let _ = connection.close().await;
+    dropped.map_err(|error| failed("cannot_drop", words(&error)))?;
+    Ok(())
+}
+
+/// Refuses when somebody else is connected to a database.
+pub async fn in_use(connection: &mut PgConnection, database: &str) -> Result<(), RestoreError> {
+    let sql = "SELECT coalesce(nullif(application_name, ''), backend_type) || \
+               coalesce(' from ' || host(client_addr), '') AS who FROM pg_stat_activity \
+               WHERE datname = $1 AND pid <> pg_backend_pid() AND backend_type <> 'autovacuum worker'";
+    let rows = sqlx::query(sql)
+        .bind(database)
+        .fetch_all(connection)
+        .await
+        .map_err(|error| failed("query_failed", words(&error)))?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut who: Vec<String> = rows
+        .iter()
+        .filter_map(|row| row.try_get("who").ok())
+        .collect();
+    who.sort();
+    who.dedup();
+    who.truncate(5);
+    Err(RestoreError::InUse {
+        database: database.to_owned(),
+        count: rows.len(),
+        who: who.join(", "),
+    })
+}
+
+/// Gives two databases new names at once: `first.0` becomes `first.1`, then `second.0` becomes
+/// `second.1`. All or nothing, and only while nobody is connected to either.
+pub async fn rename(
+    info: &ConnInfo,
+    first: (&str, &str),
+    second: (&str, &str),
+) -> Result<(), RestoreError> {
+    let mut connection = maintenance(info).await?;
+    for name in [first.0, second.0] {
+        in_use(&mut connection, name).await?;
+    }
+    let renamed = async {
+        let mut tx = connection.begin().await?;
+        for (from, to) in [first, second] {
+            let sql = format!(
+                "ALTER DATABASE {} RENAME TO {}",
+                quote_identifier(from),
+                quote_identifier(to)
+            );
+            sqlx::query(AssertSqlSafe(sql)).execute(&mut *tx).await?;
+        }
+        tx.commit().await
+    };
+    let renamed: sqlx::Result<()> = renamed.await;
+    let _ = connection.close().await;
+    renamed.map_err(|error| {
+        failed(
+            "cannot_rename",
+            format!(
+                "The databases could not change their names: {}. Nothing was changed; {} must own both \
+                 and may need CREATEDB.",
+                words(&error),
+                info.user
+            ),
+        )
+    })
+}
+
+/// Makes every workflow of a restored n8n inactive, so that none runs by itself when it starts.
+pub async fn make_inactive(info: &ConnInfo, tables: &N8nTables) -> sqlx::Result<()> {
+    let mut connection = info.to_sqlx().connect().await?;
+    let mut tx = connection.begin().await?;
+    let has = async |tx: &mut PgConnection, table: &str, column: &str| -> sqlx::Result<bool> {
+        let sql = "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass($1) \
+                   AND ($2 = '' OR attname = $2) AND NOT attisdropped)";
+        sqlx::query_scalar(sql)
+            .bind(tables.name(table))
+            .bind(column)
+            .fetch_one(tx)
+            .await
+    };
+    let workflows = tables.name("workflow_entity");
+    let sql = if has(&mut tx, "workflow_entity", "activeVersionId").await? {
+        format!("UPDATE {workflows} SET active = false, \"activeVersionId\" = NULL")
+    } else {
+        format!("UPDATE {workflows} SET active = false")
+    };
+    sqlx::query(AssertSqlSafe(sql)).execute(&mut *tx).await?;
+    for table in [
+        "workflow_published_version",
+        "workflow_publication_outbox",
+        "workflow_publication_trigger_status",
+        "scheduled_job",
+        "webhook_entity",
+    ] {
+        if has(&mut tx, table, "").await? {
+            let sql = format!("DELETE FROM {}", tables.name(table));
+            sqlx::query(AssertSqlSafe(sql)).execute(&mut *tx).await?;
+        }
+    }
+    if has(&mut tx, "execution_entity", "waitTill").await? {
+        let sql = format!(
+            "UPDATE {} SET status = 'canceled', \"waitTill\" = NULL \
+             WHERE status IN ('new', 'running', 'waiting')",
+            tables.name("execution_entity")
+        );
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut *tx).await?;
+    }
+    tx.commit().await?;
+    connection.close().await
+}
