@@ -25,6 +25,12 @@ enum Kind {
     N8n,
     /// Flowkeep's own database.
     Flowkeep,
+    /// Every database of n8n's server, and its roles.
+    Full,
+    /// n8n's configuration files and its encryption key.
+    Config,
+    /// Each workflow as JSON.
+    Flows,
 }
 
 /// Makes a backup and waits for it.
@@ -33,6 +39,9 @@ pub fn run(args: BackupArgs) -> Result<bool, Box<dyn Error>> {
     let backup_type = match args.kind {
         Kind::N8n => BackupType::PostgresN8n,
         Kind::Flowkeep => BackupType::PostgresMgmt,
+        Kind::Full => BackupType::PostgresFull,
+        Kind::Config => BackupType::N8nConfig,
+        Kind::Flows => BackupType::Flows,
     };
     with_state(args.config, |state| async move {
         let request = RunRequest {

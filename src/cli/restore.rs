@@ -13,7 +13,7 @@ use sqlx::{ConnectOptions, Connection};
 use super::verify::{report, subject_of};
 use crate::features::n8n;
 use crate::features::restores::{NewDatabase, make_inactive};
-use crate::features::verification::{LocalEngine, Outcome, Prover, Verdict};
+use crate::features::verification::{LocalEngine, Outcome, Prover, SubjectKind, Verdict};
 use crate::platform::ids::Ids;
 use crate::platform::postgres::{ConnInfo, Installations};
 use crate::platform::process::Processes;
@@ -56,6 +56,13 @@ fn restore(args: RestoreArgs) -> Result<Outcome, Box<dyn Error>> {
     runtime.block_on(async {
         let target = ConnInfo::parse(args.into.expose_secret())?;
         let subject = subject_of(&args.file, args.key_file.as_deref())?;
+        if subject.kind != SubjectKind::Dump {
+            return Err(
+                "this is a tar archive and no dump of one database; unpack it with tar -xf \
+                        and restore what is in it"
+                    .into(),
+            );
+        }
         let (processes, ids) = (Processes::new(), Ids::system());
         let installations =
             Arc::new(Installations::discover(&processes, &args.postgres_dirs).await);

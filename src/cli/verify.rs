@@ -11,7 +11,7 @@ use secrecy::SecretString;
 
 use super::own_database::with_state;
 use crate::features::backups::BackupFiles;
-use crate::features::verification::{LocalEngine, Outcome, Prover, Subject, Verdict};
+use crate::features::verification::{LocalEngine, Outcome, Prover, Subject, SubjectKind, Verdict};
 use crate::platform::config::Config;
 use crate::platform::ids::Ids;
 use crate::platform::postgres::Installations;
@@ -101,7 +101,9 @@ pub fn subject_of(file: &Path, key_file: Option<&Path>) -> Result<Subject, Box<d
         compression: manifest.compression,
         server_major: manifest.server_major,
         tables: manifest.tables,
+        kind: SubjectKind::of(&manifest.backup_type),
         is_n8n: manifest.backup_type == "postgres_n8n",
+        entries: manifest.entries,
         encryption_key,
     })
 }

@@ -157,7 +157,26 @@ test("from the setup link to a proven, downloaded backup", async ({ page }) => {
   await page.getByLabel("Compression level").fill("5");
   await page.getByRole("button", { name: "Save" }).click();
   await expect(page.getByText("the default is 3", { exact: false })).toBeVisible();
+  await page.getByLabel("n8n's configuration").fill("not/whole");
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByText("write it from the root", { exact: false })).toBeVisible();
+  await page.getByLabel("n8n's configuration").fill("/etc/hostname");
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByText("the default is nothing", { exact: false })).toBeVisible();
   await look(page, "settings");
+
+  // The other kinds of backup.
+  await go(page, "Backups");
+  for (const kind of ["n8n workflows", "n8n configuration", "whole server"]) {
+    await page.getByRole("button", { name: "Other backups" }).click();
+    await page.getByRole("menuitem", { name: "Choose…" }).click();
+    await page.getByRole("dialog").getByRole("combobox", { name: "What" }).click();
+    await page.getByRole("option", { name: kind }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Back up" }).click();
+    const row = page.getByRole("row", { name: new RegExp(kind) });
+    await expect(row.getByText("Proven")).toBeVisible({ timeout: 90_000 });
+  }
+  await look(page, "backups-kinds");
 
   // Two-step sign-in, with the password asked again.
   await go(page, "Security");

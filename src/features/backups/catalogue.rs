@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::error::BackupError;
 use super::files::BackupFiles;
 use super::model::{Backup, BackupFile, BackupType, TableCount};
+use super::run::Entry as PackedEntry;
 use super::service::BackupService;
 use super::store::{self, Filter};
 use crate::features::audit::{self, Action, Actor, Entry};
@@ -108,6 +109,17 @@ impl BackupService {
             && self
                 .safe_path(&backup.filepath)
                 .is_some_and(|path| path.is_file())
+    }
+
+    /// The files in a backup that is a tar archive, as its manifest lists them.
+    pub async fn entries(&self, path: &Path) -> Result<Vec<PackedEntry>, BackupError> {
+        let path = path.to_owned();
+        let read = tokio::task::spawn_blocking(move || BackupFiles::read_manifest(&path)).await;
+        let read = read.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        let manifest = read.map_err(BackupError::Read)?;
+        Ok(manifest
+            .map(|manifest| manifest.entries)
+            .unwrap_or_default())
     }
 
     /// The manifest beside a backup's file.

@@ -19,6 +19,12 @@ pub enum BackupError {
     /// A level that the compression does not have.
     #[error("{0}")]
     Compression(String),
+    /// Nobody said where n8n's configuration is.
+    #[error(
+        "no files of n8n's configuration are named yet; name them in the settings, as in \
+             /home/node/.n8n"
+    )]
+    NoConfigPaths,
     /// Its file is gone.
     #[error("the file of backup {0} is not there any more")]
     FileMissing(i32),

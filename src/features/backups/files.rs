@@ -65,8 +65,16 @@ impl BackupFiles {
     ) -> String {
         let stamp = started_at.format("%Y%m%dT%H%M%SZ");
         let job = job_id.simple().to_string();
+        let ending = match kind {
+            BackupType::PostgresN8n | BackupType::PostgresMgmt => ".dump",
+            BackupType::N8nConfig | BackupType::Flows => ".tar",
+            // The dumps in it are compressed, not the whole.
+            BackupType::PostgresFull => {
+                return format!("{}-{stamp}-{}.tar", kind.file_prefix(), &job[..8]);
+            }
+        };
         format!(
-            "{}-{stamp}-{}.dump{}",
+            "{}-{stamp}-{}{ending}{}",
             kind.file_prefix(),
             &job[..8],
             compression.suffix()
@@ -100,10 +108,16 @@ impl BackupFiles {
 
     /// Opens a new file for a run.
     pub fn create_partial(&self, job_id: Uuid) -> io::Result<(PartialFile, File)> {
+        self.create_part(job_id, None)
+    }
+
+    /// The same for one of several files of a run.
+    pub fn create_part(&self, job_id: Uuid, part: Option<u32>) -> io::Result<(PartialFile, File)> {
+        let part = part.map(|part| format!(".{part}")).unwrap_or_default();
         let path = self
             .root
             .join(PARTIAL_DIR)
-            .join(format!("{}.dump", job_id.simple()));
+            .join(format!("{}{part}.dump", job_id.simple()));
         let mut options = File::options();
         let file = options
             .write(true)

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::TableCount;
+use super::run::Entry;
 
 /// The version of this format.
 pub const FORMAT: u32 = 1;
@@ -49,6 +50,9 @@ pub struct Manifest {
     pub completed_at: DateTime<Utc>,
     /// Every table and its rows, counted in the snapshot that was dumped.
     pub tables: Vec<TableCount>,
+    /// The files in it, when it is a tar archive.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<Entry>,
 }
 
 impl Manifest {

@@ -32,5 +32,5 @@ pub use files::BackupFiles;
 pub use manifest::Manifest;
 pub use model::{Backup, BackupFile, BackupType, TableCount, Trigger};
 pub use routes::router;
-pub use run::{Claim, RunRequest, ScheduledAttempt, is_lock_free};
+pub use run::{Claim, Entry, RunRequest, ScheduledAttempt, is_lock_free};
 pub use service::{BackupParts, BackupService, FileLease};

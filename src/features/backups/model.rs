@@ -15,6 +15,12 @@ pub enum BackupType {
     PostgresN8n,
     /// Flowkeep's own database.
     PostgresMgmt,
+    /// Every database of n8n's server, and its roles.
+    PostgresFull,
+    /// n8n's configuration files and its encryption key.
+    N8nConfig,
+    /// Each workflow as JSON.
+    Flows,
 }
 
 impl BackupType {
@@ -23,6 +29,9 @@ impl BackupType {
         match self {
             Self::PostgresN8n => "postgres_n8n",
             Self::PostgresMgmt => "postgres_mgmt",
+            Self::PostgresFull => "postgres_full",
+            Self::N8nConfig => "n8n_config",
+            Self::Flows => "flows",
         }
     }
 
@@ -31,11 +40,20 @@ impl BackupType {
         match self {
             Self::PostgresN8n => "n8n",
             Self::PostgresMgmt => "flowkeep",
+            Self::PostgresFull => "postgres",
+            Self::N8nConfig => "n8n-config",
+            Self::Flows => "n8n-flows",
         }
     }
 
     /// Every type.
-    pub const ALL: [Self; 2] = [Self::PostgresN8n, Self::PostgresMgmt];
+    pub const ALL: [Self; 5] = [
+        Self::PostgresN8n,
+        Self::PostgresMgmt,
+        Self::PostgresFull,
+        Self::N8nConfig,
+        Self::Flows,
+    ];
 
     /// The type of that name.
     pub fn find(name: &str) -> Option<Self> {

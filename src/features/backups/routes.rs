@@ -120,7 +120,7 @@ struct RunBackupResponse {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct BackupQuery {
-    /// `postgres_n8n` or `postgres_mgmt`.
+    /// `postgres_n8n`, `postgres_mgmt`, `postgres_full`, `n8n_config` or `flows`.
     backup_type: Option<String>,
     /// `running`, `success` or `failed`.
     status: Option<String>,
@@ -193,6 +193,7 @@ impl From<BackupError> for ApiError {
             }
             BackupError::NotRunning(_) => Self::conflict("backup_not_running", message),
             BackupError::Compression(why) => Self::invalid("compression_level", why),
+            BackupError::NoConfigPaths => Self::conflict("no_config_paths", message),
             BackupError::FileMissing(_) => {
                 Self::new(StatusCode::GONE, "backup_file_missing", message)
             }
@@ -250,7 +251,7 @@ async fn list_backups(
     {
         return Err(ApiError::invalid(
             "backup_type",
-            "must be postgres_n8n or postgres_mgmt",
+            "must be postgres_n8n, postgres_mgmt, postgres_full, n8n_config or flows",
         ));
     }
     let filter = Filter {
@@ -293,10 +294,23 @@ fn restore_command(row: &Row) -> String {
         Some("gzip") => "gzip -dc",
         _ => "cat",
     };
-    format!(
-        "createdb n8n_restored && {read} {} | pg_restore --no-owner --exit-on-error --dbname=n8n_restored",
-        row.filename
-    )
+    let file = &row.filename;
+    match BackupType::find(&row.backup_type) {
+        Some(BackupType::N8nConfig) => {
+            format!("{read} {file} | tar -x --strip-components=1 -C /")
+        }
+        Some(BackupType::Flows) => {
+            format!("{read} {file} | tar -x && n8n import:workflow --separate --input=workflows/")
+        }
+        Some(BackupType::PostgresFull) => format!(
+            "tar -xf {file} && createdb n8n_restored && zstd -dc 01-*.dump.zst | pg_restore \
+             --no-owner --exit-on-error --dbname=n8n_restored"
+        ),
+        _ => format!(
+            "createdb n8n_restored && {read} {file} | pg_restore --no-owner --exit-on-error \
+             --dbname=n8n_restored"
+        ),
+    }
 }
 
 /// Ask a running backup to stop.

@@ -1,6 +1,7 @@
 //! The use cases, one method each; the run itself is in `run`, the past in `catalogue`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -13,7 +14,7 @@ use super::error::{BackupError, Failure};
 use super::files::BackupFiles;
 use super::gauges::Gauges;
 use super::model::BackupType;
-use super::run::{Claim, Job, RunRequest};
+use super::run::{Claim, Job, RunRequest, Source};
 use super::store::{self, NewRun};
 use crate::features::audit::{self, Action, Actor, Entry};
 use crate::features::n8n::{N8nError, N8nService, N8nSource};
@@ -123,7 +124,7 @@ impl BackupService {
     async fn claim(&self, actor: &Actor, request: RunRequest) -> Result<Job, BackupError> {
         let compression = self.compression(request.compression)?;
         let source = self.source(request.backup_type)?;
-        let identity = source.conninfo.identity_hash();
+        let identity = source.identity();
         let (job_id, started_at) = (self.parts.ids.uuid(), self.parts.clock.now());
         let filename = BackupFiles::file_name(request.backup_type, started_at, job_id, compression);
         let path = self.files.final_path(request.backup_type, &filename);
@@ -135,14 +136,18 @@ impl BackupService {
             backup_type: request.backup_type.as_str(),
             filename: &filename,
             filepath: &path.to_string_lossy(),
-            compression: compression.name(),
+            // Of a whole server only the dumps in the archive are compressed.
+            compression: match request.backup_type {
+                BackupType::PostgresFull => Compression::None.name(),
+                _ => compression.name(),
+            },
             started_at,
             job_id,
             source_identity: &identity,
-            database: &source.conninfo.database,
+            database: &source.name(),
             trigger: request.trigger.as_str(),
             requested_by: actor.user_id,
-            is_sample: source.is_sample,
+            is_sample: source.is_sample(),
             scheduled: request.scheduled,
         };
         let noted = self.note_start(actor, &run).await;
@@ -227,19 +232,28 @@ impl BackupService {
         }
     }
 
-    fn source(&self, kind: BackupType) -> Result<N8nSource, BackupError> {
-        match kind {
-            BackupType::PostgresN8n => self
-                .parts
-                .n8n
-                .source()?
-                .ok_or(BackupError::N8n(N8nError::NotConfigured)),
-            BackupType::PostgresMgmt => Ok(N8nSource {
+    fn source(&self, kind: BackupType) -> Result<Source, BackupError> {
+        let n8n = || -> Result<N8nSource, BackupError> {
+            let source = self.parts.n8n.source()?;
+            source.ok_or(BackupError::N8n(N8nError::NotConfigured))
+        };
+        Ok(match kind {
+            BackupType::PostgresN8n => Source::Database(n8n()?),
+            BackupType::PostgresFull => Source::Server(n8n()?),
+            BackupType::Flows => Source::Flows(n8n()?),
+            BackupType::PostgresMgmt => Source::Database(N8nSource {
                 conninfo: self.parts.own_database.clone(),
                 encryption_key: None,
                 is_sample: false,
             }),
-        }
+            BackupType::N8nConfig => {
+                let paths = self.parts.settings.lines(Key::N8nConfigPaths);
+                if paths.is_empty() {
+                    return Err(BackupError::NoConfigPaths);
+                }
+                Source::Files(paths.into_iter().map(PathBuf::from).collect())
+            }
+        })
     }
 
     /// Asks a run to stop.

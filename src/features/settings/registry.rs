@@ -26,6 +26,11 @@ pub enum Kind {
     },
     /// A time zone by its name in the tz database, as in `Europe/Berlin`.
     TimeZone,
+    /// Paths of this machine, one a line.
+    Paths {
+        /// Most paths.
+        max: usize,
+    },
     /// Text that goes in and never comes out.
     Secret {
         /// Most characters.
@@ -122,6 +127,9 @@ settings! {
     BackupReserveMegabytes = "backups.reserve_megabytes", "backups", "Space to leave free",
         "Megabytes on the backup disk that a backup must leave free.",
         Kind::Integer { min: 0, max: 10_000_000, unit: "MB" }, Default::Integer(512);
+    N8nConfigPaths = "n8n.config_paths", "n8n", "n8n's configuration",
+        "Files and folders of n8n's configuration on this machine: its .n8n folder with the encryption key, compose and environment files.",
+        Kind::Paths { max: 50 }, Default::Nothing;
     VerifyAfterBackup = "verification.after_backup", "verification", "Prove every backup",
         "Restore each new backup into a throwaway server and compare every table's rows.",
         Kind::Boolean, Default::Boolean(true);
@@ -174,6 +182,7 @@ impl Definition {
                 Some(Ok(_)) => Ok(()),
                 _ => Err("must be a time zone's name, as in Europe/Berlin".to_owned()),
             },
+            Kind::Paths { max } => check_paths(value, max),
             Kind::Secret { max_length } => match value.as_str() {
                 Some("") => Err("is empty; remove the setting instead".to_owned()),
                 Some(text) if text.contains('\0') => Err("holds a NUL character".to_owned()),
@@ -183,6 +192,24 @@ impl Definition {
             },
         }
     }
+}
+
+fn check_paths(value: &Value, max: usize) -> Result<(), String> {
+    let Some(paths) = value.as_array().filter(|paths| paths.len() <= max) else {
+        return Err(format!("must be a list of at most {max} paths"));
+    };
+    for path in paths {
+        let path = path.as_str().unwrap_or_default();
+        let is_plain = std::path::Path::new(path)
+            .components()
+            .all(|part| !matches!(part, std::path::Component::ParentDir));
+        if !path.starts_with('/') || path.contains('\0') || !is_plain || path.len() > 4_000 {
+            return Err(format!(
+                "{path:?} is no whole path; write it from the root, as in /home/node/.n8n"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The setting of that name.

@@ -30,6 +30,8 @@ pub struct SettingsService {
     cache: Arc<RwLock<BTreeMap<String, Row>>>,
     /// One change at a time, until the cache holds it: an older list must not replace a newer one.
     changing: Arc<tokio::sync::Mutex<()>>,
+    /// The same for reading: what was read later must not be replaced by what was read before.
+    loading: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// A setting with its present value.
@@ -68,14 +70,19 @@ impl SettingsService {
             vault,
             cache: Arc::default(),
             changing: Arc::default(),
+            loading: Arc::default(),
         }
     }
 
-    /// Opens the vault and reads every setting. The keys come first: another process may have
-    /// rotated them.
+    /// Opens the vault and reads every setting, as of one moment: another process may rotate the keys
+    /// meanwhile.
     pub async fn load(&self) -> Result<(), SettingsError> {
-        self.vault.open_keys(&self.db).await?;
-        let rows = store::list(self.db.orm()).await?;
+        let _one_at_a_time = self.loading.lock().await;
+        self.vault.begin(&self.db).await?;
+        let tx = self.db.begin_snapshot().await?;
+        self.vault.load(&tx).await?;
+        let rows = store::list(&tx).await?;
+        tx.commit().await?;
         *self.cache.write() = rows.into_iter().map(|row| (row.key.clone(), row)).collect();
         Ok(())
     }
@@ -105,6 +112,14 @@ impl SettingsService {
         let stored = self.stored(definition).and_then(text);
         stored
             .or_else(|| text(definition.default_value()))
+            .unwrap_or_default()
+    }
+
+    /// Lines of text; none if it is not set.
+    pub fn lines(&self, key: Key) -> Vec<String> {
+        let stored = self.stored(key.definition());
+        stored
+            .and_then(|value| serde_json::from_value(value).ok())
             .unwrap_or_default()
     }
 

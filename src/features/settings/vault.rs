@@ -121,19 +121,22 @@ impl Vault {
         }
     }
 
-    /// Loads the data keys, making the first one in an empty database.
-    pub async fn open_keys(&self, db: &Db) -> Result<(), VaultError> {
-        let mut rows = keys::list(db.orm()).await?;
-        if rows.is_empty() {
+    /// Makes the first data key in an empty database.
+    pub async fn begin(&self, db: &Db) -> Result<(), VaultError> {
+        if keys::active(db.orm()).await?.is_none() {
             let tx = db.begin().await?;
             keys::lock(&tx).await?;
             if keys::list(&tx).await?.is_empty() {
                 self.make_key(&tx).await?;
             }
-            rows = keys::list(&tx).await?;
             tx.commit().await?;
         }
-        let ring = self.unwrap_all(&rows)?;
+        Ok(())
+    }
+
+    /// Loads the data keys that a transaction sees.
+    pub async fn load(&self, tx: &impl ConnectionTrait) -> Result<(), VaultError> {
+        let ring = self.unwrap_all(&keys::list(tx).await?)?;
         *self.ring.write() = ring;
         Ok(())
     }
@@ -186,8 +189,7 @@ impl Vault {
     ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         match self.open(at, sealed) {
             Err(VaultError::UnknownKey(_)) => {
-                let ring = self.unwrap_all(&keys::list(tx).await?)?;
-                *self.ring.write() = ring;
+                self.load(tx).await?;
                 self.open(at, sealed)
             }
             other => other,
@@ -195,7 +197,7 @@ impl Vault {
     }
 
     /// Makes a new data key and seals every secret under it, in the caller's transaction. Call
-    /// [`Vault::open_keys`] once that is committed. Returns how many values were sealed anew.
+    /// [`Vault::load`] once that is committed. Returns how many values were sealed anew.
     pub async fn rotate(&self, tx: &impl ConnectionTrait) -> Result<u64, VaultError> {
         keys::lock(tx).await?;
         let old = self.unwrap_all(&keys::list(tx).await?)?;

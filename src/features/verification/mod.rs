@@ -12,6 +12,7 @@ mod engine;
 mod error;
 mod local;
 mod outcome;
+mod packed;
 mod prove;
 mod restore;
 mod routes;
@@ -23,6 +24,6 @@ pub use engine::{EngineError, EngineFuture, ThrowawayServer, VerificationEngine}
 pub use error::VerificationError;
 pub use local::LocalEngine;
 pub use outcome::{Check, CheckStatus, Mismatch, Outcome, Verdict};
-pub use prove::{Proof, Prover, Subject};
+pub use prove::{Proof, Prover, Subject, SubjectKind};
 pub use routes::router;
 pub use service::{VerificationParts, VerificationService};

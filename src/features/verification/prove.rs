@@ -13,7 +13,7 @@ use super::checks;
 use super::engine::{ThrowawayServer, VerificationEngine};
 use super::outcome::{CheckStatus, Outcome, Verdict};
 use super::restore::{self, Restored};
-use crate::features::backups::{BackupFiles, TableCount};
+use crate::features::backups::{BackupFiles, BackupType, Entry, TableCount};
 use crate::features::n8n::{self, KeyCheck};
 use crate::platform::ids::Ids;
 use crate::platform::postgres::quote_identifier;
@@ -36,10 +36,39 @@ pub struct Subject {
     pub server_major: u32,
     /// Every table and its rows.
     pub tables: Vec<TableCount>,
+    /// What the file is.
+    pub kind: SubjectKind,
     /// Whether it is an n8n.
     pub is_n8n: bool,
+    /// The files in it, when it is a tar archive.
+    pub entries: Vec<Entry>,
     /// The key its credentials were encrypted with, if it was given.
     pub encryption_key: Option<SecretString>,
+}
+
+/// What a backup's file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubjectKind {
+    /// pg_dump's archive of one database.
+    Dump,
+    /// A tar archive of several such, and a server's roles.
+    Server,
+    /// A tar archive of n8n's configuration.
+    Config,
+    /// A tar archive of workflows as JSON.
+    Flows,
+}
+
+impl SubjectKind {
+    /// What the backups of a type are.
+    pub fn of(backup_type: &str) -> Self {
+        match BackupType::find(backup_type) {
+            Some(BackupType::PostgresFull) => Self::Server,
+            Some(BackupType::N8nConfig) => Self::Config,
+            Some(BackupType::Flows) => Self::Flows,
+            _ => Self::Dump,
+        }
+    }
 }
 
 /// How far a verification is.
@@ -62,7 +91,7 @@ pub struct Prover {
     pub ids: Ids,
 }
 
-const PASS_REMEDY: &str = "Keep an older proven backup and make a new one now.";
+pub(super) const PASS_REMEDY: &str = "Keep an older proven backup and make a new one now.";
 
 impl Prover {
     /// Proves a backup. Never fails: what goes wrong is in the outcome.
@@ -75,6 +104,20 @@ impl Prover {
         if !check_bytes(subject, &mut outcome).await {
             return outcome;
         }
+        if subject.kind == SubjectKind::Dump {
+            self.prove_dump(subject, outcome, &watch).await
+        } else {
+            self.prove_packed(subject, outcome, &watch).await
+        }
+    }
+
+    /// Restores a dump whose stored bytes were checked into a throwaway server.
+    pub(super) async fn prove_dump(
+        &self,
+        subject: &Subject,
+        outcome: Outcome,
+        watch: &(impl Fn(Proof) + Send + Sync),
+    ) -> Outcome {
         watch(Proof {
             phase: "starting_server",
             bytes_done: 0,
@@ -89,7 +132,7 @@ impl Prover {
             Err(error) => return outcome.give_up(error.code, error.message, error.remedy),
         };
         let outcome = self
-            .prove_on(server.as_ref(), subject, outcome, &watch)
+            .prove_on(server.as_ref(), subject, outcome, watch)
             .await;
         server.stop().await;
         watch(Proof {

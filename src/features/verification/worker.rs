@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::VerificationError;
 use super::outcome::{Outcome, Verdict};
-use super::prove::{Proof, Subject};
+use super::prove::{Proof, Subject, SubjectKind};
 use super::service::VerificationService;
 use super::store::{self, Run};
 use crate::features::audit::{self, Action, Actor, Entry};
@@ -154,10 +154,16 @@ impl VerificationService {
     pub async fn subject(&self, backup_id: i32) -> Result<Subject, VerificationError> {
         let file = self.parts.backups.get_file(backup_id).await?;
         let is_n8n = file.backup_type == "postgres_n8n";
-        let source = if is_n8n {
+        let kind = SubjectKind::of(&file.backup_type);
+        let source = if is_n8n || kind == SubjectKind::Config {
             self.parts.n8n.source().ok().flatten()
         } else {
             None
+        };
+        let entries = if kind == SubjectKind::Dump {
+            Vec::new()
+        } else {
+            self.parts.backups.entries(&file.path).await?
         };
         Ok(Subject {
             path: file.path,
@@ -167,7 +173,9 @@ impl VerificationService {
             compression: file.compression,
             server_major: file.server_major,
             tables: file.tables,
+            kind,
             is_n8n,
+            entries,
             encryption_key: source.and_then(|source| source.encryption_key),
         })
     }

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbErr, SqlxPostgresConnector, TransactionTrait,
+    AccessMode, DatabaseConnection, DatabaseTransaction, DbErr, IsolationLevel,
+    SqlxPostgresConnector, TransactionTrait,
 };
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgPool;
@@ -63,6 +64,13 @@ impl Db {
     /// Begins a transaction.
     pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
         self.orm.begin().await
+    }
+
+    /// Begins a transaction that sees one moment and writes nothing.
+    pub async fn begin_snapshot(&self) -> Result<DatabaseTransaction, DbErr> {
+        let isolation = Some(IsolationLevel::RepeatableRead);
+        let access = Some(AccessMode::ReadOnly);
+        self.orm.begin_with_config(isolation, access).await
     }
 
     /// Brings the tables up to date. Each migration runs in a transaction of its own.

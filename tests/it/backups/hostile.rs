@@ -5,10 +5,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use flowkeep::platform::ids::Ids;
-use flowkeep::platform::postgres::{
-    ClusterSpec, ConnInfo, Durability, Installations, unprivileged_identity,
-};
+use flowkeep::platform::postgres::{ConnInfo, Installations};
 use flowkeep::platform::process::Processes;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use secrecy::SecretString;
@@ -17,24 +14,14 @@ use sqlx::{AssertSqlSafe, Connection};
 
 use super::source::{Story, until};
 use crate::support::app::TestApp;
-use crate::support::postgres::{connect, empty_database_on, installations, server_majors, url_of};
+use crate::support::postgres::{
+    OwnCluster, connect, empty_database_on, installations, server_majors, url_of,
+};
 
 #[tokio::test]
 async fn f08_a_server_that_restarts_fails_the_run_and_the_next_one_succeeds() {
-    let all = installations().await;
-    let processes = Processes::new();
-    let parent = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(parent.path(), Permissions::from_mode(0o711)).unwrap();
-    let spec = ClusterSpec {
-        installation: all.newest_server().unwrap().clone(),
-        dir: parent.path().join("cluster"),
-        socket_dir: parent.path().join("cluster/s"),
-        password: SecretString::from("test"),
-        identity: unprivileged_identity().unwrap(),
-        durability: Durability::Durable,
-    };
-    let cluster = spec.start(&processes, &Ids::system()).await.unwrap();
-    let story = Story::begin_with(spec.conninfo(), TestApp::builder()).await;
+    let mut own = OwnCluster::start().await;
+    let story = Story::begin_with(own.conninfo(), TestApp::builder()).await;
     let mut blocker = connect(&story.source).await;
     sqlx::raw_sql("BEGIN; LOCK TABLE execution_data IN ACCESS EXCLUSIVE MODE")
         .execute(&mut blocker)
@@ -45,7 +32,7 @@ async fn f08_a_server_that_restarts_fails_the_run_and_the_next_one_succeeds() {
         (!story.files().is_empty()).then_some(())
     })
     .await;
-    cluster.kill().await;
+    own.kill().await;
     let backup = story.ended(id).await;
     assert_eq!(backup["status"], "failed", "{backup}");
     assert!(story.files().is_empty(), "{:?}", story.files());
@@ -54,7 +41,7 @@ async fn f08_a_server_that_restarts_fails_the_run_and_the_next_one_succeeds() {
     let backup = story.ended(down).await;
     assert_eq!(backup["failure_code"], "cannot_connect", "{backup}");
 
-    let cluster = spec.start(&processes, &Ids::system()).await.unwrap();
+    own.start_again().await;
     let again = story.ask().await;
     let backup = story.ended(again).await;
     assert_eq!(backup["status"], "success", "{backup}");
@@ -64,7 +51,7 @@ async fn f08_a_server_that_restarts_fails_the_run_and_the_next_one_succeeds() {
         .sql("SELECT count(*) FROM backup_history WHERE status = 'success'")
         .await;
     assert_eq!(good, 1);
-    cluster.stop().await;
+    own.stop().await;
 }
 
 #[tokio::test]

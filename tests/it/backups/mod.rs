@@ -6,5 +6,6 @@ mod faults;
 mod hostile;
 mod runs;
 mod source;
+mod types;
 
 pub use source::{Story, until};

@@ -3,6 +3,8 @@
 //! The server dies with the process, however that ends; its folder is swept by the next run.
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::channel;
@@ -11,11 +13,12 @@ use std::sync::{LazyLock, Mutex};
 use flowkeep::platform::db::MIGRATOR;
 use flowkeep::platform::ids::Ids;
 use flowkeep::platform::postgres::{
-    ClusterSpec, ConnInfo, Durability, Host, Installations, unprivileged_identity,
+    Cluster, ClusterSpec, ConnInfo, Durability, Host, Installations, unprivileged_identity,
 };
 use flowkeep::platform::process::Processes;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{ConnectOptions, Connection, PgConnection};
+use tempfile::TempDir;
 
 const TEMPLATE: &str = "migrated";
 
@@ -194,4 +197,59 @@ pub fn url_of(info: &ConnInfo) -> String {
     query.append_pair("user", &info.user);
     query.append_pair("password", &password);
     format!("postgres:///{}?{}", info.database, query.finish())
+}
+
+/// A server that belongs to one test alone, to be killed or looked at as a whole.
+pub struct OwnCluster {
+    spec: ClusterSpec,
+    cluster: Option<Cluster>,
+    processes: Processes,
+    _dir: TempDir,
+}
+
+impl OwnCluster {
+    /// Starts one of the newest version.
+    pub async fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(dir.path(), Permissions::from_mode(0o711)).unwrap();
+        let spec = ClusterSpec {
+            installation: installations().await.newest_server().unwrap().clone(),
+            dir: dir.path().join("cluster"),
+            socket_dir: dir.path().join("cluster/s"),
+            password: SecretString::from("test"),
+            identity: unprivileged_identity().unwrap(),
+            durability: Durability::Durable,
+        };
+        let mut own = Self {
+            spec,
+            cluster: None,
+            processes: Processes::new(),
+            _dir: dir,
+        };
+        own.start_again().await;
+        own
+    }
+
+    /// Its database `postgres`.
+    pub fn conninfo(&self) -> ConnInfo {
+        self.spec.conninfo()
+    }
+
+    /// Ends it as a crash would.
+    pub async fn kill(&mut self) {
+        self.cluster.take().unwrap().kill().await;
+    }
+
+    /// Starts it again where it was.
+    pub async fn start_again(&mut self) {
+        let started = self.spec.start(&self.processes, &Ids::system()).await;
+        self.cluster = Some(started.unwrap());
+    }
+
+    /// Ends it.
+    pub async fn stop(self) {
+        if let Some(cluster) = self.cluster {
+            cluster.stop().await;
+        }
+    }
 }

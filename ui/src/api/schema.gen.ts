@@ -1123,7 +1123,7 @@ export interface components {
          * @description What is backed up.
          * @enum {string}
          */
-        BackupType: "postgres_n8n" | "postgres_mgmt";
+        BackupType: "postgres_n8n" | "postgres_mgmt" | "postgres_full" | "n8n_config" | "flows";
         /** @description The old password and the new one. */
         ChangePasswordRequest: {
             /**
@@ -1297,6 +1297,11 @@ export interface components {
         } | {
             /** @enum {string} */
             type: "time_zone";
+        } | {
+            /** @description Most paths. */
+            max: number;
+            /** @enum {string} */
+            type: "paths";
         } | {
             /** @description Most characters. */
             max_length: number;
@@ -3113,7 +3118,7 @@ export interface operations {
     list_backups: {
         parameters: {
             query?: {
-                /** @description `postgres_n8n` or `postgres_mgmt`. */
+                /** @description `postgres_n8n`, `postgres_mgmt`, `postgres_full`, `n8n_config` or `flows`. */
                 backup_type?: string;
                 /** @description `running`, `success` or `failed`. */
                 status?: string;

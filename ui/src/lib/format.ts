@@ -50,6 +50,9 @@ export function dateTime(iso: string | null | undefined): string {
 
 export const BACKUP_TYPES: Record<string, string> = {
   postgres_n8n: "n8n database",
+  flows: "n8n workflows",
+  n8n_config: "n8n configuration",
+  postgres_full: "whole server",
   postgres_mgmt: "Flowkeep database",
 };
 

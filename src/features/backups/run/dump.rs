@@ -20,12 +20,21 @@ use crate::features::backups::model::TableCount;
 use crate::features::backups::service::BackupService;
 use crate::features::settings::Key;
 use crate::platform::events::Posted;
-use crate::platform::postgres::PassFile;
+use crate::platform::postgres::{ConnInfo, PassFile};
 use crate::platform::process::{Child, CommandSpec, describe_exit};
 
 const TICK: Duration = Duration::from_millis(300);
 /// A standstill this long is worth asking who holds the lock.
 const SUSPICION: Duration = Duration::from_secs(2);
+
+/// A dump that is under way.
+struct Watched<'a> {
+    job: &'a Job,
+    source: &'a ConnInfo,
+    /// Bytes of the uncompressed archive to expect.
+    estimate: Option<u64>,
+    posted: &'a Posted,
+}
 
 /// What a dump brought.
 pub struct Dumped {
@@ -36,26 +45,23 @@ pub struct Dumped {
 impl BackupService {
     pub(super) async fn dump(
         &self,
-        job: &mut Job,
+        job: &Job,
+        source: &ConnInfo,
         plan: &Plan,
         posted: &Posted,
+        part: Option<u32>,
     ) -> Result<(PartialFile, Dumped), Failure> {
         let lock_wait = self.parts.settings.integer(Key::BackupLockWaitSeconds);
-        let mut snapshot = HeldSnapshot::take(job, lock_wait).await?;
+        let mut snapshot = HeldSnapshot::take(source, lock_wait).await?;
         let storage = |error: std::io::Error| storage_failure(&error);
-        let (partial, file) = self.files.create_partial(job.job_id).map_err(storage)?;
-        let pass_file = PassFile::create(
-            &job.source.conninfo,
-            self.files.root(),
-            None,
-            &self.parts.ids,
-        )
-        .map_err(storage)?;
+        let (partial, file) = self.files.create_part(job.job_id, part).map_err(storage)?;
+        let pass_file =
+            PassFile::create(source, self.files.root(), None, &self.parts.ids).map_err(storage)?;
         let spec = CommandSpec::new(plan.installation.program("pg_dump"))
             .args(["--format=custom", "--compress=0", "--no-password"])
             .arg(format!("--snapshot={}", snapshot.id))
             .arg(format!("--lock-wait-timeout={lock_wait}s"))
-            .arg(format!("--dbname={}", job.source.conninfo.to_libpq()));
+            .arg(format!("--dbname={}", source.to_libpq()));
         let (name, value) = NOTICE_DEATH;
         let spec = if plan.takes_options {
             spec.env("PGOPTIONS", format!("-c {name}={value}"))
@@ -88,7 +94,13 @@ impl BackupService {
             tokio::task::spawn_blocking(move || store(output.into(), file, options, &watched));
         let abort = AbortOnDrop(Arc::clone(&progress_handle));
         let counting = snapshot.count();
-        let watching = self.watch(job, plan, &mut child, &progress_handle, posted, pipeline);
+        let watched = Watched {
+            job,
+            source,
+            estimate: plan.estimate,
+            posted,
+        };
+        let watching = self.watch(&watched, &mut child, &progress_handle, pipeline);
         // The first to fail ends the other: neither waits for a lock that nobody needs any more.
         let outcome = tokio::try_join!(counting, watching);
         drop(abort);
@@ -103,13 +115,17 @@ impl BackupService {
     /// moves or somebody asks.
     async fn watch(
         &self,
-        job: &Job,
-        plan: &Plan,
+        watched: &Watched<'_>,
         child: &mut Child,
         progress_handle: &Arc<Progress>,
-        posted: &Posted,
         mut pipeline: tokio::task::JoinHandle<Result<ArchiveSummary, ArchiveError>>,
     ) -> Result<ArchiveSummary, Failure> {
+        let Watched {
+            job,
+            source,
+            estimate,
+            posted,
+        } = *watched;
         let stall = self.parts.settings.integer(Key::BackupStallSeconds);
         let stall = Duration::from_secs(u64::try_from(stall).unwrap_or(300));
         let started = Instant::now();
@@ -133,11 +149,11 @@ impl BackupService {
                         (last_bytes, last_move) = (now.archive_bytes, Instant::now());
                         blocker = None;
                     } else if blocker.is_none() && last_move.elapsed() > SUSPICION {
-                        blocker = find_blocker(job).await;
+                        blocker = find_blocker(source).await;
                     }
                     let elapsed = started.elapsed();
                     let speed = rate.update(elapsed, now.archive_bytes);
-                    let facts = (&now, speed, elapsed, plan.estimate);
+                    let facts = (&now, speed, elapsed, estimate);
                     posted.update(progress(job, "dumping", Some(facts)));
                     if last_move.elapsed() > stall && failure.is_none() {
                         failure = Some(stalled(stall, blocker.as_deref()));
@@ -289,8 +305,8 @@ fn dump_failure(end: &str, stderr: &str, blocker: Option<&str>) -> Failure {
 }
 
 /// Who holds the lock that the dump waits for: process and query.
-async fn find_blocker(job: &Job) -> Option<String> {
-    let mut connection = connect(job).await.ok()?;
+async fn find_blocker(source: &ConnInfo) -> Option<String> {
+    let mut connection = connect(source).await.ok()?;
     let sql = "SELECT b.pid, b.usename, left(b.query, 200) AS query FROM pg_stat_activity w \
                CROSS JOIN LATERAL unnest(pg_blocking_pids(w.pid)) AS p(pid) \
                JOIN pg_stat_activity b ON b.pid = p.pid \

@@ -1,14 +1,20 @@
 //! One run: claim the database, look before leaping, dump, publish, note the end.
 
 mod claim;
+mod config_files;
+mod content;
 mod dump;
+mod flows;
+mod full;
 mod preflight;
 mod snapshot;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -17,12 +23,15 @@ use super::error::{BackupError, Failure};
 use super::model::{BackupType, Trigger};
 use super::service::BackupService;
 use super::{Manifest, store};
-use crate::features::audit::{Action, Actor, Entry};
+use crate::features::audit::{self, Action, Actor};
 use crate::features::n8n::N8nSource;
-use crate::platform::events::{Severity, Work};
+use crate::platform::events::{Posted, Severity, Work};
+
+use content::Content;
 
 pub use claim::Claim;
 pub use claim::is_lock_free;
+pub use content::Entry;
 
 /// What somebody asks for.
 #[derive(Clone, Copy, Debug)]
@@ -48,13 +57,56 @@ pub struct ScheduledAttempt {
     pub attempt: i32,
 }
 
+/// Where a backup comes from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// One database.
+    Database(N8nSource),
+    /// Every database of this one's server.
+    Server(N8nSource),
+    /// The workflows of this n8n.
+    Flows(N8nSource),
+    /// Files and folders of this machine.
+    Files(Vec<PathBuf>),
+}
+
+impl Source {
+    /// The database, in words.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Database(source) | Self::Flows(source) => source.conninfo.database.clone(),
+            Self::Server(source) => source.conninfo.address(),
+            Self::Files(_) => "configuration".to_owned(),
+        }
+    }
+
+    /// Whether it is the sample that comes with Flowkeep.
+    pub fn is_sample(&self) -> bool {
+        match self {
+            Self::Database(source) | Self::Flows(source) | Self::Server(source) => source.is_sample,
+            Self::Files(_) => false,
+        }
+    }
+
+    /// What may be backed up once at a time: SHA-256 in hexadecimal.
+    pub fn identity(&self) -> String {
+        let text = match self {
+            Self::Database(source) => return source.conninfo.identity_hash(),
+            Self::Server(source) => format!("server\0{}", source.conninfo.address()),
+            Self::Flows(source) => format!("flows\0{}", source.conninfo.identity_hash()),
+            Self::Files(_) => "files".to_owned(),
+        };
+        hex::encode(Sha256::digest(text.as_bytes()))
+    }
+}
+
 /// A run that was claimed.
 pub struct Job {
     pub id: i32,
     pub job_id: Uuid,
     pub backup_type: BackupType,
     pub compression: Compression,
-    pub source: N8nSource,
+    pub source: Source,
     pub started_at: DateTime<Utc>,
     pub filename: String,
     pub claim: Claim,
@@ -63,13 +115,13 @@ pub struct Job {
 
 impl BackupService {
     /// Takes a job to its end and notes it. Never fails: what goes wrong is in the row.
-    pub(super) async fn execute(&self, mut job: Job) -> Result<(), Failure> {
+    pub(super) async fn execute(&self, job: Job) -> Result<(), Failure> {
         tracing::info!(
             backup.id = job.id,
             kind = job.backup_type.as_str(),
             "backup started"
         );
-        let outcome = self.attempt(&mut job).await;
+        let outcome = self.attempt(&job).await;
         let actor = Actor::system();
         match &outcome {
             Ok(manifest) => tracing::info!(
@@ -96,17 +148,18 @@ impl BackupService {
         outcome.map(|_| ())
     }
 
-    async fn attempt(&self, job: &mut Job) -> Result<Manifest, Failure> {
+    async fn attempt(&self, job: &Job) -> Result<Manifest, Failure> {
         let posted = self
             .parts
             .board
             .post(Work::Backup, job.id, progress(job, "preflight", None));
         let files = self.files.clone();
-        let plan = tokio::select! {
-            plan = self.preflight(job) => plan?,
-            () = job.cancel.cancelled() => return Err(self.stopped(job)),
+        let content = match &job.source {
+            Source::Database(source) => self.dump_one(job, source, &posted).await?,
+            Source::Server(source) => self.dump_all(job, &source.conninfo, &posted).await?,
+            Source::Flows(source) => self.pack_flows(job, &source.conninfo, &posted).await?,
+            Source::Files(paths) => self.pack_config(job, paths, &posted).await?,
         };
-        let (partial, dumped) = self.dump(job, &plan, &posted).await?;
         posted.update(progress(job, "publishing", None));
         let manifest = Manifest {
             format: super::manifest::FORMAT,
@@ -114,28 +167,30 @@ impl BackupService {
             job_id: job.job_id,
             backup_type: job.backup_type.as_str().to_owned(),
             filename: job.filename.clone(),
-            sha256: dumped.summary.sha256.clone(),
-            stored_bytes: dumped.summary.stored_bytes,
-            archive_bytes: dumped.summary.archive_bytes,
-            compression: job.compression.name().to_owned(),
-            database: job.source.conninfo.database.clone(),
-            server_version: plan.server_version,
-            server_major: plan.server_major,
-            dump_version: dumped.summary.header.dump_version.clone(),
-            n8n_version: plan.n8n_version,
-            is_sample: job.source.is_sample,
+            sha256: content.sha256,
+            stored_bytes: content.stored_bytes,
+            archive_bytes: content.archive_bytes,
+            compression: content.compression.to_owned(),
+            database: job.source.name(),
+            server_version: content.server_version,
+            server_major: content.server_major,
+            dump_version: content.dump_version,
+            n8n_version: content.n8n_version,
+            is_sample: job.source.is_sample(),
             started_at: job.started_at,
             completed_at: self.parts.clock.now(),
-            tables: dumped.tables,
+            tables: content.tables,
+            entries: content.entries,
         };
         // Whoever cannot prove to be alive may not publish: somebody else may have settled the run.
         if !job.claim.is_held().await {
             return Err(lost_claim());
         }
         let path = files.final_path(job.backup_type, &job.filename);
-        let (summary, target, copy) = (dumped.summary, path.clone(), manifest.clone());
+        let (partial, index) = (content.partial, content.index);
+        let (target, copy) = (path.clone(), manifest.clone());
         let published =
-            tokio::task::spawn_blocking(move || files.publish(partial, &target, &copy, &summary));
+            tokio::task::spawn_blocking(move || files.publish(partial, &target, &copy, &index));
         published
             .await
             .map_err(|error| Failure::new("internal", error.to_string()))?
@@ -161,6 +216,40 @@ impl BackupService {
                 format!("The backup is whole on disk, but the catalogue does not answer: {error}."),
             )),
         }
+    }
+
+    /// One database as pg_dump's archive.
+    async fn dump_one(
+        &self,
+        job: &Job,
+        source: &N8nSource,
+        posted: &Posted,
+    ) -> Result<Content, Failure> {
+        let is_n8n = job.backup_type == BackupType::PostgresN8n;
+        let plan = tokio::select! {
+            plan = self.preflight(job, &source.conninfo, is_n8n) => plan?,
+            () = job.cancel.cancelled() => return Err(self.stopped(job)),
+        };
+        let dumped = self
+            .dump(job, &source.conninfo, &plan, posted, None)
+            .await?;
+        let (partial, dumped) = dumped;
+        let index = serde_json::to_value(&dumped.summary)
+            .map_err(|error| Failure::new("internal", error.to_string()))?;
+        Ok(Content {
+            partial,
+            sha256: dumped.summary.sha256.clone(),
+            stored_bytes: dumped.summary.stored_bytes,
+            archive_bytes: dumped.summary.archive_bytes,
+            compression: job.compression.name(),
+            server_version: plan.server_version,
+            server_major: plan.server_major,
+            dump_version: dumped.summary.header.dump_version.clone(),
+            n8n_version: plan.n8n_version,
+            tables: dumped.tables,
+            entries: Vec::new(),
+            index,
+        })
     }
 
     /// Why it was stopped: Flowkeep is stopping, somebody asked, or the proof of life was lost.
@@ -195,10 +284,10 @@ impl BackupService {
             "stored_bytes": manifest.stored_bytes, "rows": manifest.total_rows(),
             "tables": manifest.tables.len(), "database": manifest.database,
         });
-        let entry = Entry::new(action)
+        let entry = audit::Entry::new(action)
             .resource("backup", id)
             .details(facts.clone());
-        crate::features::audit::record(&tx, &self.parts.clock, actor, entry).await?;
+        audit::record(&tx, &self.parts.clock, actor, entry).await?;
         let event = self.event("backup.success", Severity::Info, facts);
         crate::platform::events::record(&tx, &event).await?;
         tx.commit().await?;
@@ -217,9 +306,9 @@ impl BackupService {
         let tx = self.parts.db.begin().await?;
         if store::fail(&tx, id, epoch, failure, self.parts.clock.now()).await? {
             let facts = json!({ "id": id, "code": failure.code, "message": failure.message });
-            let entry = Entry::new(Action::BackupFailed).resource("backup", id);
+            let entry = audit::Entry::new(Action::BackupFailed).resource("backup", id);
             let entry = entry.details(json!({ "code": failure.code }));
-            crate::features::audit::record(&tx, &self.parts.clock, actor, entry).await?;
+            audit::record(&tx, &self.parts.clock, actor, entry).await?;
             let event = self.event("backup.failed", Severity::Error, facts);
             crate::platform::events::record(&tx, &event).await?;
             tx.commit().await?;

@@ -7,12 +7,11 @@ use sqlx::{ConnectOptions, Connection, PgConnection};
 
 use super::{Job, storage_failure};
 use crate::features::backups::error::Failure;
-use crate::features::backups::model::BackupType;
 use crate::features::backups::service::BackupService;
 use crate::features::backups::store;
 use crate::features::n8n;
 use crate::features::settings::Key;
-use crate::platform::postgres::{Installation, unreadable_tables};
+use crate::platform::postgres::{ConnInfo, Installation, unreadable_tables};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -33,10 +32,16 @@ pub struct Plan {
 }
 
 impl BackupService {
-    pub(super) async fn preflight(&self, job: &Job) -> Result<Plan, Failure> {
+    /// Looks at one database; `is_n8n` says that it must be one.
+    pub(super) async fn preflight(
+        &self,
+        job: &Job,
+        source: &ConnInfo,
+        is_n8n: bool,
+    ) -> Result<Plan, Failure> {
         let files = self.files.clone();
         files.prepare().map_err(|error| storage_failure(&error))?;
-        let mut connection = connect(job).await?;
+        let mut connection = connect(source).await?;
         let refused = |error: sqlx::Error| query_failure(&error);
         let (server_version, server_major) = n8n::server_version(&mut connection)
             .await
@@ -52,7 +57,7 @@ impl BackupService {
             .map_err(refused)?
             .first()
         {
-            let (name, user) = (&table.table, &job.source.conninfo.user);
+            let (name, user) = (&table.table, &source.user);
             return Err(if table.is_row_security {
                 Failure::new(
                     "row_security",
@@ -75,25 +80,16 @@ impl BackupService {
             .fetch_one(&mut connection)
             .await
             .map_err(refused)?;
-        let n8n_version = if job.backup_type == BackupType::PostgresN8n {
+        let n8n_version = if is_n8n {
             match n8n::find_tables(&mut connection).await.map_err(refused)? {
                 Some(tables) => n8n::version(&mut connection, &tables).await.ok(),
-                None => {
-                    return Err(Failure::new(
-                        "not_n8n",
-                        format!(
-                            "The database {} holds no n8n. Give the database that n8n's \
-                         DB_POSTGRESDB_DATABASE names.",
-                            job.source.conninfo.database
-                        ),
-                    ));
-                }
+                None => return Err(not_n8n(source)),
             }
         } else {
             None
         };
         let _ = connection.close().await;
-        let takes_options = takes_options(job).await;
+        let takes_options = takes_options(source).await;
         let estimate = self
             .check_space(job, u64::try_from(size).unwrap_or(0))
             .await?;
@@ -114,7 +110,7 @@ impl BackupService {
             .await
             .ok()
             .flatten()
-            .filter(|last| last.is_sample == job.source.is_sample);
+            .filter(|last| last.is_sample == job.source.is_sample());
         let unsigned = |bytes: Option<i64>| bytes.and_then(|bytes| u64::try_from(bytes).ok());
         let needed = match last
             .as_ref()
@@ -145,8 +141,8 @@ impl BackupService {
     }
 }
 
-async fn takes_options(job: &Job) -> bool {
-    let options = job.source.conninfo.to_sqlx().options([NOTICE_DEATH]);
+async fn takes_options(source: &ConnInfo) -> bool {
+    let options = source.to_sqlx().options([NOTICE_DEATH]);
     match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
         Ok(Ok(connection)) => {
             let _ = connection.close().await;
@@ -156,10 +152,21 @@ async fn takes_options(job: &Job) -> bool {
     }
 }
 
+/// The database is not what n8n uses.
+pub(super) fn not_n8n(source: &ConnInfo) -> Failure {
+    Failure::new(
+        "not_n8n",
+        format!(
+            "The database {} holds no n8n. Give the database that n8n's DB_POSTGRESDB_DATABASE names.",
+            source.database
+        ),
+    )
+}
+
 /// Connects to the source.
-pub(super) async fn connect(job: &Job) -> Result<PgConnection, Failure> {
-    let address = job.source.conninfo.address();
-    let options = job.source.conninfo.to_sqlx();
+pub(super) async fn connect(source: &ConnInfo) -> Result<PgConnection, Failure> {
+    let address = source.address();
+    let options = source.to_sqlx();
     match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(error)) => Err(Failure::new(

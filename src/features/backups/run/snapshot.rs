@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
-use super::Job;
 use super::preflight::query_failure;
 use crate::features::backups::error::Failure;
-use crate::platform::postgres::quote_identifier;
+use crate::platform::postgres::{ConnInfo, quote_identifier};
 
 /// Schema and name.
 pub type TableName = (String, String);
@@ -19,8 +18,8 @@ pub struct HeldSnapshot {
 }
 
 impl HeldSnapshot {
-    pub async fn take(job: &Job, lock_wait_seconds: i64) -> Result<Self, Failure> {
-        let mut connection = super::preflight::connect(job).await?;
+    pub async fn take(source: &ConnInfo, lock_wait_seconds: i64) -> Result<Self, Failure> {
+        let mut connection = super::preflight::connect(source).await?;
         let refused = |error: sqlx::Error| query_failure(&error);
         let setup = format!(
             "SET lock_timeout = '{}s'; SET statement_timeout = 0; \

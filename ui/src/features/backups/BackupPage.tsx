@@ -147,8 +147,11 @@ function Shown({ backup }: { backup: Detail }) {
               Restore it without Flowkeep
             </Title>
             <Text size="sm" c="dimmed" mb="sm">
-              On any machine with PostgreSQL's programs; then point n8n at the new database, with the same encryption
-              key.
+              {backup.backup_type === "n8n_config"
+                ? "On n8n's machine, while n8n is stopped. It puts each file back where it was."
+                : backup.backup_type === "flows"
+                  ? "Where n8n runs, in its own container or on its machine. Imported workflows are inactive."
+                  : "On any machine with PostgreSQL's programs; then point n8n at the new database, with the same encryption key."}
             </Text>
             <CopyLine text={backup.restore_command} label="Copy the restore command" />
             <Text size="sm" c="dimmed" mt="sm">
@@ -216,6 +219,9 @@ const CHECKS: Record<string, string> = {
   restore: "Restores",
   row_counts: "Rows are exact",
   workflows_json: "Workflows readable",
+  unpack: "Every file is as written",
+  encryption_key: "Encryption key",
+  database: "Database restores",
   credentials_decrypt: "Credentials open",
 };
 

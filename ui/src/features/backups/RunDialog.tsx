@@ -33,7 +33,7 @@ export function RunDialog({ close, isN8nReady }: { close: () => void; isN8nReady
           data={Object.entries(BACKUP_TYPES).map(([value, label]) => ({
             value,
             label,
-            disabled: value === "postgres_n8n" && !isN8nReady,
+            disabled: !isN8nReady && ["postgres_n8n", "postgres_full", "flows"].includes(value),
           }))}
           value={kind}
           onChange={(value) => setKind((value ?? kind) as Kind)}

@@ -11,6 +11,7 @@ import {
   Switch,
   Table,
   Text,
+  Textarea,
   Title,
 } from "@mantine/core";
 import { IconKey } from "@tabler/icons-react";
@@ -30,6 +31,7 @@ type Setting = Schemas["Setting"];
 
 const GROUPS: Record<string, string> = {
   general: "General",
+  n8n: "n8n",
   backups: "Backups",
   verification: "Proof",
   security: "Signing in",
@@ -80,7 +82,7 @@ function Row({ setting }: { setting: Setting }) {
     onSuccess: keep,
     onError: tellError,
   });
-  const isChanged = value !== setting.value;
+  const isChanged = JSON.stringify(value) !== JSON.stringify(setting.value);
   return (
     <Group align="flex-start" justify="space-between" gap="md">
       <div style={{ flex: "1 1 260px" }}>
@@ -93,7 +95,7 @@ function Row({ setting }: { setting: Setting }) {
         {setting.is_set ? (
           <Text size="xs" c="dimmed" mt={2}>
             Changed <Time at={setting.updated_at} /> by {setting.updated_by ?? "nobody known"}; the default is{" "}
-            {String(setting.default)}.
+            {setting.default === null ? "nothing" : String(setting.default)}.
           </Text>
         ) : null}
       </div>
@@ -106,7 +108,10 @@ function Row({ setting }: { setting: Setting }) {
           error={save.error ? (fieldError(save.error, "value") ?? save.error.message) : undefined}
         />
         {isChanged && setting.kind.type !== "boolean" ? (
-          <Button loading={save.isPending} onClick={() => save.mutate(value)}>
+          <Button
+            loading={save.isPending}
+            onClick={() => save.mutate(Array.isArray(value) ? value.filter(Boolean) : value)}
+          >
             Save
           </Button>
         ) : null}
@@ -119,6 +124,9 @@ function Row({ setting }: { setting: Setting }) {
     </Group>
   );
 }
+
+/** One value a line; the last may still be empty while it is typed. */
+const lines = (text: string) => (text === "" ? null : text.split("\n").map((line) => line.trim()));
 
 type FieldProps = {
   setting: Setting;
@@ -172,6 +180,19 @@ function Field({ setting, value, change, save, error }: FieldProps): ReactNode {
           data={zones()}
           value={value as string}
           onChange={change}
+          error={error}
+        />
+      );
+    case "paths":
+      return (
+        <Textarea
+          aria-label={title}
+          w={320}
+          autosize
+          minRows={2}
+          placeholder="/home/node/.n8n"
+          value={Array.isArray(value) ? value.join("\n") : ""}
+          onChange={(event) => change(lines(event.currentTarget.value))}
           error={error}
         />
       );
