@@ -105,6 +105,8 @@ actions! {
     ScheduleDeleted = "schedule.deleted",
     /// When backups are proven was changed.
     VerificationScheduleChanged = "verification.schedule_changed",
+    /// A stored file was found to be not what was written.
+    ScrubFailed = "verification.scrub_failed",
     /// A restore was asked for.
     RestoreRequested = "restore.requested",
     /// A restore came to its end.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::{Value, json};
 
@@ -51,6 +52,16 @@ impl BackupService {
         Ok(store::newest_good(self.parts.db.orm(), kind, false).await?)
     }
 
+    /// Backups whose file nobody has hashed since.
+    pub async fn unscrubbed(&self, since: DateTime<Utc>) -> Result<Vec<i32>, BackupError> {
+        Ok(store::unscrubbed(self.parts.db.orm(), since).await?)
+    }
+
+    /// Notes that a backup's file was hashed and is what was written.
+    pub async fn note_scrubbed(&self, id: i32) -> Result<(), BackupError> {
+        Ok(store::mark_scrubbed(self.parts.db.orm(), id, self.parts.clock.now()).await?)
+    }
+
     /// The newest backups of any kind that have a file, newest first.
     pub async fn newest(&self, count: u64) -> Result<Vec<i32>, BackupError> {
         Ok(store::newest(self.parts.db.orm(), count).await?)
@@ -59,6 +70,11 @@ impl BackupService {
     /// The backup of one attempt at a schedule's due time, if it was begun.
     pub async fn of_attempt(&self, run_id: i32, attempt: i32) -> Result<Option<i32>, BackupError> {
         Ok(store::of_attempt(self.parts.db.orm(), run_id, attempt).await?)
+    }
+
+    /// The newest proven backup of a type.
+    pub async fn newest_proven(&self, kind: BackupType) -> Result<Option<Backup>, BackupError> {
+        Ok(store::newest_good(self.parts.db.orm(), Some(kind.as_str()), true).await?)
     }
 
     /// Whether this is the newest good one of its kind, and whether it is the newest proven one.

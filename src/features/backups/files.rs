@@ -215,6 +215,34 @@ impl BackupFiles {
         Ok(found)
     }
 
+    /// Every published file that has a manifest, with what that says, oldest first.
+    pub fn published(&self) -> io::Result<Vec<(PathBuf, Manifest)>> {
+        let mut found = Vec::new();
+        for kind in BackupType::ALL {
+            let entries = match std::fs::read_dir(self.root.join(kind.as_str())) {
+                Ok(entries) => entries,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            for entry in entries {
+                let path = entry?.path();
+                let text = path
+                    .to_str()
+                    .and_then(|text| text.strip_suffix(MANIFEST_SUFFIX));
+                let Some(file) = text.map(PathBuf::from) else {
+                    continue;
+                };
+                if let Some(manifest) = Self::read_manifest(&file)?
+                    && manifest.backup_type == kind.as_str()
+                {
+                    found.push((file, manifest));
+                }
+            }
+        }
+        found.sort_by_key(|(_, manifest)| manifest.started_at);
+        Ok(found)
+    }
+
     /// The manifest beside a file, if it is there and readable.
     pub fn read_manifest(path: &Path) -> io::Result<Option<Manifest>> {
         match File::open(sidecar(path, MANIFEST_SUFFIX)) {

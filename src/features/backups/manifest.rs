@@ -42,6 +42,9 @@ pub struct Manifest {
     pub dump_version: String,
     /// n8n's version, if it is an n8n.
     pub n8n_version: Option<String>,
+    /// The database it is of, as a hash: backups of one never push out those of another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_identity: Option<String>,
     /// Whether it is of the sample n8n.
     pub is_sample: bool,
     /// When the run began.

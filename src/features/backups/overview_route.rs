@@ -106,6 +106,9 @@ pub async fn get_overview(
             "/schedules",
         );
     }
+    for stale in schedules.stale().await? {
+        note("stale", "error", &stale.message(), "/backups");
+    }
     if source
         .as_ref()
         .is_some_and(|source| source.encryption_key.is_none())

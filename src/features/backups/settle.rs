@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use serde_json::json;
 use uuid::Uuid;
 
 use super::error::{BackupError, Failure};
@@ -11,7 +12,7 @@ use super::model::Backup;
 use super::run::is_lock_free;
 use super::service::BackupService;
 use super::store;
-use crate::features::audit::{Action, Actor};
+use crate::features::audit::{self, Action, Actor};
 
 impl BackupService {
     /// Settles what a crash left, and removes what no row stands for. Safe at any time: runs that
@@ -38,7 +39,38 @@ impl BackupService {
                 remove(path);
             }
         }
-        self.finish_deletions().await
+        self.finish_deletions().await?;
+        self.adopt_strays().await
+    }
+
+    /// Takes published files that no row stands for into the catalogue: those of a catalogue that was
+    /// lost, or that somebody put there. Each is hashed first; one that is not what its manifest says is
+    /// left alone.
+    pub async fn adopt_strays(&self) -> Result<(), BackupError> {
+        let files = self.files.clone();
+        let listed = tokio::task::spawn_blocking(move || files.published()).await;
+        let listed = listed.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        for (path, manifest) in listed.map_err(BackupError::Read)? {
+            if store::is_known(self.parts.db.orm(), manifest.job_id).await? {
+                continue;
+            }
+            let (checked, job_id) = (path.clone(), manifest.job_id);
+            let whole = tokio::task::spawn_blocking(move || whole_file(&checked, job_id)).await;
+            if !matches!(whole, Ok(Ok(Some(_)))) {
+                tracing::warn!(file = %path.display(), "not taken into the catalogue: it is not what its manifest says");
+                continue;
+            }
+            let tx = self.parts.db.begin().await?;
+            let Some(id) = store::adopt(&tx, &manifest, &path.to_string_lossy()).await? else {
+                continue;
+            };
+            let entry = audit::Entry::new(Action::BackupAdopted).resource("backup", id);
+            let entry = entry.details(json!({ "filename": manifest.filename }));
+            audit::record(&tx, &self.parts.clock, &Actor::system(), entry).await?;
+            tx.commit().await?;
+            tracing::info!(backup.id = id, file = %path.display(), "took a file into the catalogue");
+        }
+        Ok(())
     }
 
     /// Removes the files of deleted backups that are still there. What fails is tried again with the

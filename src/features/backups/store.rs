@@ -201,6 +201,72 @@ pub async fn tables(db: &impl ConnectionTrait, id: i32) -> Result<Vec<TableCount
     serde_json::from_value(value).map_err(|error| DbErr::Json(error.to_string()))
 }
 
+/// Whether a run has a row.
+pub async fn is_known(db: &impl ConnectionTrait, job_id: Uuid) -> Result<bool, DbErr> {
+    let sql = "SELECT 1 AS known FROM backup_history WHERE job_id = $1";
+    let row = db
+        .query_one_raw(statement(sql.to_owned(), vec![job_id.into()]))
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Makes a row for a file that has none. `None` when somebody else did meanwhile.
+pub async fn adopt(
+    tx: &impl ConnectionTrait,
+    manifest: &Manifest,
+    path: &str,
+) -> Result<Option<i32>, DbErr> {
+    let sql = "INSERT INTO backup_history (backup_type, filename, filepath, compression, \
+               started_at, status, job_id, source_identity, database_name, trigger, is_sample, \
+               created_at) VALUES ($1, $2, $3, $4, $5, 'running', $6, $7, $8, 'adopted', $9, $5) \
+               ON CONFLICT DO NOTHING RETURNING id, epoch";
+    let values = vec![
+        manifest.backup_type.clone().into(),
+        manifest.filename.clone().into(),
+        path.into(),
+        manifest.compression.clone().into(),
+        manifest.started_at.into(),
+        manifest.job_id.into(),
+        manifest.source_identity.clone().into(),
+        manifest.database.clone().into(),
+        manifest.is_sample.into(),
+    ];
+    let row = tx.query_one_raw(statement(sql.to_owned(), values)).await?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let id = row.try_get("", "id")?;
+    succeed(tx, id, row.try_get("", "epoch")?, manifest).await?;
+    Ok(Some(id))
+}
+
+/// Good backups whose file nobody has hashed since, oldest hash first.
+pub async fn unscrubbed(
+    db: &impl ConnectionTrait,
+    since: DateTime<Utc>,
+) -> Result<Vec<i32>, DbErr> {
+    let sql = "SELECT id FROM backup_history WHERE status = 'success' AND deleted_at IS NULL \
+               AND verification_status IS DISTINCT FROM 'failed' \
+               AND COALESCE(scrubbed_at, verification_date, completed_at, started_at) < $1 \
+               ORDER BY COALESCE(scrubbed_at, verification_date, completed_at, started_at) LIMIT 1000";
+    let rows = db
+        .query_all_raw(statement(sql.to_owned(), vec![since.into()]))
+        .await?;
+    rows.iter().map(|row| row.try_get("", "id")).collect()
+}
+
+/// Notes that a file was hashed.
+pub async fn mark_scrubbed(
+    db: &impl ConnectionTrait,
+    id: i32,
+    at: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let sql = "UPDATE backup_history SET scrubbed_at = $2 WHERE id = $1";
+    db.execute_raw(statement(sql.to_owned(), vec![id.into(), at.into()]))
+        .await
+        .map(|_| ())
+}
+
 /// Every run that no end was noted for.
 pub async fn running(db: &impl ConnectionTrait) -> Result<Vec<Backup>, DbErr> {
     let sql = format!("SELECT {COLUMNS} FROM backup_history WHERE status = 'running' ORDER BY id");

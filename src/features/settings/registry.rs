@@ -136,6 +136,9 @@ settings! {
     VerificationTimeoutMinutes = "verification.timeout_minutes", "verification", "Time limit",
         "Minutes after which a verification is given up.",
         Kind::Integer { min: 1, max: 1_440, unit: "minutes" }, Default::Integer(120);
+    ScrubDays = "verification.scrub_days", "verification", "Hash every file again after",
+        "Days after which a stored file is read again and its hash compared; 0 for never.",
+        Kind::Integer { min: 0, max: 365, unit: "days" }, Default::Integer(7);
     N8nDatabaseUrl = "n8n.database_url", "n8n", "n8n's database",
         "The URL of n8n's own database.",
         Kind::Secret { max_length: 2_000 }, Default::Nothing, internal;

@@ -16,6 +16,7 @@ mod packed;
 mod prove;
 mod restore;
 mod routes;
+mod scrub;
 mod service;
 mod store;
 mod worker;

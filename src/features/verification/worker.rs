@@ -226,7 +226,12 @@ impl VerificationService {
         Ok(())
     }
 
-    fn event(&self, event_type: &str, severity: Severity, data: serde_json::Value) -> Event {
+    pub(super) fn event(
+        &self,
+        event_type: &str,
+        severity: Severity,
+        data: serde_json::Value,
+    ) -> Event {
         Event {
             event_id: self.parts.ids.uuid(),
             event_type: event_type.to_owned(),

@@ -7,5 +7,6 @@ mod hostile;
 mod runs;
 mod source;
 mod types;
+mod upkeep;
 
 pub use source::{Story, until};

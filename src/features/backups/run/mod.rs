@@ -176,6 +176,7 @@ impl BackupService {
             server_major: content.server_major,
             dump_version: content.dump_version,
             n8n_version: content.n8n_version,
+            source_identity: Some(job.source.identity()),
             is_sample: job.source.is_sample(),
             started_at: job.started_at,
             completed_at: self.parts.clock.now(),
