@@ -8,6 +8,7 @@ use super::about::StartedAt;
 use crate::features::auth::{AuthParts, AuthService};
 use crate::features::backups::{BackupFiles, BackupParts, BackupService};
 use crate::features::n8n::{N8nParts, N8nService};
+use crate::features::recovery::{RecoveryParts, RecoveryService};
 use crate::features::restores::{RestoreParts, RestoreService};
 use crate::features::retention::{RetentionParts, RetentionService};
 use crate::features::schedules::{ScheduleParts, ScheduleService};
@@ -107,6 +108,8 @@ pub struct AppState {
     pub local_engine: LocalEngine,
     /// Their proof.
     pub verifications: VerificationService,
+    /// How a lost box comes back.
+    pub recovery: RecoveryService,
     /// How they come back.
     pub restores: RestoreService,
     /// How long they stay.
@@ -207,6 +210,7 @@ impl AppState {
             backups,
             local_engine,
             verifications,
+            recovery: upkeep.recovery,
             restores: upkeep.restores,
             retention: upkeep.retention,
             schedules: upkeep.schedules,
@@ -217,6 +221,7 @@ impl AppState {
 
 /// What stands on backups and their proof.
 struct Upkeep {
+    recovery: RecoveryService,
     restores: RestoreService,
     retention: RetentionService,
     schedules: ScheduleService,
@@ -232,6 +237,14 @@ impl Upkeep {
         verifications: &VerificationService,
     ) -> Self {
         Self {
+            recovery: RecoveryService::new(RecoveryParts {
+                db: parts.db.clone(),
+                settings: settings.clone(),
+                n8n: n8n.clone(),
+                backups: backups.clone(),
+                backup_dir: parts.config.data.backup_dir().display().to_string(),
+                clock: parts.clock.clone(),
+            }),
             restores: RestoreService::new(RestoreParts {
                 db: parts.db.clone(),
                 own_database: parts.own_database.clone(),

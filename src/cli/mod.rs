@@ -5,6 +5,7 @@ mod backup;
 mod doctor;
 mod openapi;
 mod own_database;
+mod recover;
 mod restore;
 mod serve;
 mod verify;
@@ -52,6 +53,11 @@ enum Command {
         #[command(flatten)]
         args: Box<verify::VerifyArgs>,
     },
+    /// Come back on an empty box: take up a recovery kit and the backups in the backup folder.
+    Recover {
+        #[command(flatten)]
+        args: Box<recover::RecoverArgs>,
+    },
     /// Restore a backup's file into a new database. Needs no database of Flowkeep's own. Ends with 1 if
     /// the backup is bad and with 2 if it could not be tried.
     Restore {
@@ -82,6 +88,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Doctor { config } => doctor::run(*config),
         Command::Backup { args } => backup::run(*args),
         Command::Verify { args } => return verify::run(*args),
+        Command::Recover { args } => recover::run(*args),
         Command::Restore { args } => return restore::run(*args),
         Command::Openapi => openapi::run(),
         Command::Admin { command } => admin::run(command),

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod auth;
 pub mod backups;
 pub mod n8n;
+pub mod recovery;
 pub mod restores;
 pub mod retention;
 pub mod schedules;

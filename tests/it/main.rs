@@ -16,6 +16,7 @@ mod leader;
 mod metrics;
 mod n8n;
 mod permissions;
+mod recovery;
 mod restores;
 mod retention;
 mod schedules;

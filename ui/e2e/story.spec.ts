@@ -165,6 +165,16 @@ test("from the setup link to a proven, downloaded backup", async ({ page }) => {
   await expect(page.getByText("the default is nothing", { exact: false })).toBeVisible();
   await look(page, "settings");
 
+  // The kit for a lost box; the password was asked for again a moment ago.
+  await page.getByRole("button", { name: "Make a kit" }).click();
+  const kitDialog = page.getByRole("dialog", { name: "Make a recovery kit" });
+  await kitDialog.getByLabel("Passphrase", { exact: true }).fill("five random words are good");
+  await kitDialog.getByLabel("Passphrase again").fill("five random words are good");
+  const kit = page.waitForEvent("download");
+  await kitDialog.getByRole("button", { name: "Make and download" }).click();
+  expect((await kit).suggestedFilename()).toBe("flowkeep-kit.tar.age");
+  await expect(page.getByText("The newest was made", { exact: false })).toBeVisible();
+
   // The other kinds of backup.
   await go(page, "Backups");
   for (const kind of ["n8n workflows", "n8n configuration", "whole server"]) {

@@ -107,6 +107,8 @@ actions! {
     VerificationScheduleChanged = "verification.schedule_changed",
     /// A stored file was found to be not what was written.
     ScrubFailed = "verification.scrub_failed",
+    /// A recovery kit was made and handed out.
+    RecoveryKitMade = "recovery.kit_made",
     /// A restore was asked for.
     RestoreRequested = "restore.requested",
     /// A restore came to its end.

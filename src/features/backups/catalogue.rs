@@ -72,6 +72,11 @@ impl BackupService {
         Ok(store::of_attempt(self.parts.db.orm(), run_id, attempt).await?)
     }
 
+    /// How many good backups there are.
+    pub async fn count(&self) -> Result<i64, BackupError> {
+        Ok(store::totals(self.parts.db.orm()).await?.0)
+    }
+
     /// The newest proven backup of a type.
     pub async fn newest_proven(&self, kind: BackupType) -> Result<Option<Backup>, BackupError> {
         Ok(store::newest_good(self.parts.db.orm(), Some(kind.as_str()), true).await?)

@@ -8,6 +8,7 @@ use super::routes::Backup;
 use super::{BackupService, BackupType};
 use crate::features::auth::CurrentUser;
 use crate::features::n8n::N8nService;
+use crate::features::recovery::RecoveryService;
 use crate::features::schedules::ScheduleService;
 use crate::platform::http::{ApiError, Json};
 
@@ -58,6 +59,7 @@ pub async fn get_overview(
     State(backups): State<BackupService>,
     State(n8n): State<N8nService>,
     State(schedules): State<ScheduleService>,
+    State(recovery): State<RecoveryService>,
     _: CurrentUser,
 ) -> Result<Json<Overview>, ApiError> {
     let seen = backups.overview().await?;
@@ -105,6 +107,21 @@ pub async fn get_overview(
             "Nothing backs n8n up by itself yet.",
             "/schedules",
         );
+    }
+    if source.as_ref().is_some_and(|source| !source.is_sample) {
+        let kit = recovery.status().await?;
+        let message = match (kit.made_at, kit.is_outdated) {
+            (None, _) => {
+                Some("There is no recovery kit yet: without it a lost box takes its keys along.")
+            }
+            (Some(_), true) => {
+                Some("The recovery kit is outdated: a key or n8n's connection has changed.")
+            }
+            _ => None,
+        };
+        if let Some(message) = message {
+            note("recovery_kit", "warning", message, "/settings");
+        }
     }
     for stale in schedules.stale().await? {
         note("stale", "error", &stale.message(), "/backups");

@@ -132,6 +132,11 @@ impl N8nService {
         }))
     }
 
+    /// The saved URL with its password, for the recovery kit.
+    pub fn database_url(&self) -> Result<Option<SecretString>, N8nError> {
+        Ok(self.parts.settings.secret(Key::N8nDatabaseUrl)?)
+    }
+
     /// Whether the sample can be made here.
     pub fn is_sample_available(&self) -> bool {
         self.parts.embedded.is_some()

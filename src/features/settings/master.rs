@@ -95,6 +95,11 @@ impl MasterKey {
         }
     }
 
+    /// The key as its file holds it, for the recovery kit.
+    pub fn to_text(&self) -> SecretString {
+        SecretString::from(STANDARD.encode(&self.key[..]))
+    }
+
     pub(super) fn key(&self) -> &Key {
         &self.key
     }

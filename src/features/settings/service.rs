@@ -175,6 +175,43 @@ impl SettingsService {
         }
     }
 
+    /// What differs from the defaults and is neither secret nor changed by a page of its own.
+    pub fn changed_values(&self) -> BTreeMap<String, Value> {
+        let cache = self.cache.read();
+        let changed = DEFINITIONS
+            .iter()
+            .filter(|definition| !definition.is_secret() && !definition.is_internal)
+            .filter_map(|definition| {
+                let row = cache.get(definition.name)?;
+                Some((definition.name.to_owned(), row.value.clone()))
+            });
+        changed.collect()
+    }
+
+    /// Sets what [`SettingsService::changed_values`] gave elsewhere; what this version does not know or
+    /// take is left out.
+    pub async fn restore_values(
+        &self,
+        actor: &Actor,
+        values: &BTreeMap<String, Value>,
+    ) -> Result<(), SettingsError> {
+        let known: Vec<(Key, Option<Value>)> = values
+            .iter()
+            .filter_map(|(name, value)| {
+                let definition = find(name).filter(|definition| {
+                    !definition.is_internal
+                        && !definition.is_secret()
+                        && definition.check(value).is_ok()
+                })?;
+                Some((definition.key, Some(value.clone())))
+            })
+            .collect();
+        if known.is_empty() {
+            return Ok(());
+        }
+        self.change(actor, known, None).await
+    }
+
     /// Changes settings, `None` for back to the default, all or none. `extra` is one more audit
     /// line for what the caller does by this.
     pub async fn change(

@@ -53,7 +53,7 @@ async function send(method: string, path: string, body?: unknown): Promise<Respo
   }
 }
 
-export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+async function answer(method: string, path: string, body?: unknown): Promise<Response> {
   let response = await send(method, path, body);
   if (response.status === 403) {
     const error = await toError(response.clone());
@@ -66,8 +66,23 @@ export async function call<T>(method: string, path: string, body?: unknown): Pro
     if (error.code === "unauthenticated") onSignedOut();
     throw error;
   }
-  const text = await response.text();
+  return response;
+}
+
+export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const text = await (await answer(method, path, body)).text();
   return (text === "" ? undefined : JSON.parse(text)) as T;
+}
+
+/** Asks for a file and hands it to the browser under a name. */
+export async function download(path: string, body: unknown, name: string): Promise<void> {
+  const blob = await (await answer("POST", path, body)).blob();
+  const url = URL.createObjectURL(blob);
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(url);
 }
 
 export const api = {

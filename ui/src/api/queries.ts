@@ -71,6 +71,11 @@ export const queries = {
         ),
       getNextPageParam: (page) => page.next_cursor ?? undefined,
     }),
+  recoveryKit: () =>
+    queryOptions({
+      queryKey: ["recovery-kit"],
+      queryFn: () => api.get<Schemas["RecoveryKit"]>("/api/recovery-kit"),
+    }),
   restores: () =>
     queryOptions({
       queryKey: ["restores"],

@@ -805,6 +805,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/recovery-kit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tell whether there is a recovery kit. */
+        get: operations["get_recovery_kit"];
+        put?: never;
+        /** Make a recovery kit and download it. */
+        post: operations["make_recovery_kit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/restores": {
         parameters: {
             query?: never;
@@ -1333,6 +1351,13 @@ export interface components {
             /** @description The session's token if `"issue":"token"` asked for it; shown this once. */
             token?: string | null;
         };
+        MakeRecoveryKitRequest: {
+            /**
+             * Format: password
+             * @description At least 14 characters. It is not kept: without it the kit is of no use.
+             */
+            passphrase: string;
+        };
         MasterKeyInfo: {
             /** @description `file` or `environment`. */
             source: string;
@@ -1589,6 +1614,16 @@ export interface components {
         RecoveryCodes: {
             /** @description Ten codes, each good once; shown this once. */
             recovery_codes: string[];
+        };
+        /** @description Whether there is a kit, and whether it is still right. */
+        RecoveryKit: {
+            /**
+             * Format: date-time
+             * @description When the newest was made; null if none was.
+             */
+            made_at?: string | null;
+            /** @description Whether a key, n8n's connection or the backup folder has changed since. */
+            is_outdated: boolean;
         };
         /** @description A backup restored into a new database beside n8n's. */
         Restore: {
@@ -3784,6 +3819,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Overview"];
+                };
+            };
+        };
+    };
+    get_recovery_kit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryKit"];
+                };
+            };
+        };
+    };
+    make_recovery_kit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MakeRecoveryKitRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
                 };
             };
         };

@@ -191,6 +191,7 @@ describe("settings", () => {
       "GET /api/settings": { items: [setting] },
       "GET /api/settings/encryption": { keys: [], encrypted_values: 0, master_key: { source: "file", path: "/k" } },
       "GET /api/about": ABOUT,
+      "GET /api/recovery-kit": { made_at: null, is_outdated: false },
       "PUT /api/settings/backups.compression_level": { status: 422, body: refusal },
     });
     show(SettingsPage, "/settings");
@@ -198,6 +199,7 @@ describe("settings", () => {
     fireEvent.click(await screen.findByRole("button", { name: "Save" }));
     expect(await screen.findByText("must be between 1 and 19")).toBeTruthy();
     expect(await screen.findByText(/dumps and proves/)).toBeTruthy();
+    expect(await screen.findByText("None was made yet.")).toBeTruthy();
   });
 });
 

@@ -26,6 +26,7 @@ import { Time } from "../../components/Time";
 import { dateTime } from "../../lib/format";
 import { zones } from "../schedules/when";
 import { AboutCard } from "./AboutCard";
+import { RecoveryCard } from "./RecoveryCard";
 
 type Setting = Schemas["Setting"];
 
@@ -60,6 +61,7 @@ export function SettingsPage() {
             </Card>
           );
         })}
+        <RecoveryCard />
         <Encryption />
         <AboutCard />
       </Stack>
