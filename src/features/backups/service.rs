@@ -297,12 +297,12 @@ impl BackupService {
     }
 
     pub(super) fn event(&self, event_type: &str, severity: Severity, data: Value) -> Event {
-        Event {
-            event_id: self.parts.ids.uuid(),
-            event_type: event_type.to_owned(),
+        Event::now(
+            &self.parts.ids,
+            &self.parts.clock,
+            event_type,
             severity,
-            occurred_at: self.parts.clock.now(),
             data,
-        }
+        )
     }
 }

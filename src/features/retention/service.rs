@@ -115,13 +115,16 @@ impl RetentionService {
             .resource("retention", kind.as_str())
             .details(facts);
         audit::record(&tx, &self.parts.clock, actor, entry).await?;
-        let event = Event {
-            event_id: self.parts.ids.uuid(),
-            event_type: "management.settings_changed".to_owned(),
-            severity: Severity::Info,
-            occurred_at: now,
-            data: json!({ "settings": [format!("retention.{}", kind.as_str())], "by": actor.username }),
-        };
+        let data =
+            json!({ "settings": [format!("retention.{}", kind.as_str())], "by": actor.username });
+        let (ids, clock) = (&self.parts.ids, &self.parts.clock);
+        let event = Event::now(
+            ids,
+            clock,
+            "management.settings_changed",
+            Severity::Info,
+            data,
+        );
         events::record(&tx, &event).await?;
         tx.commit().await?;
         self.parts.backups.events().publish(event);

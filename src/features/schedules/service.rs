@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::DatabaseTransaction;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -93,11 +94,7 @@ impl ScheduleService {
         store::set_job(&tx, Kind::Backup, id, next).await?;
         store::note_times(&tx, Kind::Backup, id, next, None).await?;
         let entry = Entry::new(Action::ScheduleCreated).resource("schedule", id);
-        let event = self.settings_changed(actor, &format!("schedule.{id}"));
-        audit::record(&tx, &self.parts.clock, actor, entry.details(facts(draft))).await?;
-        events::record(&tx, &event).await?;
-        tx.commit().await?;
-        self.tell(event);
+        self.commit(tx, actor, entry.details(facts(draft))).await?;
         self.get(id).await
     }
 
@@ -117,11 +114,7 @@ impl ScheduleService {
         store::set_job(&tx, Kind::Backup, id, next).await?;
         store::note_times(&tx, Kind::Backup, id, next, None).await?;
         let entry = Entry::new(Action::ScheduleChanged).resource("schedule", id);
-        let event = self.settings_changed(actor, &format!("schedule.{id}"));
-        audit::record(&tx, &self.parts.clock, actor, entry.details(facts(draft))).await?;
-        events::record(&tx, &event).await?;
-        tx.commit().await?;
-        self.tell(event);
+        self.commit(tx, actor, entry.details(facts(draft))).await?;
         self.get(id).await
     }
 
@@ -132,12 +125,7 @@ impl ScheduleService {
             return Err(ScheduleError::NotFound(id));
         }
         let entry = Entry::new(Action::ScheduleDeleted).resource("schedule", id);
-        let event = self.settings_changed(actor, &format!("schedule.{id}"));
-        audit::record(&tx, &self.parts.clock, actor, entry).await?;
-        events::record(&tx, &event).await?;
-        tx.commit().await?;
-        self.tell(event);
-        Ok(())
+        self.commit(tx, actor, entry).await
     }
 
     /// Begins a schedule's backup now, beside its due times.
@@ -242,32 +230,35 @@ impl ScheduleService {
         let entry = Entry::new(Action::VerificationScheduleChanged)
             .resource("schedule", "verification")
             .details(facts);
-        let event = self.settings_changed(actor, "schedule.verification");
-        audit::record(&tx, &self.parts.clock, actor, entry).await?;
-        events::record(&tx, &event).await?;
-        tx.commit().await?;
-        self.tell(event);
+        self.commit(tx, actor, entry).await?;
         self.verification_schedule().await
     }
 
-    fn settings_changed(&self, actor: &Actor, what: &str) -> Event {
-        let data = json!({ "settings": [what], "by": actor.username });
-        self.event("management.settings_changed", Severity::Info, data)
+    /// Ends a change of the schedules with its audit line and event, and has them looked at.
+    async fn commit(
+        &self,
+        tx: DatabaseTransaction,
+        actor: &Actor,
+        entry: Entry,
+    ) -> Result<(), ScheduleError> {
+        let data = json!({ "settings": ["schedules"], "by": actor.username });
+        let event = self.event("management.settings_changed", Severity::Info, data);
+        audit::record(&tx, &self.parts.clock, actor, entry).await?;
+        events::record(&tx, &event).await?;
+        tx.commit().await?;
+        self.parts.backups.events().publish(event);
+        self.changed.notify_one();
+        Ok(())
     }
 
     pub(super) fn event(&self, event_type: &str, severity: Severity, data: Value) -> Event {
-        Event {
-            event_id: self.parts.ids.uuid(),
-            event_type: event_type.to_owned(),
+        Event::now(
+            &self.parts.ids,
+            &self.parts.clock,
+            event_type,
             severity,
-            occurred_at: self.parts.clock.now(),
             data,
-        }
-    }
-
-    fn tell(&self, event: Event) {
-        self.parts.backups.events().publish(event);
-        self.changed.notify_one();
+        )
     }
 }
 

@@ -259,13 +259,14 @@ impl SettingsService {
         if let Some(entry) = extra {
             audit::record(&tx, &self.clock, actor, entry).await?;
         }
-        let event = Event {
-            event_id: self.ids.uuid(),
-            event_type: "management.settings_changed".to_owned(),
-            severity: Severity::Info,
-            occurred_at: now,
-            data: json!({ "settings": names, "by": actor.username }),
-        };
+        let data = json!({ "settings": names, "by": actor.username });
+        let event = Event::now(
+            &self.ids,
+            &self.clock,
+            "management.settings_changed",
+            Severity::Info,
+            data,
+        );
         events::record(&tx, &event).await?;
         tx.commit().await?;
         // It has happened, whether or not it can be read back at once.

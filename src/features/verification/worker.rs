@@ -232,12 +232,12 @@ impl VerificationService {
         severity: Severity,
         data: serde_json::Value,
     ) -> Event {
-        Event {
-            event_id: self.parts.ids.uuid(),
-            event_type: event_type.to_owned(),
+        Event::now(
+            &self.parts.ids,
+            &self.parts.clock,
+            event_type,
             severity,
-            occurred_at: self.parts.clock.now(),
             data,
-        }
+        )
     }
 }

@@ -11,6 +11,9 @@ use tokio::sync::broadcast;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::clock::Clock;
+use super::ids::Ids;
+
 pub use outbox::{mark_dispatched, record, remove_told, undispatched};
 pub use progress::{Posted, ProgressBoard, Work};
 
@@ -53,6 +56,25 @@ pub struct Event {
     pub occurred_at: DateTime<Utc>,
     /// What it is about. Never a secret.
     pub data: Value,
+}
+
+impl Event {
+    /// Something that happens now.
+    pub fn now(
+        ids: &Ids,
+        clock: &Clock,
+        event_type: &str,
+        severity: Severity,
+        data: Value,
+    ) -> Self {
+        Self {
+            event_id: ids.uuid(),
+            event_type: event_type.to_owned(),
+            severity,
+            occurred_at: clock.now(),
+            data,
+        }
+    }
 }
 
 /// Tells this process' listeners what happened. Cheap to clone.

@@ -1,22 +1,11 @@
-import {
-  Button,
-  Card,
-  Code,
-  Drawer,
-  Group,
-  Select,
-  Stack,
-  Table,
-  Text,
-  TextInput,
-  UnstyledButton,
-} from "@mantine/core";
+import { Card, Code, Drawer, Group, Select, Stack, Table, Text, TextInput, UnstyledButton } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { IconHistory } from "@tabler/icons-react";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import type { Schemas } from "../../api/client";
 import { queries } from "../../api/queries";
+import { Older } from "../../components/Older";
 import { Page } from "../../components/Page";
 import { Empty, Failed, Loading } from "../../components/States";
 import { dateTime } from "../../lib/format";
@@ -102,13 +91,7 @@ export function AuditPage() {
           </Table.ScrollContainer>
         </Card>
       ) : null}
-      {list.hasNextPage ? (
-        <Group justify="center" mt="md">
-          <Button variant="default" loading={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
-            Older ones
-          </Button>
-        </Group>
-      ) : null}
+      <Older list={list} />
       <Drawer opened={shown !== undefined} onClose={() => setShown(undefined)} position="right" title={shown?.action}>
         {shown ? (
           <Stack>

@@ -5,6 +5,7 @@ import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { useLive } from "../../api/live";
 import { type BackupFilter, queries } from "../../api/queries";
+import { Older } from "../../components/Older";
 import { Page } from "../../components/Page";
 import { Empty, Failed, Loading } from "../../components/States";
 import { Time } from "../../components/Time";
@@ -199,13 +200,7 @@ export function BackupsPage() {
           </Table.ScrollContainer>
         </Card>
       ) : null}
-      {list.hasNextPage ? (
-        <Group justify="center" mt="md">
-          <Button variant="default" loading={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
-            Older ones
-          </Button>
-        </Group>
-      ) : null}
+      <Older list={list} />
     </Page>
   );
 }

@@ -1,9 +1,10 @@
-import { Anchor, Button, Card, Group, Select, Table, Text } from "@mantine/core";
+import { Anchor, Card, Group, Select, Table, Text } from "@mantine/core";
 import { IconShieldCheck } from "@tabler/icons-react";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { type ProofFilter, queries } from "../../api/queries";
+import { Older } from "../../components/Older";
 import { Page } from "../../components/Page";
 import { Empty, Failed, Loading } from "../../components/States";
 import { Time } from "../../components/Time";
@@ -95,13 +96,7 @@ export function ProofsPage() {
           </Table.ScrollContainer>
         </Card>
       ) : null}
-      {list.hasNextPage ? (
-        <Group justify="center" mt="md">
-          <Button variant="default" loading={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
-            Older ones
-          </Button>
-        </Group>
-      ) : null}
+      <Older list={list} />
     </Page>
   );
 }
