@@ -2,7 +2,7 @@
 CREATE TABLE restore_runs (
     id SERIAL PRIMARY KEY,
     backup_id INTEGER REFERENCES backup_history(id) ON DELETE SET NULL,
-    status VARCHAR(20) NOT NULL,          -- 'running', 'restored', 'swapped', 'undone', 'failed', 'discarded'
+    status VARCHAR(20) NOT NULL,          -- 'running', 'restored', 'swapping', 'swapped', 'undoing', 'undone', 'failed', 'discarded'
     job_id UUID NOT NULL CONSTRAINT restore_runs_job_id_key UNIQUE,
     database_name VARCHAR(100) NOT NULL,  -- the one n8n uses
     scratch_name VARCHAR(100) NOT NULL,   -- the one the backup was restored into

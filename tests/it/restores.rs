@@ -276,6 +276,45 @@ async fn f41_a_daemon_killed_while_restoring_leaves_n8n_alone_and_offers_the_res
     assert!(daemon.stop().await.success());
 }
 
+#[tokio::test]
+async fn f41_a_swap_or_its_undoing_that_was_cut_off_is_settled_by_the_names() {
+    let (story, backup) = story().await;
+    let restore = begin(&story, backup, true).await;
+    let base = format!("/api/restores/{}", restore["id"]);
+    let status = async || story.client.get(&base).await.json()["status"].clone();
+    let restores = &story.app.state.restores;
+    // Cut off before the names changed.
+    story
+        .app
+        .execute("UPDATE restore_runs SET status = 'swapping', previous_name = 'x'")
+        .await;
+    restores.settle().await.unwrap();
+    assert_eq!(status().await, "restored");
+    let swapped = story.client.post(&format!("{base}/swap"), json!({})).await;
+    assert_eq!(swapped.json()["status"], "swapped", "{swapped:?}");
+    // And after it, before it was noted.
+    story
+        .app
+        .execute("UPDATE restore_runs SET status = 'swapping'")
+        .await;
+    restores.settle().await.unwrap();
+    assert_eq!(status().await, "swapped");
+    story
+        .app
+        .execute("UPDATE restore_runs SET status = 'undoing'")
+        .await;
+    restores.settle().await.unwrap();
+    assert_eq!(status().await, "swapped");
+    let undone = story.client.post(&format!("{base}/undo"), json!({})).await;
+    assert_eq!(undone.json()["status"], "undone", "{undone:?}");
+    story
+        .app
+        .execute("UPDATE restore_runs SET status = 'undoing'")
+        .await;
+    restores.settle().await.unwrap();
+    assert_eq!(status().await, "undone");
+}
+
 async fn restore_file(file: &str, into: &ConnInfo) -> Output {
     let mut command = program(&["restore", "--file", file]);
     command.env("FLOWKEEP_RESTORE_URL", url_of(into));

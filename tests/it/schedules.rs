@@ -289,6 +289,14 @@ async fn f49_a_former_leader_notes_no_due_time() {
     app.advance(TimeDelta::minutes(95));
     app.state.schedules.tick(term).await.unwrap();
     assert!(runs(&app).await.is_empty());
+    // Nor does it begin what the new leader noted.
+    app.execute(
+        "INSERT INTO schedule_runs (kind, schedule_id, due_at, status, created_at) \
+         VALUES ('backup', 1, now(), 'queued', now())",
+    )
+    .await;
+    app.state.schedules.tick(term).await.unwrap();
+    assert_eq!(runs(&app).await[0].0, "queued");
 }
 
 #[tokio::test]

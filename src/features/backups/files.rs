@@ -14,6 +14,7 @@ use super::{BackupType, Manifest};
 
 const PARTIAL_DIR: &str = ".partial";
 const MANIFEST_SUFFIX: &str = ".manifest.json";
+const EXTRACT_SUFFIX: &str = ".proving-";
 const INDEX_SUFFIX: &str = ".index.json";
 
 /// The backup folder.
@@ -213,6 +214,30 @@ impl BackupFiles {
             }
         }
         Ok(found)
+    }
+
+    /// Where a proof takes one file out of an archive for a while.
+    pub fn extract_path(archive: &Path) -> PathBuf {
+        sidecar(archive, &format!("{EXTRACT_SUFFIX}{}", std::process::id()))
+    }
+
+    /// Removes what proofs that were cut off took out of archives.
+    pub fn remove_extracts(&self) -> io::Result<()> {
+        for kind in BackupType::ALL {
+            for entry in std::fs::read_dir(self.root.join(kind.as_str()))? {
+                let path = entry?.path();
+                let pid = path
+                    .to_str()
+                    .and_then(|text| text.rsplit_once(EXTRACT_SUFFIX))
+                    .map(|(_, pid)| pid);
+                if let Some(pid) = pid
+                    && !Path::new("/proc").join(pid).exists()
+                {
+                    std::fs::remove_file(path)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Every published file that has a manifest, with what that says, oldest first.

@@ -39,6 +39,7 @@ impl BackupService {
                 remove(path);
             }
         }
+        self.files.remove_extracts().map_err(BackupError::Read)?;
         self.finish_deletions().await?;
         self.adopt_strays().await
     }

@@ -28,7 +28,7 @@ pub fn router() -> OpenApiRouter<AppState> {
 struct Restore {
     id: i32,
     backup_id: Option<i32>,
-    /// `running`, `restored`, `swapped`, `undone`, `failed` or `discarded`.
+    /// `running`, `restored`, `swapping`, `swapped`, `undoing`, `undone`, `failed` or `discarded`.
     status: String,
     /// The database that n8n uses.
     database_name: String,

@@ -135,6 +135,18 @@ impl NewDatabase {
     }
 }
 
+/// Whether the server has a database of that name.
+pub async fn exists(info: &ConnInfo, name: &str) -> Result<bool, RestoreError> {
+    let mut connection = maintenance(info).await?;
+    let sql = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)";
+    let found = sqlx::query_scalar(sql)
+        .bind(name)
+        .fetch_one(&mut connection)
+        .await;
+    let _ = connection.close().await;
+    found.map_err(|error| failed("query_failed", words(&error)))
+}
+
 /// Drops a database that a restore made or left behind. One that is not there is fine.
 pub async fn drop_database(info: &ConnInfo, name: &str) -> Result<(), RestoreError> {
     let mut connection = maintenance(info).await?;

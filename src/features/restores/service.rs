@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use parking_lot::Mutex;
 use serde_json::json;
 use sqlx::ConnectOptions;
+use tokio::sync::oneshot;
 
 use super::RestoreError;
 use super::server::{self, NewDatabase, make_inactive};
@@ -234,62 +235,122 @@ impl RestoreService {
         Ok(())
     }
 
-    /// Puts the restored database in the place of the one that n8n uses.
+    /// Puts the restored database in the place of the one that n8n uses. Goes on to its end also when
+    /// whoever asked does not wait for it.
     pub(super) async fn swap(&self, actor: &Actor, id: i32) -> Result<Run, RestoreError> {
+        let (this, actor) = (self.clone(), actor.clone());
+        self.to_the_end(async move { this.swap_now(&actor, id).await })
+            .await
+    }
+
+    async fn swap_now(&self, actor: &Actor, id: i32) -> Result<Run, RestoreError> {
         let run = self.in_state(id, "restored").await?;
         let source = self.source()?;
         // Looked at first: a safety backup takes long.
         let mut connection = server::maintenance(&source.conninfo).await?;
         server::in_use(&mut connection, &run.database_name).await?;
         let _ = sqlx::Connection::close(connection).await;
-        let request = RunRequest {
-            backup_type: BackupType::PostgresN8n,
-            compression: None,
-            trigger: Trigger::Safety,
-            scheduled: None,
+        let previous = beside(&run.database_name, "before", self.parts.clock.now());
+        if !store::begin_swap(self.parts.db.orm(), id, &previous).await? {
+            return Err(RestoreError::WrongState("being swapped in".to_owned()));
+        }
+        let swapped = async {
+            let request = RunRequest {
+                backup_type: BackupType::PostgresN8n,
+                compression: None,
+                trigger: Trigger::Safety,
+                scheduled: None,
+            };
+            let (safety, outcome) = self.parts.backups.run_now(actor, request).await?;
+            outcome.map_err(RestoreError::Safety)?;
+            server::rename(
+                &source.conninfo,
+                (&run.database_name, &previous),
+                (&run.scratch_name, &run.database_name),
+            )
+            .await?;
+            Ok(safety)
         };
-        let (safety, outcome) = self.parts.backups.run_now(actor, request).await?;
-        outcome.map_err(RestoreError::Safety)?;
-        let now = self.parts.clock.now();
-        let previous = beside(&run.database_name, "before", now);
-        server::rename(
-            &source.conninfo,
-            (&run.database_name, &previous),
-            (&run.scratch_name, &run.database_name),
-        )
-        .await?;
+        let safety = match swapped.await {
+            Ok(safety) => safety,
+            Err(error) => {
+                store::set_status(self.parts.db.orm(), id, "swapping", "restored").await?;
+                return Err(error);
+            }
+        };
+        self.note_swap(actor, id, &previous, Some(safety)).await?;
+        self.get(id).await
+    }
+
+    async fn note_swap(
+        &self,
+        actor: &Actor,
+        id: i32,
+        previous: &str,
+        safety: Option<i32>,
+    ) -> Result<(), RestoreError> {
         let tx = self.parts.db.begin().await?;
-        store::swapped(&tx, id, &previous, safety, now, now + UNDO).await?;
+        let now = self.parts.clock.now();
+        store::swapped(&tx, id, safety, now, now + UNDO).await?;
         let facts = json!({ "previous": previous, "safety_backup_id": safety });
         let entry = Entry::new(Action::RestoreSwapped).resource("restore", id);
         audit::record(&tx, &self.parts.clock, actor, entry.details(facts)).await?;
         tx.commit().await?;
-        self.get(id).await
+        Ok(())
     }
 
     /// Gives n8n back what it used before the swap.
     pub(super) async fn undo(&self, actor: &Actor, id: i32) -> Result<Run, RestoreError> {
+        let (this, actor) = (self.clone(), actor.clone());
+        self.to_the_end(async move { this.undo_now(&actor, id).await })
+            .await
+    }
+
+    async fn undo_now(&self, actor: &Actor, id: i32) -> Result<Run, RestoreError> {
         let run = self.in_state(id, "swapped").await?;
-        if run
-            .undo_until
-            .is_some_and(|until| self.parts.clock.now() > until)
-        {
+        let until = run.undo_until;
+        if until.is_some_and(|until| self.parts.clock.now() > until) {
             return Err(RestoreError::UndoIsOver);
         }
         let source = self.source()?;
         let previous = run.previous_name.as_deref().unwrap_or_default();
-        server::rename(
+        if !store::set_status(self.parts.db.orm(), id, "swapped", "undoing").await? {
+            return Err(RestoreError::WrongState("being undone".to_owned()));
+        }
+        let renamed = server::rename(
             &source.conninfo,
             (&run.database_name, &run.scratch_name),
             (previous, &run.database_name),
-        )
-        .await?;
+        );
+        if let Err(error) = renamed.await {
+            store::set_status(self.parts.db.orm(), id, "undoing", "swapped").await?;
+            return Err(error);
+        }
+        self.note_undo(actor, id).await?;
+        self.get(id).await
+    }
+
+    async fn note_undo(&self, actor: &Actor, id: i32) -> Result<(), RestoreError> {
         let tx = self.parts.db.begin().await?;
-        store::set_status(&tx, id, "swapped", "undone").await?;
+        store::set_status(&tx, id, "undoing", "undone").await?;
         let entry = Entry::new(Action::RestoreUndone).resource("restore", id);
         audit::record(&tx, &self.parts.clock, actor, entry).await?;
         tx.commit().await?;
-        self.get(id).await
+        Ok(())
+    }
+
+    /// Runs work as a task of its own and waits for it: a browser that goes away does not cut it off.
+    async fn to_the_end<F>(&self, work: F) -> Result<Run, RestoreError>
+    where
+        F: Future<Output = Result<Run, RestoreError>> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.parts.lifecycle.spawn("restore", async move {
+            let _ = reply.send(work.await);
+        });
+        answer
+            .await
+            .unwrap_or_else(|_| Err(RestoreError::WrongState("interrupted".to_owned())))
     }
 
     /// Deletes the database that is left over: the restored one, or after a swap the former one.
@@ -338,7 +399,11 @@ impl RestoreService {
     /// Settles restores that a crash cut off: what n8n uses is untouched, and the database that was
     /// begun is offered for deletion.
     pub async fn settle(&self) -> Result<(), RestoreError> {
-        for run in store::running(self.parts.db.orm()).await? {
+        for run in store::unsettled(self.parts.db.orm()).await? {
+            if run.status != "running" {
+                self.settle_names(&run).await?;
+                continue;
+            }
             let is_free = is_lock_free(self.parts.db.pool(), run.job_id).await;
             if !is_free.unwrap_or(false) {
                 continue;
@@ -353,6 +418,30 @@ impl RestoreService {
                 "Discard it and restore again.".to_owned(),
             );
             self.note_end(run.id, &outcome, false).await?;
+        }
+        Ok(())
+    }
+}
+
+impl RestoreService {
+    /// A swap or its undoing was cut off. Names change all at once, so the name of the restored database
+    /// tells on which side of it.
+    async fn settle_names(&self, run: &Run) -> Result<(), RestoreError> {
+        let source = self.source()?;
+        let is_beside = server::exists(&source.conninfo, &run.scratch_name).await?;
+        let (actor, db) = (Actor::system(), self.parts.db.orm());
+        match (run.status.as_str(), is_beside) {
+            ("swapping", true) => {
+                store::set_status(db, run.id, "swapping", "restored").await?;
+            }
+            ("swapping", false) => {
+                let previous = run.previous_name.as_deref().unwrap_or_default();
+                self.note_swap(&actor, run.id, previous, None).await?;
+            }
+            (_, true) => self.note_undo(&actor, run.id).await?,
+            (_, false) => {
+                store::set_status(db, run.id, "undoing", "swapped").await?;
+            }
         }
         Ok(())
     }

@@ -123,21 +123,36 @@ pub async fn set_status(
         == 1)
 }
 
+/// Notes that a restore is about to take the place of what n8n uses, which gets another name. False
+/// when it is in another state.
+pub async fn begin_swap(
+    tx: &impl ConnectionTrait,
+    id: i32,
+    previous_name: &str,
+) -> Result<bool, DbErr> {
+    let sql = "UPDATE restore_runs SET status = 'swapping', previous_name = $2 \
+               WHERE id = $1 AND status = 'restored'";
+    let values = vec![id.into(), previous_name.into()];
+    Ok(tx
+        .execute_raw(statement(sql, values))
+        .await?
+        .rows_affected()
+        == 1)
+}
+
 /// Notes that a restore took the place of what n8n used.
 pub async fn swapped(
     tx: &impl ConnectionTrait,
     id: i32,
-    previous_name: &str,
-    safety_backup_id: i32,
+    safety_backup_id: Option<i32>,
     at: DateTime<Utc>,
     undo_until: DateTime<Utc>,
 ) -> Result<bool, DbErr> {
-    let sql = "UPDATE restore_runs SET status = 'swapped', previous_name = $2, \
-               safety_backup_id = $3, swapped_at = $4, undo_until = $5 \
-               WHERE id = $1 AND status = 'restored'";
+    let sql = "UPDATE restore_runs SET status = 'swapped', \
+               safety_backup_id = $2, swapped_at = $3, undo_until = $4 \
+               WHERE id = $1 AND status = 'swapping'";
     let values = vec![
         id.into(),
-        previous_name.into(),
         safety_backup_id.into(),
         at.into(),
         undo_until.into(),
@@ -164,9 +179,11 @@ pub async fn list(db: &impl ConnectionTrait) -> Result<Vec<Run>, DbErr> {
         .await
 }
 
-/// Those that no end was noted for.
-pub async fn running(db: &impl ConnectionTrait) -> Result<Vec<Run>, DbErr> {
-    let sql = format!("SELECT {COLUMNS} FROM restore_runs WHERE status = 'running' ORDER BY id");
+/// Those that are between two states.
+pub async fn unsettled(db: &impl ConnectionTrait) -> Result<Vec<Run>, DbErr> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM restore_runs WHERE status IN ('running', 'swapping', 'undoing') ORDER BY id"
+    );
     Run::find_by_statement(statement(sql, Vec::new()))
         .all(db)
         .await

@@ -55,7 +55,10 @@ impl ScheduleService {
     /// Notes what is due, begins what waits, and notes what has ended. Returns when it is worth
     /// looking again.
     pub async fn tick(&self, term: Term) -> Result<Option<DateTime<Utc>>, ScheduleError> {
-        let next = self.note_due(term).await?;
+        let Some(next) = self.note_due(term).await? else {
+            // Somebody else leads now, and begins what waits.
+            return Ok(None);
+        };
         for run in store::open_runs(self.parts.db.orm()).await? {
             match run.status.as_str() {
                 "started" => self.follow(&run).await?,
@@ -66,7 +69,8 @@ impl ScheduleService {
     }
 
     /// Writes a row for each job's last due time, in one transaction that only the leader can end.
-    async fn note_due(&self, term: Term) -> Result<Option<DateTime<Utc>>, ScheduleError> {
+    /// Returns when the next is due, if any; `None` when this is not the leader's term any more.
+    async fn note_due(&self, term: Term) -> Result<Option<Option<DateTime<Utc>>>, ScheduleError> {
         let now = self.parts.clock.now();
         let tx = self.parts.db.begin().await?;
         if !term.fence(&tx).await? {
@@ -121,7 +125,7 @@ impl ScheduleService {
         for event in told {
             self.parts.backups.events().publish(event);
         }
-        Ok(soonest)
+        Ok(Some(soonest))
     }
 
     /// Notes the last due time of a job that is due; those before it are the same run.

@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 
 use super::outcome::{CheckStatus, Outcome, Verdict};
 use super::prove::{PASS_REMEDY, Proof, Prover, Subject, SubjectKind};
-use crate::features::backups::Entry;
 use crate::features::backups::archive::decompress;
+use crate::features::backups::{BackupFiles, Entry};
 
 /// No file of configuration and no workflow is larger; a dump is never read into memory.
 const MOST_READ_BYTES: u64 = 128 * 1024 * 1024;
@@ -316,9 +316,9 @@ impl Drop for Temporary {
 
 /// Takes one file out of an uncompressed archive, next to it: there is room where the archive is.
 fn extract(archive: &Path, wanted: &str) -> io::Result<Temporary> {
-    let mut name = archive.as_os_str().to_owned();
-    name.push(".proving");
-    let temporary = Temporary { path: name.into() };
+    let temporary = Temporary {
+        path: BackupFiles::extract_path(archive),
+    };
     let mut tar = tar::Archive::new(File::open(archive)?);
     for file in tar.entries()? {
         let mut file = file?;

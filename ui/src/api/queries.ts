@@ -81,7 +81,7 @@ export const queries = {
       queryKey: ["restores"],
       queryFn: () => api.get<Schemas["Restores"]>("/api/restores"),
       refetchInterval: (found) =>
-        found.state.data?.items.some((restore) => restore.status === "running") ? 1_000 : 30_000,
+        found.state.data?.items.some((restore) => restore.status.endsWith("ing")) ? 1_000 : 30_000,
     }),
   schedules: () =>
     queryOptions({

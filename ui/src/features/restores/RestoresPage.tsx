@@ -17,6 +17,8 @@ type Act = "swap" | "undo" | "discard";
 const STATES: Record<string, { label: string; color: string }> = {
   running: { label: "Restoring", color: "blue" },
   restored: { label: "Ready to take over", color: "teal" },
+  swapping: { label: "Changing places", color: "blue" },
+  undoing: { label: "Changing back", color: "blue" },
   swapped: { label: "In use by n8n", color: "teal" },
   undone: { label: "Undone", color: "gray" },
   failed: { label: "Failed", color: "red" },
