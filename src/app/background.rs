@@ -184,6 +184,7 @@ async fn do_once(state: &AppState, term: Term, over: &CancellationToken) {
         state.verifications.work(over.clone()),
         state.schedules.work(term, over.clone()),
         state.retention.work(over.clone()),
+        state.destinations.work(over.clone()),
         state.verifications.keep_scrubbing(over.clone()),
         state.schedules.keep_watch(over.clone()),
     );

@@ -7,6 +7,7 @@ use axum::extract::FromRef;
 use super::about::StartedAt;
 use crate::features::auth::{AuthParts, AuthService};
 use crate::features::backups::{BackupFiles, BackupParts, BackupService};
+use crate::features::destinations::{DestinationParts, DestinationService};
 use crate::features::n8n::{N8nParts, N8nService};
 use crate::features::recovery::{RecoveryParts, RecoveryService};
 use crate::features::restores::{RestoreParts, RestoreService};
@@ -108,6 +109,8 @@ pub struct AppState {
     pub local_engine: LocalEngine,
     /// Their proof.
     pub verifications: VerificationService,
+    /// Where copies go.
+    pub destinations: DestinationService,
     /// How a lost box comes back.
     pub recovery: RecoveryService,
     /// How they come back.
@@ -210,6 +213,7 @@ impl AppState {
             backups,
             local_engine,
             verifications,
+            destinations: upkeep.destinations,
             recovery: upkeep.recovery,
             restores: upkeep.restores,
             retention: upkeep.retention,
@@ -221,6 +225,7 @@ impl AppState {
 
 /// What stands on backups and their proof.
 struct Upkeep {
+    destinations: DestinationService,
     recovery: RecoveryService,
     restores: RestoreService,
     retention: RetentionService,
@@ -237,6 +242,13 @@ impl Upkeep {
         verifications: &VerificationService,
     ) -> Self {
         Self {
+            destinations: DestinationService::new(DestinationParts {
+                db: parts.db.clone(),
+                backups: backups.clone(),
+                backup_dir: parts.config.data.backup_dir(),
+                clock: parts.clock.clone(),
+                ids: parts.ids.clone(),
+            }),
             recovery: RecoveryService::new(RecoveryParts {
                 db: parts.db.clone(),
                 settings: settings.clone(),

@@ -11,6 +11,7 @@ mod audit;
 mod auth;
 mod backups;
 mod daemon;
+mod destinations;
 mod headers;
 mod leader;
 mod metrics;

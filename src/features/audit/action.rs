@@ -107,6 +107,12 @@ actions! {
     VerificationScheduleChanged = "verification.schedule_changed",
     /// A stored file was found to be not what was written.
     ScrubFailed = "verification.scrub_failed",
+    /// A further place for backups was made.
+    DestinationCreated = "destination.created",
+    /// A further place for backups was changed.
+    DestinationChanged = "destination.changed",
+    /// A further place for backups was forgotten.
+    DestinationDeleted = "destination.deleted",
     /// A recovery kit was made and handed out.
     RecoveryKitMade = "recovery.kit_made",
     /// A restore was asked for.

@@ -277,6 +277,11 @@ impl BackupFiles {
         }
     }
 
+    /// What lies beside a file: its index, then its manifest.
+    pub fn sidecars(path: &Path) -> [PathBuf; 2] {
+        [INDEX_SUFFIX, MANIFEST_SUFFIX].map(|suffix| sidecar(path, suffix))
+    }
+
     /// Where the manifest of a file is.
     pub fn manifest_path(path: &Path) -> PathBuf {
         sidecar(path, MANIFEST_SUFFIX)

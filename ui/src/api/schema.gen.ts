@@ -340,6 +340,59 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/backups/destinations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the further places for backups. */
+        get: operations["list_destinations"];
+        put?: never;
+        /** Make a folder a further place for backups. Every good backup is copied there. */
+        post: operations["create_destination"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backups/destinations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Switch a destination on or off. */
+        put: operations["change_destination"];
+        post?: never;
+        /** Forget a destination. What lies there stays. */
+        delete: operations["delete_destination"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backups/destinations/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Try a destination: is it mounted, can it be written. */
+        post: operations["test_destination"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/backups/download/{id}": {
         parameters: {
             query?: never;
@@ -436,6 +489,23 @@ export interface paths {
         put?: never;
         /** Ask a running backup to stop. */
         post: operations["cancel_backup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backups/history/{id}/copies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the copies of a backup. */
+        get: operations["list_backup_copies"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1127,6 +1197,26 @@ export interface components {
             /** @description Whether it stays whatever the policy says. */
             is_pinned: boolean;
         };
+        BackupCopies: {
+            items: components["schemas"]["BackupCopy"][];
+        };
+        /** @description A copy of a backup at a destination. */
+        BackupCopy: {
+            /** Format: int32 */
+            destination_id: number;
+            destination: string;
+            /** @description `queued`, `copied` or `removed`. */
+            status: string;
+            /** Format: int32 */
+            attempts: number;
+            /** Format: date-time */
+            next_attempt_at?: string | null;
+            error?: string | null;
+            /** Format: int64 */
+            bytes?: number | null;
+            /** Format: date-time */
+            copied_at?: string | null;
+        };
         /** @description A backup with everything that is known of it. */
         BackupDetail: components["schemas"]["Backup"] & {
             tables: components["schemas"]["TableCount"][];
@@ -1142,6 +1232,9 @@ export interface components {
          * @enum {string}
          */
         BackupType: "postgres_n8n" | "postgres_mgmt" | "postgres_full" | "n8n_config" | "flows";
+        ChangeDestinationRequest: {
+            enabled: boolean;
+        };
         /** @description The old password and the new one. */
         ChangePasswordRequest: {
             /**
@@ -1201,6 +1294,11 @@ export interface components {
         CheckStatus: "passed" | "failed" | "skipped";
         /** @enum {string} */
         CompressionName: "zstd" | "gzip" | "none";
+        CreateDestinationRequest: {
+            name: string;
+            /** @description A folder of this machine: another disk, or where a share is mounted. */
+            path: string;
+        };
         DataKey: {
             key_id: string;
             algorithm: string;
@@ -1215,6 +1313,40 @@ export interface components {
          * @enum {string}
          */
         DeleteReason: "retention_policy" | "storage_limit" | "bad";
+        /** @description A further place for backups. */
+        Destination: {
+            /** Format: int32 */
+            id: number;
+            name: string;
+            /** @description `folder`. */
+            kind: string;
+            path: string;
+            enabled: boolean;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            last_checked_at?: string | null;
+            last_error_code?: string | null;
+            /** @description Why it could not be used last; null if it could. */
+            last_error?: string | null;
+            /** Format: int64 */
+            copied: number;
+            /**
+             * Format: int64
+             * @description Copies that are still to be made.
+             */
+            queued: number;
+            /**
+             * Format: int64
+             * @description Bytes of the copies there.
+             */
+            copied_bytes: number;
+            /** Format: int64 */
+            free_bytes?: number | null;
+        };
+        Destinations: {
+            items: components["schemas"]["Destination"][];
+        };
         /** @description The first code. */
         EnableTotpRequest: {
             /** @description Six digits of the authenticator app. */
@@ -1631,7 +1763,7 @@ export interface components {
             id: number;
             /** Format: int32 */
             backup_id?: number | null;
-            /** @description `running`, `restored`, `swapped`, `undone`, `failed` or `discarded`. */
+            /** @description `running`, `restored`, `swapping`, `swapped`, `undoing`, `undone`, `failed` or `discarded`. */
             status: string;
             /** @description The database that n8n uses. */
             database_name: string;
@@ -3082,6 +3214,113 @@ export interface operations {
             };
         };
     };
+    list_destinations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Destinations"];
+                };
+            };
+        };
+    };
+    create_destination: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateDestinationRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Destinations"];
+                };
+            };
+        };
+    };
+    change_destination: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeDestinationRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Destinations"];
+                };
+            };
+        };
+    };
+    delete_destination: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    test_destination: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Destinations"];
+                };
+            };
+        };
+    };
     download_backup: {
         parameters: {
             query?: never;
@@ -3219,6 +3458,27 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    list_backup_copies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackupCopies"];
+                };
             };
         };
     };

@@ -1,0 +1,175 @@
+//! Brings copies to where they should be, one destination after another.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::error::{DestinationError, Trouble};
+use super::folder;
+use super::service::DestinationService;
+use super::store::{self, Copy, Destination};
+use crate::features::backups::{BackupFiles, BackupType};
+use crate::platform::events::{self, Event, Severity};
+
+const PERIOD: Duration = Duration::from_mins(1);
+/// No byte for so long is a share that hangs.
+const STALL: Duration = Duration::from_mins(1);
+/// A copy that failed is tried again after these, the last one over and over.
+const RETRY_AFTER: [TimeDelta; 4] = [
+    TimeDelta::minutes(1),
+    TimeDelta::minutes(5),
+    TimeDelta::minutes(30),
+    TimeDelta::hours(2),
+];
+
+impl DestinationService {
+    /// Works until `stop`.
+    pub async fn work(&self, stop: CancellationToken) {
+        let mut happened = self.parts.backups.events().subscribe();
+        loop {
+            let swept = tokio::select! {
+                swept = self.sweep() => swept,
+                () = stop.cancelled() => return,
+            };
+            if let Err(error) = swept {
+                tracing::warn!(%error, "cannot look after the copies");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(PERIOD) => {}
+                () = self.changed.notified() => {}
+                _ = happened.recv() => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Copies and removes what is due, at every destination. One that fails holds up no other.
+    pub async fn sweep(&self) -> Result<(), DestinationError> {
+        let mut good = Vec::new();
+        for kind in BackupType::ALL {
+            let kept = self.parts.backups.kept(kind).await?;
+            good.extend(
+                kept.iter()
+                    .filter(|backup| {
+                        backup.status == "success"
+                            && backup.verification_status.as_deref() != Some("failed")
+                    })
+                    .map(|backup| backup.id),
+            );
+        }
+        let all = store::list(self.parts.db.orm()).await?;
+        for destination in all.iter().filter(|one| one.is_enabled) {
+            store::enqueue(self.parts.db.orm(), destination.id, &good).await?;
+            self.sweep_one(destination).await?;
+        }
+        Ok(())
+    }
+
+    async fn sweep_one(&self, destination: &Destination) -> Result<(), DestinationError> {
+        let (db, now) = (self.parts.db.orm(), self.parts.clock.now());
+        for copy in store::copies_at(db, destination.id).await? {
+            if copy.next_attempt_at.is_some_and(|at| at > now) {
+                continue;
+            }
+            let backup = self.parts.backups.get(copy.backup_id).await?;
+            let is_gone = backup.deleted_at.is_some();
+            let outcome = match (copy.status.as_str(), is_gone) {
+                ("copied", true) => {
+                    self.remove(destination, &backup.backup_type, &backup.filename)
+                        .await
+                }
+                ("queued", true) => Ok(None),
+                ("queued", false) => self.copy(destination, &copy).await.map(Some),
+                _ => continue,
+            };
+            match outcome {
+                Ok(Some(bytes)) => store::note_copied(db, copy.id, bytes, now).await?,
+                Ok(None) => store::note_removed(db, copy.id).await?,
+                Err(trouble) => {
+                    self.note_trouble(destination, &copy, &trouble).await?;
+                    if trouble.code != "checksum_mismatch" && trouble.code != "file_missing" {
+                        // The place is at fault; the next copy would fare no better.
+                        return Ok(());
+                    }
+                }
+            }
+            if destination.last_error.is_some() {
+                store::note_check(db, destination.id, None, now).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn copy(&self, destination: &Destination, copy: &Copy) -> Result<u64, Trouble> {
+        let _lease = self.parts.backups.lease(copy.backup_id);
+        let missing = |why: String| Trouble::new("file_missing", why);
+        let file = self.parts.backups.get_file(copy.backup_id).await;
+        let file = file.map_err(|error| missing(error.to_string()))?;
+        let (root, sentinel) = (PathBuf::from(&destination.path), destination.sentinel);
+        let done = Arc::new(AtomicU64::new(0));
+        let told = Arc::clone(&done);
+        self.at(destination.id, STALL, Some(done), move || {
+            let manifest = BackupFiles::read_manifest(&file.path)
+                .ok()
+                .flatten()
+                .ok_or_else(|| {
+                    missing("The backup's manifest is not there any more.".to_owned())
+                })?;
+            folder::copy(&root, sentinel, &file.path, &manifest, &told)
+        })
+        .await
+    }
+
+    async fn remove(
+        &self,
+        destination: &Destination,
+        backup_type: &str,
+        filename: &str,
+    ) -> Result<Option<u64>, Trouble> {
+        let (root, sentinel) = (PathBuf::from(&destination.path), destination.sentinel);
+        let (backup_type, filename) = (backup_type.to_owned(), filename.to_owned());
+        self.at(destination.id, STALL, None, move || {
+            folder::remove(&root, sentinel, &backup_type, &filename).map(|()| None)
+        })
+        .await
+    }
+
+    /// Notes why a copy failed and when it is tried again; tells it when the trouble is a new one.
+    async fn note_trouble(
+        &self,
+        destination: &Destination,
+        copy: &Copy,
+        trouble: &Trouble,
+    ) -> Result<(), DestinationError> {
+        let (db, now) = (self.parts.db.orm(), self.parts.clock.now());
+        let attempt = usize::try_from(copy.attempts).unwrap_or(usize::MAX);
+        let wait = RETRY_AFTER[attempt.min(RETRY_AFTER.len() - 1)];
+        store::note_failed(db, copy.id, trouble, now + wait).await?;
+        store::note_check(db, destination.id, Some(trouble), now).await?;
+        if destination.last_error_code.as_deref() == Some(trouble.code) {
+            return Ok(());
+        }
+        tracing::warn!(
+            destination = destination.name,
+            code = trouble.code,
+            why = trouble.message,
+            "a backup could not be copied"
+        );
+        let facts = json!({
+            "code": trouble.code, "destination": destination.name, "backup_id": copy.backup_id,
+            "message": format!("{}: {}", destination.name, trouble.message),
+        });
+        let (ids, clock) = (&self.parts.ids, &self.parts.clock);
+        let event = Event::now(ids, clock, "backup.warning", Severity::Error, facts);
+        let tx = self.parts.db.begin().await?;
+        events::record(&tx, &event).await?;
+        tx.commit().await?;
+        self.parts.backups.events().publish(event);
+        Ok(())
+    }
+}
