@@ -1,5 +1,7 @@
 import { createHmac } from "node:crypto";
-import { statSync } from "node:fs";
+import { mkdtempSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import AxeBuilder from "@axe-core/playwright";
 import { expect, type Page, test } from "@playwright/test";
 
@@ -123,6 +125,21 @@ test("from the setup link to a proven, downloaded backup", async ({ page }) => {
   await page.getByRole("menuitem", { name: "Pause" }).click();
   await expect(page.getByRole("cell", { name: "Paused" })).toBeVisible();
 
+  // A second place for the backups.
+  await go(page, "Destinations");
+  await expect(page.getByText("Backups lie in one place only")).toBeVisible();
+  await page.getByRole("button", { name: "Add a destination" }).click();
+  await page.getByLabel("Name").fill("Second disk");
+  await page.getByLabel("Folder").fill("/no/such/folder");
+  await page.getByRole("button", { name: "Add", exact: true }).click();
+  await expect(page.getByText("mount the share first", { exact: false })).toBeVisible();
+  await page.getByLabel("Folder").fill(mkdtempSync(join(tmpdir(), "flowkeep-e2e-place-")));
+  await page.getByRole("button", { name: "Add", exact: true }).click();
+  await expect(page.getByText(/[12] copies/)).toBeVisible({ timeout: 60_000 });
+  await page.getByRole("button", { name: "Test" }).click();
+  await expect(page.getByText("Second disk can be used.")).toBeVisible();
+  await look(page, "destinations");
+
   // Every proof, and a backup that stays.
   await go(page, "Backups");
   await page.getByRole("link", { name: "Every proof" }).click();
@@ -241,7 +258,17 @@ test("from the setup link to a proven, downloaded backup", async ({ page }) => {
     await look(page, `${name}-dark`);
   }
   await page.setViewportSize({ width: 390, height: 844 });
-  for (const path of ["/", "/backups", "/schedules", "/proofs", "/restores", "/settings", "/security", "/audit"]) {
+  for (const path of [
+    "/",
+    "/backups",
+    "/schedules",
+    "/proofs",
+    "/restores",
+    "/destinations",
+    "/settings",
+    "/security",
+    "/audit",
+  ]) {
     await page.goto(path);
     await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);

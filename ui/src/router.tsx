@@ -68,6 +68,11 @@ const pages = [
   }),
   createRoute({
     getParentRoute: () => shell,
+    path: "/destinations",
+    component: lazyRouteComponent(() => import("./features/backups/DestinationsPage"), "DestinationsPage"),
+  }),
+  createRoute({
+    getParentRoute: () => shell,
     path: "/restores",
     component: lazyRouteComponent(() => import("./features/restores/RestoresPage"), "RestoresPage"),
   }),

@@ -76,6 +76,17 @@ export const queries = {
       queryKey: ["recovery-kit"],
       queryFn: () => api.get<Schemas["RecoveryKit"]>("/api/recovery-kit"),
     }),
+  destinations: () =>
+    queryOptions({
+      queryKey: ["destinations"],
+      queryFn: () => api.get<Schemas["Destinations"]>("/api/backups/destinations"),
+      refetchInterval: 15_000,
+    }),
+  copies: (backupId: number) =>
+    queryOptions({
+      queryKey: ["backup", backupId, "copies"],
+      queryFn: () => api.get<Schemas["BackupCopies"]>(`/api/backups/history/${backupId}/copies`),
+    }),
   restores: () =>
     queryOptions({
       queryKey: ["restores"],

@@ -134,11 +134,15 @@ describe("a backup", () => {
     };
     answering({
       "GET /api/backups/history/7": BACKUP,
+      "GET /api/backups/history/7/copies": {
+        items: [{ destination_id: 1, destination: "NAS", status: "queued", attempts: 1, error: "It is not mounted." }],
+      },
       "GET /api/backups/verification/history": { items: [proof], next_cursor: null },
     });
     show(BackupPage, "/backups/7", "/backups/$id");
     expect((await screen.findAllByText(/workflow_entity/)).length).toBeGreaterThan(0);
     expect(await screen.findByText(/1 of 1 tables differ/)).toBeTruthy();
+    expect(await screen.findByText("NAS: It is not mounted.")).toBeTruthy();
     fireEvent.click(screen.getByRole("button", { name: "Delete" }));
     const dialog = await screen.findByRole("dialog");
     expect(dialog.textContent).toMatch(/newest/i);

@@ -159,11 +159,44 @@ function Shown({ backup }: { backup: Detail }) {
             </Text>
           </Card>
         ) : null}
+        <Copies backupId={backup.id} />
         {backup.tables.length > 0 ? <Tables tables={backup.tables} /> : null}
       </Stack>
       {isRestoring ? <RestoreDialog backupId={backup.id} close={() => setRestoring(false)} /> : null}
       <DeleteDialog backup={backup} isOpen={isDeleting} close={() => setDeleting(false)} />
     </Page>
+  );
+}
+
+/** Where else it lies. */
+function Copies({ backupId }: { backupId: number }) {
+  const copies = useQuery(queries.copies(backupId));
+  const items = (copies.data?.items ?? []).filter((copy) => copy.status !== "removed");
+  if (items.length === 0) return null;
+  return (
+    <Card withBorder>
+      <Title order={2} size="h4" mb="xs">
+        Copies
+      </Title>
+      <Stack gap={6}>
+        {items.map((copy) => (
+          <Group key={copy.destination_id} gap="sm">
+            <Badge variant="light" color={copy.status === "copied" ? "teal" : copy.error ? "red" : "blue"}>
+              {copy.status === "copied" ? "copied" : copy.error ? "failed" : "waiting"}
+            </Badge>
+            <Text size="sm">
+              {copy.destination}
+              {copy.copied_at ? (
+                <>
+                  , <Time at={copy.copied_at} />
+                </>
+              ) : null}
+              {copy.error ? `: ${copy.error}` : ""}
+            </Text>
+          </Group>
+        ))}
+      </Stack>
+    </Card>
   );
 }
 
