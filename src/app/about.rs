@@ -98,7 +98,7 @@ fn own_database(info: &ConnInfo, embedded: Option<&EmbeddedCluster>) -> OwnDatab
             Host::Tcp(_) => info.address(),
         },
         database: info.database.clone(),
-        version: embedded.map(EmbeddedCluster::version),
+        version: embedded.map(|cluster| cluster.installation().version.clone()),
     }
 }
 
@@ -109,7 +109,7 @@ fn notices(state: &AppState, client: &Client, headers: &HeaderMap) -> Vec<Notice
             code: "private_postgres",
             severity: "info",
             message: format!(
-                "Flowkeep keeps its own tables in a private PostgreSQL {} under its data folder.",
+                "Flowkeep keeps its own tables in a private {} under its data folder.",
                 embedded.version()
             ),
             remedy: Some("Set DATABASE_URL to use a server of your own instead.".to_owned()),

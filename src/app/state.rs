@@ -1,6 +1,7 @@
 //! What handlers can reach: each names exactly the part it needs by `State<Part>`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::FromRef;
 
@@ -37,6 +38,8 @@ pub struct Tuning {
     pub bcrypt_cost: Option<u32>,
     /// How long a leader that says nothing stays one.
     pub lease: LeaseTimes,
+    /// How long a destination may say nothing.
+    pub patience: Option<Duration>,
 }
 
 /// What the state is built from; tests give a manual clock and seeded ids.
@@ -248,6 +251,7 @@ impl Upkeep {
                 backup_dir: parts.config.data.backup_dir(),
                 clock: parts.clock.clone(),
                 ids: parts.ids.clone(),
+                patience: parts.tuning.patience.unwrap_or(Duration::from_mins(1)),
             }),
             recovery: RecoveryService::new(RecoveryParts {
                 db: parts.db.clone(),

@@ -1,14 +1,17 @@
 //! Copies at other places.
 
+use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use http::StatusCode;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use serde_json::{Value, json};
 
-use crate::backups::Story;
-use crate::support::postgres::server_majors;
+use crate::backups::{Story, until};
+use crate::support::app::TestApp;
+use crate::support::postgres::{empty_database_on, server_majors};
 
 const BASE: &str = "/api/backups/destinations";
 
@@ -203,6 +206,62 @@ async fn f09_f12_a_full_or_read_only_destination_fails_alone_and_leaves_no_half_
     story.client.login().await;
     story.app.state.destinations.sweep().await.unwrap();
     assert_eq!(of(&story, "Full").await["last_error_code"], "read_only");
+}
+
+#[tokio::test]
+async fn f14_a_destination_that_hangs_holds_up_nothing_else() {
+    let source = empty_database_on(*server_majors().await.first().unwrap()).await;
+    let builder = TestApp::builder().patience(Duration::from_millis(800));
+    let story = Story::begin_with(source, builder).await;
+    let (hanging, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    add(&story, "A hanging share", hanging.path()).await;
+    add(&story, "Another", other.path()).await;
+    // Whoever reads a pipe without a writer waits in the kernel, as on a share whose server is gone.
+    let sentinel = hanging.path().join(".flowkeep-destination");
+    let kept = std::fs::read(&sentinel).unwrap();
+    std::fs::remove_file(&sentinel).unwrap();
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &sentinel,
+        rustix::fs::FileType::Fifo,
+        mode,
+        0,
+    )
+    .unwrap();
+    backup(&story).await;
+    let verify = async || story.client.get("/api/auth/verify").await.status;
+    let (swept, status) = tokio::join!(story.app.state.destinations.sweep(), verify());
+    swept.unwrap();
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(files(other.path()).len(), 3);
+    let there = of(&story, "A hanging share").await;
+    assert_eq!(
+        there["last_error_code"], "storage_not_responding",
+        "{there}"
+    );
+    assert_eq!(
+        there["free_bytes"],
+        Value::Null,
+        "it is not asked again while it hangs"
+    );
+    // The share is back: the waiting thread ends, and the copy is made.
+    let mut writer = std::fs::File::options()
+        .write(true)
+        .open(&sentinel)
+        .unwrap();
+    writer.write_all(&kept).unwrap();
+    drop(writer);
+    std::fs::remove_file(&sentinel).unwrap();
+    std::fs::write(&sentinel, &kept).unwrap();
+    story.app.advance(TimeDelta::hours(3));
+    story.client.login().await;
+    until("the copy", || async {
+        story.app.state.destinations.sweep().await.unwrap();
+        story.app.advance(TimeDelta::hours(3));
+        (files(hanging.path()).len() == 3).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

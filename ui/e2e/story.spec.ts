@@ -12,7 +12,11 @@ async function look(page: Page, name: string) {
   const found = await new AxeBuilder({ page }).withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]).analyze();
   const serious = found.violations.filter((v) => v.impact === "serious" || v.impact === "critical");
   expect(serious.map((v) => `${name}: ${v.id} ${v.nodes.map((n) => n.target).join(" | ")}`)).toEqual([]);
-  if (shots) await page.screenshot({ path: `${shots}/${name}.png`, fullPage: true });
+  if (shots) {
+    // What is said in passing would hide the page.
+    const style = ".mantine-Notifications-root { visibility: hidden }";
+    await page.screenshot({ path: `${shots}/${name}.png`, fullPage: true, style });
+  }
 }
 
 async function go(page: Page, link: string) {

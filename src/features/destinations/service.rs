@@ -18,8 +18,6 @@ use crate::platform::clock::Clock;
 use crate::platform::db::Db;
 use crate::platform::ids::Ids;
 
-/// A share that answers later than this hangs.
-const CHECK_LIMIT: Duration = Duration::from_secs(15);
 const MAX_NAME_CHARS: usize = 100;
 
 /// What the service is made of.
@@ -35,6 +33,8 @@ pub struct DestinationParts {
     pub clock: Clock,
     /// Randomness.
     pub ids: Ids,
+    /// How long a share may say nothing while it is copied to; a quarter of it for small things.
+    pub patience: Duration,
 }
 
 /// Destinations. Cheap to clone.
@@ -63,12 +63,16 @@ impl DestinationService {
         }
     }
 
+    fn short(&self) -> Duration {
+        self.parts.patience / 4
+    }
+
     pub(super) async fn list(&self) -> Result<Vec<Standing>, DestinationError> {
         let totals = store::totals(self.parts.db.orm()).await?;
         let mut standing = Vec::new();
         for destination in store::list(self.parts.db.orm()).await? {
             let path = PathBuf::from(&destination.path);
-            let free = self.at(destination.id, CHECK_LIMIT, None, move || {
+            let free = self.at(destination.id, self.short(), None, move || {
                 Ok(folder::free_bytes(&path))
             });
             let free_bytes = free.await.unwrap_or(None);
@@ -109,7 +113,7 @@ impl DestinationService {
         }
         self.check_path(path).map_err(|why| invalid("path", why))?;
         let (folder, wanted) = (PathBuf::from(path), self.parts.ids.uuid());
-        let claimed = within(CHECK_LIMIT, move || folder::claim(&folder, wanted)).await;
+        let claimed = within(self.short(), move || folder::claim(&folder, wanted)).await;
         let sentinel = claimed.map_err(|trouble| invalid("path", trouble.message))?;
         let tx = self.parts.db.begin().await?;
         let made = store::insert(&tx, name, path, sentinel, self.parts.clock.now()).await?;
@@ -178,7 +182,7 @@ impl DestinationService {
         let destination = self.get(id).await?;
         let (path, sentinel) = (PathBuf::from(&destination.path), destination.sentinel);
         let checked = self
-            .at(id, CHECK_LIMIT, None, move || {
+            .at(id, self.short(), None, move || {
                 folder::check(&path, sentinel)
             })
             .await;

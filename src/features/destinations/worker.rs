@@ -17,8 +17,6 @@ use crate::features::backups::{BackupFiles, BackupType};
 use crate::platform::events::{self, Event, Severity};
 
 const PERIOD: Duration = Duration::from_mins(1);
-/// No byte for so long is a share that hangs.
-const STALL: Duration = Duration::from_mins(1);
 /// A copy that failed is tried again after these, the last one over and over.
 const RETRY_AFTER: [TimeDelta; 4] = [
     TimeDelta::minutes(1),
@@ -113,7 +111,7 @@ impl DestinationService {
         let (root, sentinel) = (PathBuf::from(&destination.path), destination.sentinel);
         let done = Arc::new(AtomicU64::new(0));
         let told = Arc::clone(&done);
-        self.at(destination.id, STALL, Some(done), move || {
+        self.at(destination.id, self.parts.patience, Some(done), move || {
             let manifest = BackupFiles::read_manifest(&file.path)
                 .ok()
                 .flatten()
@@ -133,7 +131,7 @@ impl DestinationService {
     ) -> Result<Option<u64>, Trouble> {
         let (root, sentinel) = (PathBuf::from(&destination.path), destination.sentinel);
         let (backup_type, filename) = (backup_type.to_owned(), filename.to_owned());
-        self.at(destination.id, STALL, None, move || {
+        self.at(destination.id, self.parts.patience, None, move || {
             folder::remove(&root, sentinel, &backup_type, &filename).map(|()| None)
         })
         .await

@@ -64,6 +64,7 @@ pub struct TestAppBuilder {
     database: Option<ConnInfo>,
     master_key_of: Option<PathBuf>,
     installations: Option<Installations>,
+    patience: Option<Duration>,
 }
 
 /// A browser or a program: it keeps cookies, and has an address.
@@ -118,6 +119,12 @@ impl TestAppBuilder {
     /// Takes these PostgreSQL programs in place of all there are.
     pub fn installations(mut self, installations: Installations) -> Self {
         self.installations = Some(installations);
+        self
+    }
+
+    /// Sets how long a destination may say nothing.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
         self
     }
 
@@ -177,6 +184,7 @@ impl TestAppBuilder {
             tuning: Tuning {
                 rates: self.rates,
                 bcrypt_cost: Some(self.bcrypt_cost),
+                patience: self.patience,
                 ..Tuning::default()
             },
         });
@@ -210,6 +218,7 @@ impl TestApp {
             database: None,
             master_key_of: None,
             installations: None,
+            patience: None,
         }
     }
 

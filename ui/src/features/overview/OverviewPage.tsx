@@ -95,7 +95,7 @@ function Shown({ overview }: { overview: Overview }) {
             {bytes(totals.stored_bytes)}
           </Text>
           <Text size="sm" c="dimmed">
-            in {count(totals.backups)} backups · {bytes(totals.free_bytes)} free
+            in {count(totals.backups)} {totals.backups === 1 ? "backup" : "backups"} · {bytes(totals.free_bytes)} free
           </Text>
         </Fact>
         <Fact icon={<IconPlugConnected size={20} />} color="gray" title="Health">
