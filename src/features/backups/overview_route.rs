@@ -98,17 +98,15 @@ pub async fn get_overview(
         }
         _ => {}
     }
-    if source.as_ref().is_some_and(|source| !source.is_sample)
-        && !schedules.covers(BackupType::PostgresN8n).await?
-    {
-        note(
-            "no_schedule",
-            "warning",
-            "Nothing backs n8n up by itself yet.",
-            "/schedules",
-        );
-    }
     if source.as_ref().is_some_and(|source| !source.is_sample) {
+        if !schedules.covers(BackupType::PostgresN8n).await? {
+            note(
+                "no_schedule",
+                "warning",
+                "Nothing backs n8n up by itself yet.",
+                "/schedules",
+            );
+        }
         let kit = recovery.status().await?;
         let message = match (kit.made_at, kit.is_outdated) {
             (None, _) => {

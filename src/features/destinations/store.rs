@@ -1,5 +1,7 @@
 //! The tables of destinations and copies.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, SqlErr, Statement, Value};
 use uuid::Uuid;
@@ -132,7 +134,21 @@ pub async fn totals(db: &impl ConnectionTrait) -> Result<Vec<Totals>, DbErr> {
         .await
 }
 
-/// Queues what is to be copied: every good backup that is not there yet.
+/// Backups that a destination has a row for, whatever became of the copy.
+pub async fn known_at(
+    db: &impl ConnectionTrait,
+    destination_id: i32,
+) -> Result<BTreeSet<i32>, DbErr> {
+    let sql = "SELECT backup_id FROM backup_copies WHERE destination_id = $1";
+    let rows = db
+        .query_all_raw(statement(sql, vec![destination_id.into()]))
+        .await?;
+    rows.iter()
+        .map(|row| row.try_get("", "backup_id"))
+        .collect()
+}
+
+/// Queues backups to be copied.
 pub async fn enqueue(
     db: &impl ConnectionTrait,
     destination_id: i32,

@@ -1,5 +1,6 @@
 //! Brings copies to where they should be, one destination after another.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -13,7 +14,7 @@ use super::error::{DestinationError, Trouble};
 use super::folder;
 use super::service::DestinationService;
 use super::store::{self, Copy, Destination};
-use crate::features::backups::{BackupFiles, BackupType};
+use crate::features::backups::{Backup, BackupFiles, BackupType};
 use crate::platform::events::{self, Event, Severity};
 
 const PERIOD: Duration = Duration::from_mins(1);
@@ -48,30 +49,38 @@ impl DestinationService {
 
     /// Copies and removes what is due, at every destination. One that fails holds up no other.
     pub async fn sweep(&self) -> Result<(), DestinationError> {
-        let mut good = Vec::new();
-        for kind in BackupType::ALL {
-            let kept = self.parts.backups.kept(kind).await?;
-            good.extend(
-                kept.iter()
-                    .filter(|backup| {
-                        backup.status == "success"
-                            && backup.verification_status.as_deref() != Some("failed")
-                    })
-                    .map(|backup| backup.id),
-            );
+        let mut all = store::list(self.parts.db.orm()).await?;
+        all.retain(|one| one.is_enabled);
+        if all.is_empty() {
+            return Ok(());
         }
-        let all = store::list(self.parts.db.orm()).await?;
-        for destination in all.iter().filter(|one| one.is_enabled) {
-            store::enqueue(self.parts.db.orm(), destination.id, &good).await?;
-            self.sweep_one(destination).await?;
+        let mut kept = Vec::new();
+        for kind in BackupType::ALL {
+            kept.extend(self.parts.backups.kept(kind).await?);
+        }
+        let is_good = |backup: &&Backup| {
+            backup.status == "success" && backup.verification_status.as_deref() != Some("failed")
+        };
+        let good: BTreeSet<i32> = kept.iter().filter(is_good).map(|one| one.id).collect();
+        let kept: BTreeSet<i32> = kept.iter().map(|one| one.id).collect();
+        for destination in &all {
+            let known = store::known_at(self.parts.db.orm(), destination.id).await?;
+            let missing: Vec<i32> = good.difference(&known).copied().collect();
+            store::enqueue(self.parts.db.orm(), destination.id, &missing).await?;
+            self.sweep_one(destination, &kept).await?;
         }
         Ok(())
     }
 
-    async fn sweep_one(&self, destination: &Destination) -> Result<(), DestinationError> {
+    async fn sweep_one(
+        &self,
+        destination: &Destination,
+        kept: &BTreeSet<i32>,
+    ) -> Result<(), DestinationError> {
         let (db, now) = (self.parts.db.orm(), self.parts.clock.now());
         for copy in store::copies_at(db, destination.id).await? {
-            if copy.next_attempt_at.is_some_and(|at| at > now) {
+            let is_settled = copy.status == "copied" && kept.contains(&copy.backup_id);
+            if is_settled || copy.next_attempt_at.is_some_and(|at| at > now) {
                 continue;
             }
             let backup = self.parts.backups.get(copy.backup_id).await?;

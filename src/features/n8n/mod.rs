@@ -13,7 +13,8 @@ mod service;
 pub use crypto::{KeyCheck, Keyring};
 pub use error::N8nError;
 pub use probe::{
-    CredentialReport, N8nTables, check_credentials, find_tables, invalid_workflows, version,
+    CredentialReport, N8nTables, check_credentials, find_tables, has_table, invalid_workflows,
+    version,
 };
 pub use routes::router;
 pub use service::{N8nParts, N8nService, N8nSource, server_version};

@@ -51,7 +51,8 @@ pub async fn find_tables(connection: &mut PgConnection) -> sqlx::Result<Option<N
     .transpose()
 }
 
-async fn has_table(
+/// Whether n8n has a table of that name.
+pub async fn has_table(
     connection: &mut PgConnection,
     tables: &N8nTables,
     table: &str,

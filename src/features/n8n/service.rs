@@ -17,7 +17,7 @@ use crate::features::settings::{Key, SettingsService};
 use crate::platform::clock::Clock;
 use crate::platform::ids::Ids;
 use crate::platform::postgres::{
-    ConnInfo, EmbeddedCluster, Installations, PassFile, unreadable_tables,
+    ConnInfo, EmbeddedCluster, Installations, PassFile, server_words, unreadable_tables,
 };
 use crate::platform::process::Processes;
 
@@ -245,7 +245,7 @@ impl N8nService {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => report.problems.push(Problem::error(
                         "query_failed",
-                        format!("The server refused a question: {}.", plain(&error)),
+                        format!("The server refused a question: {}.", server_words(&error)),
                         "Give the role rights to read n8n's tables.",
                     )),
                     Err(_) => report.problems.push(Problem::error(
@@ -404,7 +404,7 @@ async fn connect(conninfo: &ConnInfo) -> Result<PgConnection, Problem> {
             format!(
                 "The server at {address} does not let {} in: {}.",
                 conninfo.user,
-                plain(&error)
+                server_words(&error)
             ),
             "Check user and password; n8n has them in DB_POSTGRESDB_USER and DB_POSTGRESDB_PASSWORD.",
         ),
@@ -424,15 +424,8 @@ async fn connect(conninfo: &ConnInfo) -> Result<PgConnection, Problem> {
         ),
         _ => Problem::error(
             "cannot_connect",
-            format!("Cannot connect to {address}: {}.", plain(&error)),
+            format!("Cannot connect to {address}: {}.", server_words(&error)),
             "Check the URL.",
         ),
     })
-}
-
-/// The server's own words, without query or address.
-fn plain(error: &sqlx::Error) -> String {
-    error
-        .as_database_error()
-        .map_or_else(|| error.to_string(), |error| error.message().to_owned())
 }

@@ -61,20 +61,10 @@ impl RecoveryService {
         }
     }
 
-    async fn contents(&self) -> Result<Contents, RecoveryError> {
+    /// A kit without the list of backups, which nothing depends on.
+    fn essentials(&self) -> Result<Contents, RecoveryError> {
         let parts = &self.parts;
         let source = parts.n8n.source()?;
-        let mut backups = Vec::new();
-        for kind in BackupType::ALL {
-            for backup in parts.backups.kept(kind).await? {
-                if backup.status == "success" {
-                    backups.push(json!({
-                        "file": backup.filepath, "sha256": backup.checksum, "type": backup.backup_type,
-                        "made_at": backup.started_at, "proof": backup.verification_status,
-                    }));
-                }
-            }
-        }
         Ok(Contents {
             master_key: parts.settings.vault().master().to_text(),
             n8n_key: source.and_then(|source| source.encryption_key),
@@ -85,9 +75,26 @@ impl RecoveryService {
                 made_at: parts.clock.now().to_rfc3339(),
                 backup_dir: parts.backup_dir.clone(),
                 settings: parts.settings.changed_values(),
-                backups,
+                backups: Vec::new(),
             },
         })
+    }
+
+    async fn contents(&self) -> Result<Contents, RecoveryError> {
+        let parts = &self.parts;
+        let mut contents = self.essentials()?;
+        let backups = &mut contents.configuration.backups;
+        for kind in BackupType::ALL {
+            for backup in parts.backups.kept(kind).await? {
+                if backup.status == "success" {
+                    backups.push(json!({
+                        "file": backup.filepath, "sha256": backup.checksum, "type": backup.backup_type,
+                        "made_at": backup.started_at, "proof": backup.verification_status,
+                    }));
+                }
+            }
+        }
+        Ok(contents)
     }
 
     /// Makes a kit. Returns the file.
@@ -120,7 +127,7 @@ impl RecoveryService {
                 is_outdated: false,
             });
         };
-        let now = fingerprint(&self.contents().await?);
+        let now = fingerprint(&self.essentials()?);
         Ok(KitStatus {
             made_at: Some(newest.created_at),
             is_outdated: newest.fingerprint != now,

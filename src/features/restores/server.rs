@@ -5,7 +5,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
 use super::RestoreError;
 use crate::features::n8n::{N8nTables, server_version};
 use crate::features::verification::{EngineFuture, ThrowawayServer};
-use crate::platform::postgres::{ConnInfo, Installation, Installations, quote_identifier};
+use crate::platform::postgres::{
+    ConnInfo, Installation, Installations, quote_identifier, server_words,
+};
 
 /// An empty database that was made for a restore.
 #[derive(Clone, Debug)]
@@ -32,12 +34,6 @@ fn failed(code: &'static str, message: String) -> RestoreError {
     RestoreError::Server { code, message }
 }
 
-fn words(error: &sqlx::Error) -> String {
-    error
-        .as_database_error()
-        .map_or_else(|| error.to_string(), |error| error.message().to_owned())
-}
-
 /// Connects to a database of the server that is not the one to be renamed or dropped.
 pub async fn maintenance(info: &ConnInfo) -> Result<PgConnection, RestoreError> {
     let mut last = None;
@@ -50,7 +46,7 @@ pub async fn maintenance(info: &ConnInfo) -> Result<PgConnection, RestoreError> 
             Err(error) => last = Some(error),
         }
     }
-    let why = last.map_or_else(String::new, |error| words(&error));
+    let why = last.map_or_else(String::new, |error| server_words(&error));
     Err(failed(
         "cannot_connect",
         format!(
@@ -71,7 +67,7 @@ impl NewDatabase {
         installations: &Installations,
     ) -> Result<Self, RestoreError> {
         let mut connection = maintenance(target).await?;
-        let refused = |error: sqlx::Error| failed("query_failed", words(&error));
+        let refused = |error: sqlx::Error| failed("query_failed", server_words(&error));
         let (version, major) = server_version(&mut connection).await.map_err(refused)?;
         if major < backup_major {
             return Err(failed(
@@ -125,7 +121,7 @@ impl NewDatabase {
                     ),
                 )
             } else {
-                failed("cannot_create", words(&error))
+                failed("cannot_create", server_words(&error))
             }
         })?;
         Ok(Self {
@@ -144,7 +140,7 @@ pub async fn exists(info: &ConnInfo, name: &str) -> Result<bool, RestoreError> {
         .fetch_one(&mut connection)
         .await;
     let _ = connection.close().await;
-    found.map_err(|error| failed("query_failed", words(&error)))
+    found.map_err(|error| failed("query_failed", server_words(&error)))
 }
 
 /// Drops a database that a restore made or left behind. One that is not there is fine.
@@ -156,7 +152,7 @@ pub async fn drop_database(info: &ConnInfo, name: &str) -> Result<(), RestoreErr
         .execute(&mut connection)
         .await;
     let _ = connection.close().await;
-    dropped.map_err(|error| failed("cannot_drop", words(&error)))?;
+    dropped.map_err(|error| failed("cannot_drop", server_words(&error)))?;
     Ok(())
 }
 
@@ -169,7 +165,7 @@ pub async fn in_use(connection: &mut PgConnection, database: &str) -> Result<(),
         .bind(database)
         .fetch_all(connection)
         .await
-        .map_err(|error| failed("query_failed", words(&error)))?;
+        .map_err(|error| failed("query_failed", server_words(&error)))?;
     if rows.is_empty() {
         return Ok(());
     }
@@ -218,7 +214,7 @@ pub async fn rename(
             format!(
                 "The databases could not change their names: {}. Nothing was changed; {} must own both \
                  and may need CREATEDB.",
-                words(&error),
+                server_words(&error),
                 info.user
             ),
         )

@@ -8,6 +8,7 @@ mod identity;
 mod installation;
 mod passfile;
 mod permissions;
+mod words;
 
 pub use cluster::{Cluster, ClusterError, ClusterSpec, Durability};
 pub use conninfo::{ConnInfo, ConnInfoError, Host};
@@ -21,3 +22,4 @@ pub use permissions::{Unreadable, unreadable_tables};
 pub fn quote_identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
+pub use words::server_words;

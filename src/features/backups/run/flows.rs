@@ -94,17 +94,6 @@ impl BackupService {
     }
 }
 
-async fn has_table(
-    connection: &mut PgConnection,
-    tables: &N8nTables,
-    table: &str,
-) -> sqlx::Result<bool> {
-    sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
-        .bind(tables.name(table))
-        .fetch_one(connection)
-        .await
-}
-
 /// Sends every workflow, and what they refer to, as of one moment. Returns how many workflows.
 async fn read(
     connection: &mut PgConnection,
@@ -114,7 +103,7 @@ async fn read(
     let mut tx = connection
         .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         .await?;
-    let tags = if has_table(&mut tx, tables, "workflows_tags").await? {
+    let tags = if n8n::has_table(&mut tx, tables, "workflows_tags").await? {
         format!(
             "(SELECT json_agg(json_build_object('id', t.id, 'name', t.name) ORDER BY t.name) FROM {} wt \
              JOIN {} t ON t.id = wt.\"tagId\" WHERE wt.\"workflowId\" = w.id)",
@@ -124,7 +113,7 @@ async fn read(
     } else {
         "NULL::json".to_owned()
     };
-    let folder = if has_table(&mut tx, tables, "folder").await? {
+    let folder = if n8n::has_table(&mut tx, tables, "folder").await? {
         format!(
             "(SELECT f.name FROM {} f WHERE f.id = to_jsonb(w)->>'parentFolderId')",
             tables.name("folder")

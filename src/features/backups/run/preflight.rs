@@ -11,7 +11,7 @@ use crate::features::backups::service::BackupService;
 use crate::features::backups::store;
 use crate::features::n8n;
 use crate::features::settings::Key;
-use crate::platform::postgres::{ConnInfo, Installation, unreadable_tables};
+use crate::platform::postgres::{ConnInfo, Installation, server_words, unreadable_tables};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -173,7 +173,7 @@ pub(super) async fn connect(source: &ConnInfo) -> Result<PgConnection, Failure> 
             "cannot_connect",
             format!(
                 "Cannot connect to {address}: {}. Test the connection on the n8n page.",
-                words(&error)
+                server_words(&error)
             ),
         )),
         Err(_) => Err(Failure::new(
@@ -186,13 +186,6 @@ pub(super) async fn connect(source: &ConnInfo) -> Result<PgConnection, Failure> 
 pub(super) fn query_failure(error: &sqlx::Error) -> Failure {
     Failure::new(
         "query_failed",
-        format!("The database refused a question: {}.", words(error)),
+        format!("The database refused a question: {}.", server_words(error)),
     )
-}
-
-/// The server's own words, without query or address.
-fn words(error: &sqlx::Error) -> String {
-    error
-        .as_database_error()
-        .map_or_else(|| error.to_string(), |error| error.message().to_owned())
 }
