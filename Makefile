@@ -44,7 +44,7 @@ lint:
 	$(ENV) cargo clippy --locked --all-targets -- -D warnings
 
 rust-test:
-	$(ENV) . scripts/test-env; cargo test --locked
+	$(ENV) . scripts/test-env; scripts/with-docker cargo test --locked
 
 ui-install:
 	$(ENV) scripts/ui-install
@@ -70,9 +70,9 @@ e2e: ui-install
 
 ## Back up, drop, restore and start a real n8n again: one version, or both.
 real-n8n-test:
-	$(ENV) . scripts/test-env; scripts/real-n8n-test v2
+	$(ENV) . scripts/test-env; scripts/with-docker scripts/real-n8n-test v2
 real-n8n-test-all:
-	$(ENV) . scripts/test-env; scripts/real-n8n-test v1 v2
+	$(ENV) . scripts/test-env; scripts/with-docker scripts/real-n8n-test v1 v2
 
 ## 200 random kills over the whole cycle (CI does 50).
 kills:

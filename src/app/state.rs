@@ -15,10 +15,14 @@ use crate::features::restores::{RestoreParts, RestoreService};
 use crate::features::retention::{RetentionParts, RetentionService};
 use crate::features::schedules::{ScheduleParts, ScheduleService};
 use crate::features::settings::{MasterKey, SettingsService, Vault};
-use crate::features::verification::{LocalEngine, VerificationParts, VerificationService};
+use crate::features::verification::{
+    ChosenEngine, DockerEngine, DockerEngineParts, LocalEngine, VerificationParts,
+    VerificationService,
+};
 use crate::platform::clock::Clock;
 use crate::platform::config::Config;
 use crate::platform::db::Db;
+use crate::platform::docker::Docker;
 use crate::platform::events::{EventBus, ProgressBoard};
 use crate::platform::health::HealthRegistry;
 use crate::platform::http::rate_limit::{Limits, Rates};
@@ -96,6 +100,8 @@ pub struct AppState {
     pub health: HealthRegistry,
     /// What happens, told to this process' listeners.
     pub events: EventBus,
+    /// The Docker engine.
+    pub docker: Docker,
     /// What Prometheus reads.
     pub metrics: Metrics,
     /// How much each client may ask for.
@@ -110,6 +116,8 @@ pub struct AppState {
     pub backups: BackupService,
     /// Where backups are proven.
     pub local_engine: LocalEngine,
+    /// Where they are proven in containers.
+    pub docker_engine: DockerEngine,
     /// Their proof.
     pub verifications: VerificationService,
     /// Where copies go.
@@ -129,6 +137,7 @@ pub struct AppState {
 impl AppState {
     /// Puts the services together. Touches neither network nor disk.
     pub fn new(parts: Parts) -> Self {
+        let docker = Docker::new(&parts.config.docker.docker_host);
         let events = EventBus::default();
         let metrics = Metrics::default();
         let vault = Vault::new(
@@ -157,6 +166,7 @@ impl AppState {
             installations: Arc::clone(&parts.installations),
             embedded: parts.embedded.clone(),
             processes: parts.processes.clone(),
+            docker: docker.clone(),
             clock: parts.clock.clone(),
             ids: parts.ids.clone(),
         });
@@ -176,24 +186,8 @@ impl AppState {
             },
             BackupFiles::new(parts.config.data.backup_dir()),
         );
-        let local_engine = LocalEngine::new(
-            parts.config.data.data_dir.join("verify"),
-            Arc::clone(&parts.installations),
-            parts.processes.clone(),
-            parts.ids.clone(),
-        );
-        let verifications = VerificationService::new(VerificationParts {
-            db: parts.db.clone(),
-            backups: backups.clone(),
-            n8n: n8n.clone(),
-            settings: settings.clone(),
-            engine: Arc::new(local_engine.clone()),
-            processes: parts.processes.clone(),
-            clock: parts.clock.clone(),
-            ids: parts.ids.clone(),
-            events: events.clone(),
-        });
-        let upkeep = Upkeep::new(&parts, &backups, &settings, &n8n, &verifications);
+        let proofs = Proofs::new(&parts, &docker, &settings, &n8n, &backups, &events);
+        let upkeep = Upkeep::new(&parts, &backups, &settings, &n8n, &proofs.verifications);
         backups.register_metrics(&metrics);
         Self {
             config: parts.config,
@@ -208,20 +202,75 @@ impl AppState {
             lifecycle: parts.lifecycle,
             health: HealthRegistry::default(),
             events,
+            docker,
             metrics,
             limits: Limits::new(parts.tuning.rates),
             settings,
             auth,
             n8n,
             backups,
-            local_engine,
-            verifications,
+            local_engine: proofs.local_engine,
+            docker_engine: proofs.docker_engine,
+            verifications: proofs.verifications,
             destinations: upkeep.destinations,
             recovery: upkeep.recovery,
             restores: upkeep.restores,
             retention: upkeep.retention,
             schedules: upkeep.schedules,
             candidacy: Arc::new(upkeep.candidacy),
+        }
+    }
+}
+
+/// How backups are proven.
+struct Proofs {
+    local_engine: LocalEngine,
+    docker_engine: DockerEngine,
+    verifications: VerificationService,
+}
+
+impl Proofs {
+    fn new(
+        parts: &Parts,
+        docker: &Docker,
+        settings: &SettingsService,
+        n8n: &N8nService,
+        backups: &BackupService,
+        events: &EventBus,
+    ) -> Self {
+        let local_engine = LocalEngine::new(
+            parts.config.data.data_dir.join("verify"),
+            Arc::clone(&parts.installations),
+            parts.processes.clone(),
+            parts.ids.clone(),
+        );
+        let docker_engine = DockerEngine::new(DockerEngineParts {
+            docker: docker.clone(),
+            settings: settings.clone(),
+            clock: parts.clock.clone(),
+            ids: parts.ids.clone(),
+            lifecycle: parts.lifecycle.clone(),
+        });
+        let chosen = ChosenEngine::new(
+            docker_engine.clone(),
+            local_engine.clone(),
+            settings.clone(),
+        );
+        let verifications = VerificationService::new(VerificationParts {
+            db: parts.db.clone(),
+            backups: backups.clone(),
+            n8n: n8n.clone(),
+            settings: settings.clone(),
+            engine: Arc::new(chosen),
+            docker_engine: docker_engine.clone(),
+            clock: parts.clock.clone(),
+            ids: parts.ids.clone(),
+            events: events.clone(),
+        });
+        Self {
+            local_engine,
+            docker_engine,
+            verifications,
         }
     }
 }
@@ -268,6 +317,7 @@ impl Upkeep {
                 verifications: verifications.clone(),
                 n8n: n8n.clone(),
                 installations: Arc::clone(&parts.installations),
+                processes: parts.processes.clone(),
                 clock: parts.clock.clone(),
                 ids: parts.ids.clone(),
                 lifecycle: parts.lifecycle.clone(),

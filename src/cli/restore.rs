@@ -12,7 +12,8 @@ use sqlx::{ConnectOptions, Connection};
 
 use super::verify::{report, subject_of};
 use crate::features::n8n;
-use crate::features::restores::{NewDatabase, make_inactive};
+use crate::features::n8n::make_inactive;
+use crate::features::restores::NewDatabase;
 use crate::features::verification::{LocalEngine, Outcome, Prover, SubjectKind, Verdict};
 use crate::platform::ids::Ids;
 use crate::platform::postgres::{ConnInfo, Installations};
@@ -73,10 +74,15 @@ fn restore(args: RestoreArgs) -> Result<Outcome, Box<dyn Error>> {
                 processes.clone(),
                 ids.clone(),
             )),
+        };
+        let database = NewDatabase::create(
+            &target,
+            subject.server_major,
+            &installations,
             processes,
             ids,
-        };
-        let database = NewDatabase::create(&target, subject.server_major, &installations).await?;
+        )
+        .await?;
         let outcome = prover.restore_into(&database, &subject, |_| {}).await;
         if outcome.verdict != Verdict::Failed && !args.keep_active {
             let mut connection = target.to_sqlx().connect().await?;

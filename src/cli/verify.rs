@@ -65,12 +65,10 @@ fn prove(args: VerifyArgs) -> Result<Outcome, Box<dyn Error>> {
         let dirs = &args.config.database.postgres_dirs;
         let installations = Arc::new(Installations::discover(&processes, dirs).await);
         let root = std::env::temp_dir().join("flowkeep-verify");
-        let engine = LocalEngine::new(root, installations, processes.clone(), ids.clone());
+        let engine = LocalEngine::new(root, installations, processes, ids);
         engine.remove_leftovers();
         let prover = Prover {
             engine: Arc::new(engine),
-            processes,
-            ids,
         };
         Ok(prover.prove(&subject, |_| {}).await)
     })

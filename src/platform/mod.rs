@@ -6,6 +6,7 @@ pub mod config;
 pub mod crypto;
 pub mod data_lock;
 pub mod db;
+pub mod docker;
 pub mod events;
 pub mod health;
 pub mod http;

@@ -10,6 +10,7 @@ mod architecture;
 mod audit;
 mod auth;
 mod backups;
+mod containers;
 mod daemon;
 mod destinations;
 mod headers;

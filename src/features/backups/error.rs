@@ -22,7 +22,7 @@ pub enum BackupError {
     /// Nobody said where n8n's configuration is.
     #[error(
         "no files of n8n's configuration are named yet; name them in the settings, as in \
-             /home/node/.n8n"
+             /home/node/.n8n, or name n8n's container"
     )]
     NoConfigPaths,
     /// Its file is gone.

@@ -248,7 +248,7 @@ impl BackupService {
             }),
             BackupType::N8nConfig => {
                 let paths = self.parts.settings.lines(Key::N8nConfigPaths);
-                if paths.is_empty() {
+                if paths.is_empty() && self.parts.n8n.containers().is_empty() {
                     return Err(BackupError::NoConfigPaths);
                 }
                 Source::Files(paths.into_iter().map(PathBuf::from).collect())

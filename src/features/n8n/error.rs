@@ -24,6 +24,14 @@ pub enum N8nError {
     /// The sample could not be made.
     #[error("the sample n8n could not be made: {0}")]
     Sample(String),
+    /// A container cannot be stopped, started or read.
+    #[error("n8n's container {container}: {why}")]
+    Container {
+        /// Its name.
+        container: String,
+        /// What is wrong, and what to do.
+        why: String,
+    },
     /// The settings failed.
     #[error(transparent)]
     Settings(#[from] SettingsError),

@@ -3,8 +3,10 @@
 //!
 //! Owns no table: the connection is kept in the settings, its secrets encrypted.
 
+mod container;
 mod crypto;
 mod error;
+mod inert;
 mod probe;
 mod routes;
 mod sample;
@@ -12,6 +14,7 @@ mod service;
 
 pub use crypto::{KeyCheck, Keyring};
 pub use error::N8nError;
+pub use inert::make_inactive;
 pub use probe::{
     CredentialReport, N8nTables, check_credentials, find_tables, has_table, invalid_workflows,
     version,

@@ -164,6 +164,7 @@ impl From<N8nError> for ApiError {
             N8nError::NothingToChange => Self::invalid("database_url", error.to_string()),
             N8nError::NotConfigured => Self::conflict("n8n_not_configured", error.to_string()),
             N8nError::SampleUnavailable => Self::conflict("sample_unavailable", error.to_string()),
+            N8nError::Container { .. } => Self::conflict("container_unusable", error.to_string()),
             N8nError::Sample(_) => Self::internal(&error),
             N8nError::Settings(error) => error.into(),
         }

@@ -15,6 +15,7 @@ use super::{KeyCheck, N8nError};
 use crate::features::audit::{Action, Actor, Entry};
 use crate::features::settings::{Key, SettingsService};
 use crate::platform::clock::Clock;
+use crate::platform::docker::Docker;
 use crate::platform::ids::Ids;
 use crate::platform::postgres::{
     ConnInfo, EmbeddedCluster, Installations, PassFile, server_words, unreadable_tables,
@@ -35,6 +36,8 @@ pub struct N8nParts {
     pub embedded: Option<EmbeddedCluster>,
     /// Runs programs.
     pub processes: Processes,
+    /// Where n8n's containers are.
+    pub docker: Docker,
     /// Time.
     pub clock: Clock,
     /// Randomness.
@@ -44,7 +47,7 @@ pub struct N8nParts {
 /// The n8n that Flowkeep looks after. Cheap to clone.
 #[derive(Clone)]
 pub struct N8nService {
-    parts: Arc<N8nParts>,
+    pub(super) parts: Arc<N8nParts>,
     last_test: Arc<Mutex<Option<LastTest>>>,
 }
 

@@ -37,6 +37,9 @@ pub enum RestoreError {
         /// Which programs.
         who: String,
     },
+    /// n8n's container is not as the settings say.
+    #[error("{0}")]
+    Container(String),
     /// The server refuses, with the remedy.
     #[error("{message}")]
     Server {

@@ -10,12 +10,14 @@
 //! Owns the table `restore_runs`.
 
 mod error;
+mod pause;
 mod routes;
 mod server;
 mod service;
+mod settle;
 mod store;
 
 pub use error::RestoreError;
 pub use routes::router;
-pub use server::{NewDatabase, make_inactive};
+pub use server::NewDatabase;
 pub use service::{RestoreParts, RestoreService};

@@ -1,19 +1,24 @@
 //! The server that n8n uses: databases made, renamed and dropped on it.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
 
 use super::RestoreError;
-use crate::features::n8n::{N8nTables, server_version};
-use crate::features::verification::{EngineFuture, ThrowawayServer};
-use crate::platform::postgres::{
-    ConnInfo, Installation, Installations, quote_identifier, server_words,
+use crate::features::n8n::server_version;
+use crate::features::verification::{
+    Archive, EngineError, EngineFuture, HostTools, Restored, ThrowawayServer,
 };
+use crate::platform::ids::Ids;
+use crate::platform::postgres::{ConnInfo, Installations, quote_identifier, server_words};
+use crate::platform::process::Processes;
 
 /// An empty database that was made for a restore.
 #[derive(Clone, Debug)]
 pub struct NewDatabase {
     conninfo: ConnInfo,
-    installation: Installation,
+    tools: HostTools,
 }
 
 impl ThrowawayServer for NewDatabase {
@@ -21,8 +26,16 @@ impl ThrowawayServer for NewDatabase {
         &self.conninfo
     }
 
-    fn installation(&self) -> &Installation {
-        &self.installation
+    fn version(&self) -> &str {
+        &self.tools.installation.version
+    }
+
+    fn restore<'a>(
+        &'a self,
+        archive: Archive<'a>,
+        done: Arc<AtomicU64>,
+    ) -> EngineFuture<'a, Result<Restored, EngineError>> {
+        Box::pin(self.tools.restore(archive, &self.conninfo, done))
     }
 
     fn stop(self: Box<Self>) -> EngineFuture<'static, ()> {
@@ -65,6 +78,8 @@ impl NewDatabase {
         target: &ConnInfo,
         backup_major: u32,
         installations: &Installations,
+        processes: Processes,
+        ids: Ids,
     ) -> Result<Self, RestoreError> {
         let mut connection = maintenance(target).await?;
         let refused = |error: sqlx::Error| failed("query_failed", server_words(&error));
@@ -126,7 +141,11 @@ impl NewDatabase {
         })?;
         Ok(Self {
             conninfo: target.clone(),
-            installation,
+            tools: HostTools {
+                installation,
+                processes,
+                ids,
+            },
         })
     }
 }
@@ -219,48 +238,4 @@ pub async fn rename(
             ),
         )
     })
-}
-
-/// Makes every workflow of a restored n8n inactive, so that none runs by itself when it starts.
-pub async fn make_inactive(info: &ConnInfo, tables: &N8nTables) -> sqlx::Result<()> {
-    let mut connection = info.to_sqlx().connect().await?;
-    let mut tx = connection.begin().await?;
-    let has = async |tx: &mut PgConnection, table: &str, column: &str| -> sqlx::Result<bool> {
-        let sql = "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass($1) \
-                   AND ($2 = '' OR attname = $2) AND NOT attisdropped)";
-        sqlx::query_scalar(sql)
-            .bind(tables.name(table))
-            .bind(column)
-            .fetch_one(tx)
-            .await
-    };
-    let workflows = tables.name("workflow_entity");
-    let sql = if has(&mut tx, "workflow_entity", "activeVersionId").await? {
-        format!("UPDATE {workflows} SET active = false, \"activeVersionId\" = NULL")
-    } else {
-        format!("UPDATE {workflows} SET active = false")
-    };
-    sqlx::query(AssertSqlSafe(sql)).execute(&mut *tx).await?;
-    for table in [
-        "workflow_published_version",
-        "workflow_publication_outbox",
-        "workflow_publication_trigger_status",
-        "scheduled_job",
-        "webhook_entity",
-    ] {
-        if has(&mut tx, table, "").await? {
-            let sql = format!("DELETE FROM {}", tables.name(table));
-            sqlx::query(AssertSqlSafe(sql)).execute(&mut *tx).await?;
-        }
-    }
-    if has(&mut tx, "execution_entity", "waitTill").await? {
-        let sql = format!(
-            "UPDATE {} SET status = 'canceled', \"waitTill\" = NULL \
-             WHERE status IN ('new', 'running', 'waiting')",
-            tables.name("execution_entity")
-        );
-        sqlx::query(AssertSqlSafe(sql)).execute(&mut *tx).await?;
-    }
-    tx.commit().await?;
-    connection.close().await
 }

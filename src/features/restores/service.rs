@@ -10,12 +10,11 @@ use sqlx::ConnectOptions;
 use tokio::sync::oneshot;
 
 use super::RestoreError;
-use super::server::{self, NewDatabase, make_inactive};
+use super::pause::{self, Paused};
+use super::server::{self, NewDatabase};
 use super::store::{self, End, NewRun, Run};
 use crate::features::audit::{self, Action, Actor, Entry};
-use crate::features::backups::{
-    BackupService, BackupType, Claim, FileLease, RunRequest, Trigger, is_lock_free,
-};
+use crate::features::backups::{BackupService, BackupType, Claim, FileLease, RunRequest, Trigger};
 use crate::features::n8n::{self, N8nError, N8nService, N8nSource};
 use crate::features::verification::{Outcome, Proof, Subject, Verdict, VerificationService};
 use crate::platform::clock::Clock;
@@ -23,6 +22,7 @@ use crate::platform::db::Db;
 use crate::platform::ids::Ids;
 use crate::platform::lifecycle::Lifecycle;
 use crate::platform::postgres::{ConnInfo, Installations};
+use crate::platform::process::Processes;
 
 /// How long a swap can be undone by a click.
 const UNDO: TimeDelta = TimeDelta::hours(24);
@@ -42,6 +42,8 @@ pub struct RestoreParts {
     pub n8n: N8nService,
     /// The PostgreSQL programs of this machine.
     pub installations: Arc<Installations>,
+    /// Runs programs.
+    pub processes: Processes,
     /// Time.
     pub clock: Clock,
     /// Randomness.
@@ -53,7 +55,7 @@ pub struct RestoreParts {
 /// Restores. Cheap to clone.
 #[derive(Clone)]
 pub struct RestoreService {
-    parts: Arc<RestoreParts>,
+    pub(super) parts: Arc<RestoreParts>,
     progress: Arc<Mutex<BTreeMap<i32, Proof>>>,
 }
 
@@ -75,7 +77,7 @@ impl RestoreService {
         }
     }
 
-    fn source(&self) -> Result<N8nSource, RestoreError> {
+    pub(super) fn source(&self) -> Result<N8nSource, RestoreError> {
         Ok(self.parts.n8n.source()?.ok_or(N8nError::NotConfigured)?)
     }
 
@@ -174,7 +176,14 @@ impl RestoreService {
     async fn attempt(&self, job: &Job) -> Result<Outcome, RestoreError> {
         let parts = &self.parts;
         let major = job.subject.server_major;
-        let database = NewDatabase::create(&job.target, major, &parts.installations).await?;
+        let database = NewDatabase::create(
+            &job.target,
+            major,
+            &parts.installations,
+            parts.processes.clone(),
+            parts.ids.clone(),
+        )
+        .await?;
         let prover = parts.verifications.prover();
         let watch = |proof| {
             self.progress.lock().insert(job.id, proof);
@@ -184,7 +193,7 @@ impl RestoreService {
             let neutral = async {
                 let mut connection = job.target.to_sqlx().connect().await?;
                 if let Some(tables) = n8n::find_tables(&mut connection).await? {
-                    make_inactive(&job.target, &tables).await?;
+                    n8n::make_inactive(&job.target, &tables).await?;
                 }
                 sqlx::Connection::close(connection).await
             };
@@ -204,7 +213,7 @@ impl RestoreService {
         Ok(outcome)
     }
 
-    async fn note_end(
+    pub(super) async fn note_end(
         &self,
         id: i32,
         outcome: &Outcome,
@@ -246,15 +255,21 @@ impl RestoreService {
     async fn swap_now(&self, actor: &Actor, id: i32) -> Result<Run, RestoreError> {
         let run = self.in_state(id, "restored").await?;
         let source = self.source()?;
-        // Looked at first: a safety backup takes long.
-        let mut connection = server::maintenance(&source.conninfo).await?;
-        server::in_use(&mut connection, &run.database_name).await?;
-        let _ = sqlx::Connection::close(connection).await;
+        let containers = self.parts.n8n.running_containers().await?;
+        if containers.is_empty() {
+            // Looked at first: a safety backup takes long.
+            pause::disconnected(&source.conninfo, &run.database_name).await?;
+        }
         let previous = beside(&run.database_name, "before", self.parts.clock.now());
         if !store::begin_swap(self.parts.db.orm(), id, &previous).await? {
             return Err(RestoreError::WrongState("being swapped in".to_owned()));
         }
+        let paused = Paused {
+            restore_id: id,
+            containers: &containers,
+        };
         let swapped = async {
+            self.pause(&paused, &source.conninfo).await?;
             let request = RunRequest {
                 backup_type: BackupType::PostgresN8n,
                 compression: None,
@@ -271,18 +286,20 @@ impl RestoreService {
             .await?;
             Ok(safety)
         };
-        let safety = match swapped.await {
-            Ok(safety) => safety,
-            Err(error) => {
+        let swapped: Result<i32, RestoreError> = swapped.await;
+        match &swapped {
+            Ok(safety) => self.note_swap(actor, id, &previous, Some(*safety)).await?,
+            Err(_) => {
                 store::set_status(self.parts.db.orm(), id, "swapping", "restored").await?;
-                return Err(error);
             }
-        };
-        self.note_swap(actor, id, &previous, Some(safety)).await?;
+        }
+        // Whichever database has the name now: n8n runs again.
+        self.resume(&paused).await?;
+        swapped?;
         self.get(id).await
     }
 
-    async fn note_swap(
+    pub(super) async fn note_swap(
         &self,
         actor: &Actor,
         id: i32,
@@ -317,20 +334,35 @@ impl RestoreService {
         if !store::set_status(self.parts.db.orm(), id, "swapped", "undoing").await? {
             return Err(RestoreError::WrongState("being undone".to_owned()));
         }
-        let renamed = server::rename(
-            &source.conninfo,
-            (&run.database_name, &run.scratch_name),
-            (previous, &run.database_name),
-        );
-        if let Err(error) = renamed.await {
+        let containers = self.parts.n8n.running_containers().await;
+        let paused = Paused {
+            restore_id: id,
+            containers: containers.as_deref().unwrap_or_default(),
+        };
+        let renamed = async {
+            if let Err(error) = &containers {
+                return Err(RestoreError::Container(error.to_string()));
+            }
+            self.pause(&paused, &source.conninfo).await?;
+            server::rename(
+                &source.conninfo,
+                (&run.database_name, &run.scratch_name),
+                (previous, &run.database_name),
+            )
+            .await
+        };
+        let renamed = renamed.await;
+        if renamed.is_ok() {
+            self.note_undo(actor, id).await?;
+        } else {
             store::set_status(self.parts.db.orm(), id, "undoing", "swapped").await?;
-            return Err(error);
         }
-        self.note_undo(actor, id).await?;
+        self.resume(&paused).await?;
+        renamed?;
         self.get(id).await
     }
 
-    async fn note_undo(&self, actor: &Actor, id: i32) -> Result<(), RestoreError> {
+    pub(super) async fn note_undo(&self, actor: &Actor, id: i32) -> Result<(), RestoreError> {
         let tx = self.parts.db.begin().await?;
         store::set_status(&tx, id, "undoing", "undone").await?;
         let entry = Entry::new(Action::RestoreUndone).resource("restore", id);
@@ -394,56 +426,6 @@ impl RestoreService {
     /// How far a restore is, while it runs here.
     pub(super) fn progress(&self, id: i32) -> Option<Proof> {
         self.progress.lock().get(&id).copied()
-    }
-
-    /// Settles restores that a crash cut off: what n8n uses is untouched, and the database that was
-    /// begun is offered for deletion.
-    pub async fn settle(&self) -> Result<(), RestoreError> {
-        for run in store::unsettled(self.parts.db.orm()).await? {
-            if run.status != "running" {
-                self.settle_names(&run).await?;
-                continue;
-            }
-            let is_free = is_lock_free(self.parts.db.pool(), run.job_id).await;
-            if !is_free.unwrap_or(false) {
-                continue;
-            }
-            let outcome = Outcome::begin().give_up(
-                "interrupted",
-                format!(
-                    "Flowkeep ended while it restored. What n8n uses was not touched; the database {} \
-                     was begun.",
-                    run.scratch_name
-                ),
-                "Discard it and restore again.".to_owned(),
-            );
-            self.note_end(run.id, &outcome, false).await?;
-        }
-        Ok(())
-    }
-}
-
-impl RestoreService {
-    /// A swap or its undoing was cut off. Names change all at once, so the name of the restored database
-    /// tells on which side of it.
-    async fn settle_names(&self, run: &Run) -> Result<(), RestoreError> {
-        let source = self.source()?;
-        let is_beside = server::exists(&source.conninfo, &run.scratch_name).await?;
-        let (actor, db) = (Actor::system(), self.parts.db.orm());
-        match (run.status.as_str(), is_beside) {
-            ("swapping", true) => {
-                store::set_status(db, run.id, "swapping", "restored").await?;
-            }
-            ("swapping", false) => {
-                let previous = run.previous_name.as_deref().unwrap_or_default();
-                self.note_swap(&actor, run.id, previous, None).await?;
-            }
-            (_, true) => self.note_undo(&actor, run.id).await?,
-            (_, false) => {
-                store::set_status(db, run.id, "undoing", "swapped").await?;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -5,8 +5,8 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, SqlErr, Statem
 use uuid::Uuid;
 
 const COLUMNS: &str = "id, backup_id, status, job_id, database_name, scratch_name, previous_name, \
-    is_inactive, failure_code, message, remedy, tables_checked, restore_ms, safety_backup_id, \
-    started_at, completed_at, swapped_at, undo_until";
+    is_inactive, stopped_containers, failure_code, message, remedy, tables_checked, restore_ms, \
+    safety_backup_id, started_at, completed_at, swapped_at, undo_until";
 
 /// A row of `restore_runs`.
 #[derive(Clone, Debug, FromQueryResult)]
@@ -19,6 +19,7 @@ pub struct Run {
     pub scratch_name: String,
     pub previous_name: Option<String>,
     pub is_inactive: bool,
+    pub stopped_containers: serde_json::Value,
     pub failure_code: Option<String>,
     pub message: Option<String>,
     pub remedy: Option<String>,
@@ -121,6 +122,24 @@ pub async fn set_status(
         .await?
         .rows_affected()
         == 1)
+}
+
+/// Notes which containers are stopped for a swap, before they are; none when they run again.
+pub async fn note_stopped(
+    db: &impl ConnectionTrait,
+    id: i32,
+    containers: &[String],
+) -> Result<(), DbErr> {
+    let sql = "UPDATE restore_runs SET stopped_containers = $2 WHERE id = $1";
+    let values = vec![id.into(), serde_json::json!(containers).into()];
+    db.execute_raw(statement(sql, values)).await.map(|_| ())
+}
+
+/// Notes something to be told about a restore.
+pub async fn note_message(db: &impl ConnectionTrait, id: i32, message: &str) -> Result<(), DbErr> {
+    let sql = "UPDATE restore_runs SET message = $2 WHERE id = $1";
+    let values = vec![id.into(), message.into()];
+    db.execute_raw(statement(sql, values)).await.map(|_| ())
 }
 
 /// Notes that a restore is about to take the place of what n8n uses, which gets another name. False

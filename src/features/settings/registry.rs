@@ -26,6 +26,13 @@ pub enum Kind {
     },
     /// A time zone by its name in the tz database, as in `Europe/Berlin`.
     TimeZone,
+    /// A line of text.
+    Text {
+        /// Most characters.
+        max_length: usize,
+        /// What it may look like.
+        example: &'static str,
+    },
     /// Paths of this machine, one a line.
     Paths {
         /// Most paths.
@@ -130,9 +137,27 @@ settings! {
     N8nConfigPaths = "n8n.config_paths", "n8n", "n8n's configuration",
         "Files and folders of n8n's configuration on this machine: its .n8n folder with the encryption key, compose and environment files.",
         Kind::Paths { max: 50 }, Default::Nothing;
+    N8nContainers = "n8n.containers", "n8n", "n8n's containers",
+        "Names of n8n's containers on this machine, the main one first, workers after it, with commas between. They are stopped while a restored database takes the place of the old one, and n8n's folder is backed up out of the first.",
+        Kind::Text { max_length: 500, example: "n8n,n8n-worker" }, Default::Text("");
+    N8nContainerFolder = "n8n.container_folder", "n8n", "n8n's folder in the container",
+        "Where n8n keeps its configuration and encryption key inside its container.",
+        Kind::Text { max_length: 500, example: "/home/node/.n8n" }, Default::Text("/home/node/.n8n");
     VerifyAfterBackup = "verification.after_backup", "verification", "Prove every backup",
         "Restore each new backup into a throwaway server and compare every table's rows.",
         Kind::Boolean, Default::Boolean(true);
+    VerificationEngine = "verification.engine", "verification", "Where backups are proven",
+        "docker: in a container without a network. local: with the PostgreSQL programs of this machine. auto: in Docker where it can be.",
+        Kind::Choice { choices: &["auto", "docker", "local"] }, Default::Text("auto");
+    VerificationImage = "verification.image", "verification", "Image for proofs",
+        "The PostgreSQL image that backups are restored in; {major} stands for the major version.",
+        Kind::Text { max_length: 300, example: "pgvector/pgvector:pg{major}" }, Default::Text("pgvector/pgvector:pg{major}");
+    VerificationMemoryMegabytes = "verification.memory_megabytes", "verification", "Memory for proofs",
+        "Megabytes of memory that the container of a proof may take.",
+        Kind::Integer { min: 256, max: 262_144, unit: "MB" }, Default::Integer(1_024);
+    VerificationN8nImage = "verification.n8n_image", "verification", "Start n8n on the copy",
+        "An n8n image on this machine that is started on each restored copy, without a network and with every workflow inactive; empty for not.",
+        Kind::Text { max_length: 300, example: "docker.n8n.io/n8nio/n8n:2.41.1" }, Default::Text("");
     VerificationTimeoutMinutes = "verification.timeout_minutes", "verification", "Time limit",
         "Minutes after which a verification is given up.",
         Kind::Integer { min: 1, max: 1_440, unit: "minutes" }, Default::Integer(120);
@@ -186,6 +211,20 @@ impl Definition {
                 _ => Err("must be a time zone's name, as in Europe/Berlin".to_owned()),
             },
             Kind::Paths { max } => check_paths(value, max),
+            Kind::Text {
+                max_length,
+                example,
+            } => match value.as_str() {
+                Some(text)
+                    if text.chars().count() <= max_length
+                        && !text.chars().any(|c| c.is_control() || c.is_whitespace()) =>
+                {
+                    Ok(())
+                }
+                _ => Err(format!(
+                    "must be text without spaces of at most {max_length} characters, as in {example}"
+                )),
+            },
             Kind::Secret { max_length } => match value.as_str() {
                 Some("") => Err("is empty; remove the setting instead".to_owned()),
                 Some(text) if text.contains('\0') => Err("holds a NUL character".to_owned()),

@@ -3,13 +3,17 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use secrecy::SecretString;
 
-use super::engine::{EngineError, EngineFuture, ThrowawayServer, VerificationEngine};
+use super::engine::{
+    Archive, EngineError, EngineFuture, Started, ThrowawayServer, VerificationEngine,
+};
+use super::restore::{HostTools, Restored};
 use crate::platform::ids::Ids;
 use crate::platform::postgres::{
-    Cluster, ClusterSpec, ConnInfo, Durability, Installation, Installations, unprivileged_identity,
+    Cluster, ClusterSpec, ConnInfo, Durability, Installations, unprivileged_identity,
 };
 use crate::platform::process::Processes;
 
@@ -25,7 +29,7 @@ pub struct LocalEngine {
 /// Dropped in this order: first the server ends, then its folder goes.
 struct LocalServer {
     cluster: Cluster,
-    installation: Installation,
+    tools: HostTools,
     cleanup: Cleanup,
 }
 
@@ -68,34 +72,30 @@ impl LocalEngine {
     }
 
     async fn launch(&self, major: u32, room: u64) -> Result<LocalServer, EngineError> {
-        let installation = self
-            .installations
-            .server_for(major)
-            .map_err(|error| EngineError {
-                code: "no_server_binaries",
-                message: format!("PostgreSQL {major} cannot be run here: {error}."),
-                remedy: format!("apt-get install postgresql-{major}"),
-            })?;
-        let unusable = |message: String| EngineError {
-            code: "server_failed_to_start",
-            message,
-            remedy: "Look at Flowkeep's log and at the data folder's rights and free space."
-                .to_owned(),
+        let installation = self.installations.server_for(major).map_err(|error| {
+            EngineError::new(
+                "no_server_binaries",
+                format!("PostgreSQL {major} cannot be run here: {error}."),
+                &format!("apt-get install postgresql-{major}"),
+            )
+        })?;
+        let unusable = |message: String| {
+            let remedy = "Look at Flowkeep's log and at the data folder's rights and free space.";
+            EngineError::new("server_failed_to_start", message, remedy)
         };
         std::fs::create_dir_all(&self.root).map_err(|error| unusable(error.to_string()))?;
         let stat = rustix::fs::statvfs(&self.root).map_err(|error| unusable(error.to_string()))?;
         let free = stat.f_bavail.saturating_mul(stat.f_frsize);
         if free < room {
-            return Err(EngineError {
-                code: "no_space",
-                message: format!(
+            return Err(EngineError::new(
+                "no_space",
+                format!(
                     "A trial restore needs about {} MB in the data folder, and {} MB are free.",
                     room / 1_000_000,
                     free / 1_000_000
                 ),
-                remedy: "Make room, or choose another data folder with FLOWKEEP_DATA_DIR."
-                    .to_owned(),
-            });
+                "Make room, or choose another data folder with FLOWKEEP_DATA_DIR.",
+            ));
         }
         let name = hex::encode(self.ids.bytes::<6>());
         let dir = self.root.join(&name);
@@ -112,7 +112,11 @@ impl LocalEngine {
         let cluster = started.map_err(|error| unusable(error.to_string()))?;
         Ok(LocalServer {
             cluster,
-            installation: installation.clone(),
+            tools: HostTools {
+                installation: installation.clone(),
+                processes: self.processes.clone(),
+                ids: self.ids.clone(),
+            },
             cleanup,
         })
     }
@@ -124,18 +128,13 @@ fn is_in_use(dir: &Path) -> bool {
 }
 
 impl VerificationEngine for LocalEngine {
-    fn name(&self) -> &'static str {
-        "local"
-    }
-
-    fn start(
-        &self,
-        major: u32,
-        room_bytes: u64,
-    ) -> EngineFuture<'_, Result<Box<dyn ThrowawayServer>, EngineError>> {
+    fn start(&self, major: u32, room_bytes: u64) -> EngineFuture<'_, Result<Started, EngineError>> {
         Box::pin(async move {
-            let server = self.launch(major, room_bytes).await?;
-            Ok(Box::new(server) as Box<dyn ThrowawayServer>)
+            Ok(Started {
+                server: Box::new(self.launch(major, room_bytes).await?),
+                engine: "local",
+                note: None,
+            })
         })
     }
 }
@@ -145,8 +144,16 @@ impl ThrowawayServer for LocalServer {
         self.cluster.conninfo()
     }
 
-    fn installation(&self) -> &Installation {
-        &self.installation
+    fn version(&self) -> &str {
+        &self.tools.installation.version
+    }
+
+    fn restore<'a>(
+        &'a self,
+        archive: Archive<'a>,
+        done: Arc<AtomicU64>,
+    ) -> EngineFuture<'a, Result<Restored, EngineError>> {
+        Box::pin(self.tools.restore(archive, self.conninfo(), done))
     }
 
     fn stop(self: Box<Self>) -> EngineFuture<'static, ()> {

@@ -7,9 +7,14 @@
 //!
 //! Owns the table `verification_runs`.
 
+mod boot;
 mod checks;
+mod choice;
+mod docker;
+mod docker_server;
 mod engine;
 mod error;
+mod judge;
 mod local;
 mod outcome;
 mod packed;
@@ -21,10 +26,15 @@ mod service;
 mod store;
 mod worker;
 
-pub use engine::{EngineError, EngineFuture, ThrowawayServer, VerificationEngine};
+pub use choice::ChosenEngine;
+pub use docker::{DockerEngine, DockerEngineParts};
+pub use engine::{
+    Archive, Boot, EngineError, EngineFuture, Started, ThrowawayServer, VerificationEngine,
+};
 pub use error::VerificationError;
 pub use local::LocalEngine;
 pub use outcome::{Check, CheckStatus, Mismatch, Outcome, Verdict};
 pub use prove::{Proof, Prover, Subject, SubjectKind};
+pub use restore::{HostTools, Restored};
 pub use routes::router;
 pub use service::{VerificationParts, VerificationService};

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::engine::EngineError;
+
 /// What the attempt says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -40,7 +42,7 @@ pub enum CheckStatus {
 /// One check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Check {
-    /// `checksum`, `restore`, `row_counts`, `workflows_json` or `credentials_decrypt`.
+    /// `checksum`, `restore`, `row_counts`, `workflows_json`, `credentials_decrypt` or `n8n_starts`.
     pub name: String,
     /// How it went.
     pub status: CheckStatus,
@@ -82,6 +84,12 @@ pub struct Outcome {
     pub restore_ms: Option<u64>,
     /// The server it was restored into.
     pub server_version: Option<String>,
+    /// `docker` or `local`, once a server was started.
+    pub engine: Option<&'static str>,
+    /// Why it was not the other one.
+    pub engine_note: Option<String>,
+    /// Whether another try may go better without anybody doing anything.
+    pub is_passing: bool,
 }
 
 impl Outcome {
@@ -97,6 +105,9 @@ impl Outcome {
             tables_checked: 0,
             restore_ms: None,
             server_version: None,
+            engine: None,
+            engine_note: None,
+            is_passing: false,
         }
     }
 
@@ -118,6 +129,13 @@ impl Outcome {
             self.message = message.into();
             self.remedy = Some(remedy.to_owned());
         }
+    }
+
+    /// There was no server to try it on, or it broke.
+    #[must_use]
+    pub fn lack(mut self, error: EngineError) -> Self {
+        self.is_passing = error.is_passing;
+        self.give_up(error.code, error.message, error.remedy)
     }
 
     /// It could not be tried.

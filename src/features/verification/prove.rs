@@ -10,14 +10,12 @@ use secrecy::SecretString;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
 
 use super::checks;
-use super::engine::{ThrowawayServer, VerificationEngine};
+use super::engine::{Archive, ThrowawayServer, VerificationEngine};
+use super::judge::{judge_boot, judge_restore};
 use super::outcome::{CheckStatus, Outcome, Verdict};
-use super::restore::{self, Restored};
 use crate::features::backups::{BackupFiles, BackupType, Entry, TableCount};
 use crate::features::n8n::{self, KeyCheck};
-use crate::platform::ids::Ids;
 use crate::platform::postgres::quote_identifier;
-use crate::platform::process::Processes;
 
 /// What is to be proven.
 #[derive(Clone, Debug)]
@@ -85,10 +83,6 @@ pub struct Proof {
 pub struct Prover {
     /// Where to restore.
     pub engine: Arc<dyn VerificationEngine>,
-    /// Runs programs.
-    pub processes: Processes,
-    /// Randomness.
-    pub ids: Ids,
 }
 
 pub(super) const PASS_REMEDY: &str = "Keep an older proven backup and make a new one now.";
@@ -127,14 +121,31 @@ impl Prover {
             .archive_bytes
             .saturating_mul(2)
             .saturating_add(200_000_000);
-        let server = match self.engine.start(subject.server_major, room).await {
-            Ok(server) => server,
-            Err(error) => return outcome.give_up(error.code, error.message, error.remedy),
+        let started = match self.engine.start(subject.server_major, room).await {
+            Ok(started) => started,
+            Err(error) => return outcome.lack(error),
         };
-        let outcome = self
+        let server = started.server;
+        let mut outcome = self
             .prove_on(server.as_ref(), subject, outcome, watch)
             .await;
+        if outcome.verdict != Verdict::Passed
+            && let Some(trouble) = server.trouble().await
+        {
+            // What was found was found on a server that is not whole.
+            outcome = outcome.lack(trouble);
+        }
+        if outcome.verdict == Verdict::Passed && subject.is_n8n {
+            watch(Proof {
+                phase: "starting_n8n",
+                bytes_done: subject.archive_bytes,
+            });
+            let booted = server.boot_n8n(subject.encryption_key.clone()).await;
+            judge_boot(booted, &mut outcome);
+        }
         server.stop().await;
+        outcome.engine = Some(started.engine);
+        outcome.engine_note = started.note;
         watch(Proof {
             phase: "done",
             bytes_done: subject.archive_bytes,
@@ -167,18 +178,14 @@ impl Prover {
         mut outcome: Outcome,
         watch: &(impl Fn(Proof) + Send + Sync),
     ) -> Outcome {
-        outcome.server_version = Some(server.installation().version.clone());
+        outcome.server_version = Some(server.version().to_owned());
         let started = Instant::now();
         let done = Arc::new(AtomicU64::new(0));
-        let restoring = restore::restore(
-            &subject.path,
-            &subject.compression,
-            server,
-            &self.processes,
-            &self.ids,
-            Arc::clone(&done),
-        );
-        tokio::pin!(restoring);
+        let archive = Archive {
+            path: &subject.path,
+            compression: &subject.compression,
+        };
+        let mut restoring = server.restore(archive, Arc::clone(&done));
         let mut tick = tokio::time::interval(Duration::from_millis(300));
         let restored = loop {
             tokio::select! {
@@ -192,10 +199,7 @@ impl Prover {
         let elapsed = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let restored = match restored {
             Ok(restored) => restored,
-            Err(error) => {
-                let remedy = "Reinstall PostgreSQL's client programs.".to_owned();
-                return outcome.give_up("client_failed", error.to_string(), remedy);
-            }
+            Err(error) => return outcome.lack(error),
         };
         outcome.restore_ms = Some(elapsed);
         let Some(mut outcome) = judge_restore(&restored, outcome) else {
@@ -305,42 +309,6 @@ async fn check_bytes(subject: &Subject, outcome: &mut Outcome) -> bool {
     let message = format!("The file on disk is not the one that was written.{size}");
     outcome.fail("checksum_mismatch", message, PASS_REMEDY);
     false
-}
-
-/// Sorts pg_restore's end. `None` when this machine's disk is at fault.
-fn judge_restore(restored: &Restored, mut outcome: Outcome) -> Option<Outcome> {
-    if let Some(error) = &restored.read_error {
-        outcome.note("restore", CheckStatus::Failed, error.clone());
-        let message = format!("The file cannot be decompressed: {error}.");
-        outcome.fail("archive_damaged", message, PASS_REMEDY);
-        return Some(outcome);
-    }
-    let errors = checks::serious_errors(&restored.stderr);
-    if checks::is_out_of_space(&errors) {
-        return None;
-    }
-    if let Some(extension) = checks::missing_extension(&errors) {
-        let message = format!("This machine's PostgreSQL lacks an extension: {extension}.");
-        let remedy = "Install the extension's package for this PostgreSQL version.".to_owned();
-        return Some(outcome.give_up("missing_extension", message, remedy));
-    }
-    // With harmless complaints alone pg_restore ends with 1; a crash or a damaged archive says so.
-    let said_why = restored.stderr.contains("errors ignored on restore");
-    if errors.is_empty() && (restored.is_success || said_why) {
-        outcome.note("restore", CheckStatus::Passed, restored.end.clone());
-        return Some(outcome);
-    }
-    let first = errors
-        .first()
-        .cloned()
-        .unwrap_or_else(|| restored.end.clone());
-    outcome.note("restore", CheckStatus::Failed, first.clone());
-    outcome.fail(
-        "restore_failed",
-        format!("It does not restore: {first}"),
-        PASS_REMEDY,
-    );
-    Some(outcome)
 }
 
 async fn check_rows(

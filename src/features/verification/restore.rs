@@ -3,68 +3,109 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::engine::ThrowawayServer;
+use super::engine::{Archive, EngineError};
 use crate::features::backups::archive::decompress;
 use crate::platform::ids::Ids;
-use crate::platform::postgres::PassFile;
+use crate::platform::postgres::{ConnInfo, Installation, PassFile};
 use crate::platform::process::{CommandSpec, Input, Processes, SpawnError, describe_exit};
 
 const BUFFER_BYTES: usize = 256 * 1024;
+/// What pg_restore is told wherever it runs.
+pub const ARGS: [&str; 4] = ["--no-password", "--no-owner", "--no-acl", "--format=custom"];
 
 /// How a restore went.
+#[derive(Clone, Debug)]
 pub struct Restored {
+    /// Whether pg_restore ended with 0.
     pub is_success: bool,
+    /// How it ended, in words.
     pub end: String,
+    /// What it complained of.
     pub stderr: String,
     /// The stored file could not be read or decompressed.
     pub read_error: Option<String>,
 }
 
-/// Restores a stored file into a server's empty database. `done` is told the uncompressed bytes.
-pub async fn restore(
-    path: &Path,
-    compression: &str,
-    server: &dyn ThrowawayServer,
-    processes: &Processes,
-    ids: &Ids,
-    done: Arc<AtomicU64>,
-) -> Result<Restored, SpawnError> {
-    let start = |source| SpawnError::Start {
-        program: "pg_restore".to_owned(),
-        source,
-    };
-    let conninfo = server.conninfo();
-    let pass_file = PassFile::create(conninfo, &std::env::temp_dir(), None, ids).map_err(start)?;
-    let spec = CommandSpec::new(server.installation().program("pg_restore"))
-        .args(["--no-password", "--no-owner", "--no-acl", "--format=custom"])
-        .arg(format!("--dbname={}", conninfo.to_libpq()))
-        .input(Input::Piped)
-        .discard_stdout();
-    let mut child = processes.spawn(pass_file.apply(spec)).await?;
-    let stdin = child
-        .take_stdin()
-        .ok_or_else(|| start(io::Error::other("no input pipe")))?;
-    let stdin = File::from(stdin.into_owned_fd().map_err(start)?);
-    let (path, compression) = (path.to_owned(), compression.to_owned());
-    let feeder = tokio::task::spawn_blocking(move || feed(path, &compression, stdin, &done));
-    let ended = child.wait().await;
-    let fed = feeder
-        .await
-        .map_err(|error| start(io::Error::other(error)))?;
-    let (status, stderr) = ended.map_err(start)?;
-    Ok(Restored {
-        is_success: status.success(),
-        end: describe_exit("pg_restore", status),
-        stderr,
-        read_error: fed.err().map(|error| error.to_string()),
-    })
+/// The programs of this machine to restore with.
+#[derive(Clone, Debug)]
+pub struct HostTools {
+    /// pg_restore.
+    pub installation: Installation,
+    /// Runs it.
+    pub processes: Processes,
+    /// Randomness.
+    pub ids: Ids,
 }
 
-fn feed(path: PathBuf, compression: &str, mut stdin: File, done: &AtomicU64) -> io::Result<()> {
+impl HostTools {
+    /// Restores a stored file into an empty database.
+    pub async fn restore(
+        &self,
+        archive: Archive<'_>,
+        conninfo: &ConnInfo,
+        done: Arc<AtomicU64>,
+    ) -> Result<Restored, EngineError> {
+        self.run(archive, conninfo, done).await.map_err(|error| {
+            let remedy = "Reinstall PostgreSQL's client programs.";
+            EngineError::new("client_failed", error.to_string(), remedy)
+        })
+    }
+
+    async fn run(
+        &self,
+        archive: Archive<'_>,
+        conninfo: &ConnInfo,
+        done: Arc<AtomicU64>,
+    ) -> Result<Restored, SpawnError> {
+        let start = |source| SpawnError::Start {
+            program: "pg_restore".to_owned(),
+            source,
+        };
+        let pass_file = PassFile::create(conninfo, &std::env::temp_dir(), None, &self.ids);
+        let pass_file = pass_file.map_err(start)?;
+        let spec = CommandSpec::new(self.installation.program("pg_restore"))
+            .args(ARGS)
+            .arg(format!("--dbname={}", conninfo.to_libpq()))
+            .input(Input::Piped)
+            .discard_stdout();
+        let mut child = self.processes.spawn(pass_file.apply(spec)).await?;
+        let stdin = child
+            .take_stdin()
+            .ok_or_else(|| start(io::Error::other("no input pipe")))?;
+        let mut stdin = File::from(stdin.into_owned_fd().map_err(start)?);
+        let (path, compression) = (archive.path.to_owned(), archive.compression.to_owned());
+        let feeder = tokio::task::spawn_blocking(move || {
+            feed(path, &compression, |piece| {
+                let written = stdin.write_all(piece);
+                done.fetch_add(piece.len() as u64, Ordering::Relaxed);
+                written
+            })
+        });
+        let ended = child.wait().await;
+        let fed = feeder
+            .await
+            .map_err(|error| start(io::Error::other(error)))?;
+        let (status, stderr) = ended.map_err(start)?;
+        Ok(Restored {
+            is_success: status.success(),
+            end: describe_exit("pg_restore", status),
+            stderr,
+            read_error: fed.err().map(|error| error.to_string()),
+        })
+    }
+}
+
+/// Hands the uncompressed archive over piece by piece, until its end or until nobody takes it any more:
+/// pg_restore gave up, and its own words and end say why.
+pub fn feed(
+    path: PathBuf,
+    compression: &str,
+    mut take: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
     let mut archive = decompress(File::open(path)?, compression)?;
     let mut buffer = vec![0; BUFFER_BYTES];
     loop {
@@ -72,11 +113,9 @@ fn feed(path: PathBuf, compression: &str, mut stdin: File, done: &AtomicU64) -> 
         if read == 0 {
             return Ok(());
         }
-        match stdin.write_all(&buffer[..read]) {
-            // pg_restore gave up: its own words and end say why.
+        match take(&buffer[..read]) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
             other => other?,
         }
-        done.fetch_add(read as u64, Ordering::Relaxed);
     }
 }

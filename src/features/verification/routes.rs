@@ -34,7 +34,14 @@ struct Verification {
     outcome_code: Option<String>,
     message: Option<String>,
     remedy: Option<String>,
+    /// `docker` or `local`; what the settings say while it waits.
     engine: String,
+    /// Why it was not proven in Docker; null if it was or need not be.
+    engine_note: Option<String>,
+    /// 1 for the first try.
+    attempt: i32,
+    /// When a try that could not be made is made again; null if at once.
+    not_before: Option<DateTime<Utc>>,
     trigger: String,
     server_version: Option<String>,
     tables_checked: Option<i32>,
@@ -86,6 +93,9 @@ impl From<Run> for Verification {
             message: run.message,
             remedy: run.remedy,
             engine: run.engine,
+            engine_note: run.engine_note,
+            attempt: run.attempt,
+            not_before: run.not_before,
             trigger: run.trigger,
             server_version: run.server_version,
             tables_checked: run.tables_checked,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 use tokio::sync::Notify;
 
+use super::docker::DockerEngine;
 use super::engine::VerificationEngine;
 use super::error::VerificationError;
 use super::prove::Prover;
@@ -12,12 +13,11 @@ use super::store::{self, Run};
 use crate::features::audit::{self, Action, Actor, Entry};
 use crate::features::backups::BackupService;
 use crate::features::n8n::N8nService;
-use crate::features::settings::SettingsService;
+use crate::features::settings::{Key, SettingsService};
 use crate::platform::clock::Clock;
 use crate::platform::db::Db;
 use crate::platform::events::EventBus;
 use crate::platform::ids::Ids;
-use crate::platform::process::Processes;
 
 /// What the service is made of.
 #[derive(Clone)]
@@ -32,8 +32,8 @@ pub struct VerificationParts {
     pub settings: SettingsService,
     /// Where to restore.
     pub engine: Arc<dyn VerificationEngine>,
-    /// Runs programs.
-    pub processes: Processes,
+    /// Whose left-over containers are removed.
+    pub docker_engine: DockerEngine,
     /// Time.
     pub clock: Clock,
     /// Randomness.
@@ -62,8 +62,6 @@ impl VerificationService {
     pub fn prover(&self) -> Prover {
         Prover {
             engine: Arc::clone(&self.parts.engine),
-            processes: self.parts.processes.clone(),
-            ids: self.parts.ids.clone(),
         }
     }
 
@@ -83,8 +81,19 @@ impl VerificationService {
         // Refuses what has no file.
         self.parts.backups.get_file(backup_id).await?;
         let tx = self.parts.db.begin().await?;
-        let (now, engine) = (self.parts.clock.now(), self.parts.engine.name());
-        let queued = store::enqueue(&tx, backup_id, trigger, actor.user_id, engine, now).await?;
+        let hastened = if trigger == "manual" {
+            store::hasten(&tx, backup_id).await?
+        } else {
+            None
+        };
+        let queued = if hastened.is_some() {
+            hastened
+        } else {
+            // Until a server has been started for it; the outcome says which.
+            let engine = self.parts.settings.choice(Key::VerificationEngine);
+            let now = self.parts.clock.now();
+            store::enqueue(&tx, backup_id, trigger, actor.user_id, &engine, now).await?
+        };
         let id = queued.ok_or(VerificationError::AlreadyRunning(backup_id))?;
         let entry = Entry::new(Action::VerificationRequested).resource("backup", backup_id);
         let entry = entry.details(json!({ "verification_id": id, "trigger": trigger }));

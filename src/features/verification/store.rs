@@ -7,7 +7,7 @@ use super::outcome::{Outcome, Verdict};
 
 const COLUMNS: &str = "id, backup_id, status, outcome_code, message, remedy, engine, trigger, \
     server_version, tables_checked, tables_total, mismatches, checks, restore_ms, duration_ms, \
-    queued_at, started_at, completed_at, epoch";
+    queued_at, started_at, completed_at, epoch, engine_note, attempt, not_before";
 
 /// A row of `verification_runs`.
 #[derive(Clone, Debug, FromQueryResult)]
@@ -31,6 +31,9 @@ pub struct Run {
     pub started_at: Option<DateTime<Utc>>,
     pub completed_at: Option<DateTime<Utc>>,
     pub epoch: i32,
+    pub engine_note: Option<String>,
+    pub attempt: i32,
+    pub not_before: Option<DateTime<Utc>>,
 }
 
 fn statement(sql: impl Into<String>, values: Vec<Value>) -> Statement {
@@ -65,6 +68,48 @@ pub async fn enqueue(
     }
 }
 
+/// Queues a run that could not be made for another try. False when the backup has one under way.
+pub async fn retry(
+    tx: &impl ConnectionTrait,
+    run: &Run,
+    not_before: DateTime<Utc>,
+    at: DateTime<Utc>,
+) -> Result<bool, DbErr> {
+    let sql = "INSERT INTO verification_runs (backup_id, status, trigger, engine, queued_at, attempt, \
+               not_before) SELECT $1, 'queued', $2, engine, $4, $5, $3 FROM verification_runs \
+               WHERE id = $6 AND NOT EXISTS (SELECT FROM verification_runs \
+               WHERE backup_id = $1 AND status IN ('queued', 'running'))";
+    let values = vec![
+        run.backup_id.into(),
+        run.trigger.clone().into(),
+        not_before.into(),
+        at.into(),
+        (run.attempt + 1).into(),
+        run.id.into(),
+    ];
+    let queued = tx.execute_raw(statement(sql, values)).await?;
+    Ok(queued.rows_affected() == 1)
+}
+
+/// Lets a run that waits for another try begin at once. `None` when the backup has none.
+pub async fn hasten(tx: &impl ConnectionTrait, backup_id: i32) -> Result<Option<i32>, DbErr> {
+    let sql = "UPDATE verification_runs SET not_before = NULL WHERE backup_id = $1 \
+               AND status = 'queued' AND not_before IS NOT NULL RETURNING id";
+    let row = tx
+        .query_one_raw(statement(sql, vec![backup_id.into()]))
+        .await?;
+    row.map(|row| row.try_get("", "id")).transpose()
+}
+
+/// Which Flowkeep this is.
+pub async fn installation(db: &impl ConnectionTrait) -> Result<uuid::Uuid, DbErr> {
+    let row = db
+        .query_one_raw(statement("SELECT id FROM installation", Vec::new()))
+        .await?;
+    row.ok_or_else(|| DbErr::RecordNotFound("installation".to_owned()))?
+        .try_get("", "id")
+}
+
 /// Claims the oldest queued verification under a lease.
 pub async fn claim(
     tx: &impl ConnectionTrait,
@@ -74,7 +119,7 @@ pub async fn claim(
     let sql = format!(
         "UPDATE verification_runs SET status = 'running', started_at = $1, lease_expires_at = $2, \
          epoch = epoch + 1 WHERE id = (SELECT id FROM verification_runs WHERE status = 'queued' \
-         ORDER BY id FOR UPDATE SKIP LOCKED LIMIT 1) RETURNING {COLUMNS}"
+         AND (not_before IS NULL OR not_before <= $1) ORDER BY id FOR UPDATE SKIP LOCKED LIMIT 1) RETURNING {COLUMNS}"
     );
     Run::find_by_statement(statement(sql, vec![now.into(), lease_until.into()]))
         .one(tx)
@@ -114,7 +159,8 @@ pub async fn finish(
     let sql = "UPDATE verification_runs SET status = $3, outcome_code = $4, message = $5, \
                remedy = $6, server_version = $7, tables_checked = $8, tables_total = $9, \
                mismatches = $10, checks = $11, restore_ms = $12, duration_ms = $13, \
-               completed_at = $14, lease_expires_at = NULL \
+               completed_at = $14, engine = COALESCE($15, engine), engine_note = $16, \
+               lease_expires_at = NULL \
                WHERE id = $1 AND epoch = $2 AND status = 'running'";
     let values = vec![
         run.id.into(),
@@ -134,6 +180,8 @@ pub async fn finish(
             .into(),
         duration_ms.into(),
         at.into(),
+        outcome.engine.into(),
+        outcome.engine_note.clone().into(),
     ];
     let updated = tx.execute_raw(statement(sql, values)).await?;
     debug_assert!(outcome.verdict != Verdict::Passed || outcome.mismatches.is_empty());

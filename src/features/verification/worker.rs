@@ -20,6 +20,14 @@ const LEASE: TimeDelta = TimeDelta::seconds(60);
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Also without being told, the queue is looked at this often.
 const POLL: Duration = Duration::from_secs(30);
+/// How often it is looked for containers that are left over.
+const REAP_PERIOD: Duration = Duration::from_mins(5);
+/// A proof that could not be made for want of something that may come back is made again after these.
+const RETRY_AFTER: [TimeDelta; 3] = [
+    TimeDelta::minutes(1),
+    TimeDelta::minutes(5),
+    TimeDelta::minutes(30),
+];
 
 impl VerificationService {
     /// Works until `stop`. Run it once in the process that serves.
@@ -28,6 +36,7 @@ impl VerificationService {
         if let Err(error) = self.begin().await {
             tracing::error!(%error, "cannot settle verifications");
         }
+        let mut reaped = Instant::now();
         loop {
             if stop.is_cancelled() {
                 return;
@@ -36,6 +45,10 @@ impl VerificationService {
                 Ok(true) => continue,
                 Ok(false) => {}
                 Err(error) => tracing::warn!(%error, "cannot look at the verification queue"),
+            }
+            if reaped.elapsed() > REAP_PERIOD {
+                self.reap().await;
+                reaped = Instant::now();
             }
             tokio::select! {
                 () = self.queued.notified() => {}
@@ -48,7 +61,22 @@ impl VerificationService {
 
     async fn begin(&self) -> Result<(), VerificationError> {
         store::expire_all(self.parts.db.orm()).await?;
+        let installation = store::installation(self.parts.db.orm()).await?;
+        self.parts
+            .docker_engine
+            .set_installation(installation.to_string());
+        self.reap().await;
         Ok(())
+    }
+
+    /// Removes containers that nobody uses; called only while none of ours is in use.
+    async fn reap(&self) {
+        match self.parts.docker_engine.reap(true).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "removed throwaway containers that were left over"),
+            // Without Docker there are none; the proofs themselves say when it is missed.
+            Err(error) => tracing::debug!(%error, "cannot look for left-over containers"),
+        }
     }
 
     /// Proves the oldest queued backup. Returns whether there was one.
@@ -191,6 +219,11 @@ impl VerificationService {
         let now = self.parts.clock.now();
         if !store::finish(&tx, run, outcome, tables_total, now).await? {
             return Ok(());
+        }
+        let tried = usize::try_from(run.attempt).unwrap_or(1).saturating_sub(1);
+        let wait = RETRY_AFTER.get(tried).filter(|_| outcome.is_passing);
+        if let Some(wait) = wait.filter(|_| outcome.verdict == Verdict::CouldNotVerify) {
+            store::retry(&tx, run, now + *wait, now).await?;
         }
         let facts = json!({
             "id": run.id, "backup_id": run.backup_id, "status": outcome.verdict.as_str(),

@@ -3,12 +3,14 @@
 
 mod data;
 mod database;
+mod docker;
 mod http;
 mod secrets;
 mod telemetry;
 
 pub use data::DataConfig;
 pub use database::DatabaseConfig;
+pub use docker::DockerConfig;
 pub use http::HttpConfig;
 pub use secrets::SecretsConfig;
 pub use telemetry::{LogFormat, TelemetryConfig};
@@ -27,6 +29,9 @@ pub struct Config {
     /// Where files go.
     #[command(flatten)]
     pub data: DataConfig,
+    /// Where the Docker engine listens.
+    #[command(flatten)]
+    pub docker: DockerConfig,
     /// The master key and the first password.
     #[command(flatten)]
     pub secrets: SecretsConfig,
@@ -51,6 +56,7 @@ impl Config {
         self.http.validate()?;
         self.database.validate()?;
         self.data.validate()?;
+        self.docker.validate()?;
         self.telemetry.validate()
     }
 }

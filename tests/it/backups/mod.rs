@@ -2,6 +2,7 @@
 
 mod archive;
 mod crashes;
+mod docker;
 mod faults;
 mod hostile;
 mod runs;

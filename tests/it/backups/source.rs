@@ -134,6 +134,11 @@ impl Story {
             "code": outcome.code,
             "message": outcome.message,
             "mismatches": outcome.mismatches,
+            "engine": outcome.engine,
+            "engine_note": outcome.engine_note,
+            "server_version": outcome.server_version,
+            "is_passing": outcome.is_passing,
+            "checks": outcome.checks,
         })
     }
 }

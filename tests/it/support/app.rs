@@ -160,6 +160,11 @@ impl TestAppBuilder {
         let data_dir = tempfile::tempdir().unwrap();
         let mut args = vec!["flowkeep".to_owned()];
         args.push(format!("--data-dir={}", data_dir.path().display()));
+        if !self.args.iter().any(|arg| arg.starts_with("--docker-host")) {
+            // Never the machine's own engine.
+            let none = data_dir.path().join("no-docker.sock");
+            args.push(format!("--docker-host=unix://{}", none.display()));
+        }
         args.extend(self.args);
         let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
         let ids = Ids::system();

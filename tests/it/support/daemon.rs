@@ -47,6 +47,7 @@ pub fn program(args: &[&str]) -> Command {
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")
         .env("FLOWKEEP_POSTGRES_DIRS", dirs)
         .env("FLOWKEEP_LISTEN", "127.0.0.1:0")
+        .env("FLOWKEEP_DOCKER_HOST", "unix:///nonexistent/docker.sock")
         .stdin(Stdio::null());
     command
 }

@@ -1267,7 +1267,7 @@ export interface components {
         };
         /** @description One check. */
         Check: {
-            /** @description `checksum`, `restore`, `row_counts`, `workflows_json` or `credentials_decrypt`. */
+            /** @description `checksum`, `restore`, `row_counts`, `workflows_json`, `credentials_decrypt` or `n8n_starts`. */
             name: string;
             /** @description How it went. */
             status: components["schemas"]["CheckStatus"];
@@ -1447,6 +1447,13 @@ export interface components {
         } | {
             /** @enum {string} */
             type: "time_zone";
+        } | {
+            /** @description Most characters. */
+            max_length: number;
+            /** @description What it may look like. */
+            example: string;
+            /** @enum {string} */
+            type: "text";
         } | {
             /** @description Most paths. */
             max: number;
@@ -1691,7 +1698,20 @@ export interface components {
                 outcome_code?: string | null;
                 message?: string | null;
                 remedy?: string | null;
+                /** @description `docker` or `local`; what the settings say while it waits. */
                 engine: string;
+                /** @description Why it was not proven in Docker; null if it was or need not be. */
+                engine_note?: string | null;
+                /**
+                 * Format: int32
+                 * @description 1 for the first try.
+                 */
+                attempt: number;
+                /**
+                 * Format: date-time
+                 * @description When a try that could not be made is made again; null if at once.
+                 */
+                not_before?: string | null;
                 trigger: string;
                 server_version?: string | null;
                 /** Format: int32 */
@@ -2246,7 +2266,20 @@ export interface components {
             outcome_code?: string | null;
             message?: string | null;
             remedy?: string | null;
+            /** @description `docker` or `local`; what the settings say while it waits. */
             engine: string;
+            /** @description Why it was not proven in Docker; null if it was or need not be. */
+            engine_note?: string | null;
+            /**
+             * Format: int32
+             * @description 1 for the first try.
+             */
+            attempt: number;
+            /**
+             * Format: date-time
+             * @description When a try that could not be made is made again; null if at once.
+             */
+            not_before?: string | null;
             trigger: string;
             server_version?: string | null;
             /** Format: int32 */

@@ -2,7 +2,10 @@
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
+
+use futures_util::TryStreamExt;
+use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use super::content::{Content, TarFile};
 use super::{Job, storage_failure};
@@ -24,6 +27,8 @@ const SKIPPED: [&str; 6] = [
 ];
 /// Where the files are in the archive.
 const FOLDER: &str = "files";
+/// Where those out of containers are.
+const CONTAINERS: &str = "containers";
 
 impl BackupService {
     pub(super) async fn pack_config(
@@ -40,11 +45,24 @@ impl BackupService {
             .map_err(|error| storage_failure(&error))?;
         let (compression, paths) = (job.compression, paths.to_vec());
         let at = u64::try_from(job.started_at.timestamp()).unwrap_or(0);
+        let contained = self.parts.n8n.config_archive().await;
+        let contained =
+            contained.map_err(|error| Failure::new("config_unreadable", format!("{error}.")))?;
+        let contained = contained.map(|(container, folder, stream)| {
+            let stream = stream.map_err(io::Error::other);
+            let reader = SyncIoBridge::new(StreamReader::new(Box::pin(stream)));
+            (container, folder, reader)
+        });
         let packed = tokio::task::spawn_blocking(move || {
             let mut tar = TarFile::begin(file, compression, at).map_err(|e| storage_failure(&e))?;
             let mut total = 0;
             for path in &paths {
                 add(&mut tar, path, &mut total)?;
+            }
+            if let Some((container, folder, reader)) = contained {
+                let shown = format!("{container}:{folder}");
+                add_contained(&mut tar, &container, &folder, reader, &mut total)
+                    .map_err(|error| error.unwrap_or_else(|error| unreadable_in(&shown, &error)))?;
             }
             tar.finish().map_err(|error| storage_failure(&error))
         });
@@ -135,17 +153,75 @@ fn add_entry(
     let bytes = content.len() as u64;
     *total += bytes;
     if bytes > MOST_FILE_BYTES || *total > MOST_TOTAL_BYTES {
-        return Err(Failure::new(
-            "not_configuration",
-            format!(
-                "{} is too large to be configuration. Name the folders and files of n8n's configuration \
-                 one by one in the settings.",
-                shown.display()
-            ),
-        ));
+        return Err(too_large(shown));
     }
     tar.add_with(&name, metadata, &content)
         .map_err(|error| storage_failure(&error))
+}
+
+/// Adds n8n's folder as its container holds it. `Err(Ok(_))` is a failure of its own, `Err(Err(_))` one of
+/// reading or writing.
+fn add_contained(
+    tar: &mut TarFile,
+    container: &str,
+    folder: &str,
+    reader: impl Read,
+    total: &mut u64,
+) -> Result<(), Result<Failure, io::Error>> {
+    // The archive begins at the folder's own name.
+    let parent = Path::new(folder).parent().unwrap_or(Path::new("/"));
+    let base = Path::new(CONTAINERS)
+        .join(container)
+        .join(parent.strip_prefix("/").unwrap_or(parent));
+    let mut archive = tar::Archive::new(reader);
+    for entry in archive.entries().map_err(Err)? {
+        let mut entry = entry.map_err(Err)?;
+        let path = entry.path().map_err(Err)?.into_owned();
+        let is_plain = path
+            .components()
+            .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        let is_skipped = path
+            .components()
+            .any(|part| SKIPPED.iter().any(|skipped| part.as_os_str() == *skipped));
+        let kind = entry.header().entry_type();
+        if !is_plain || is_skipped || !(kind.is_file() || kind.is_dir() || kind.is_symlink()) {
+            continue;
+        }
+        let size = entry.size();
+        *total += size;
+        let name = base.join(&path);
+        if size > MOST_FILE_BYTES || *total > MOST_TOTAL_BYTES {
+            return Err(Ok(too_large(&name)));
+        }
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).map_err(Err)?;
+        let link = entry
+            .link_name()
+            .map_err(Err)?
+            .filter(|_| kind.is_symlink());
+        let name = name.display().to_string();
+        tar.add_copy(&name, entry.header(), link.as_deref(), &content)
+            .map_err(|error| Ok(storage_failure(&error)))?;
+    }
+    Ok(())
+}
+
+fn unreadable_in(shown: &str, error: &io::Error) -> Failure {
+    Failure::new(
+        "config_unreadable",
+        format!("{shown} cannot be read: {error}. Correct container and folder in the settings."),
+    )
+}
+
+fn too_large(shown: &Path) -> Failure {
+    Failure::new(
+        "not_configuration",
+        format!(
+            "{} is too large to be configuration. Name the folders and files of n8n's configuration one by \
+             one in the settings.",
+            shown.display()
+        ),
+    )
 }
 
 /// `/home/node/.n8n/config` is `files/home/node/.n8n/config`.

@@ -183,6 +183,32 @@ impl TarFile {
         Ok(())
     }
 
+    /// Adds what comes out of another archive, under another name, with mode, owner and time of its own.
+    pub fn add_copy(
+        &mut self,
+        name: &str,
+        original: &tar::Header,
+        link: Option<&std::path::Path>,
+        content: &[u8],
+    ) -> io::Result<()> {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(original.mode()?);
+        header.set_uid(original.uid()?);
+        header.set_gid(original.gid()?);
+        header.set_mtime(original.mtime()?);
+        header.set_entry_type(original.entry_type());
+        header.set_size(content.len() as u64);
+        if let Some(target) = link {
+            return self.tar.append_link(&mut header, name, target);
+        }
+        self.tar.append_data(&mut header, name, content)?;
+        if original.entry_type().is_file() {
+            let sha256 = hex::encode(Sha256::digest(content));
+            self.note(name, content.len() as u64, sha256);
+        }
+        Ok(())
+    }
+
     /// Adds a folder or a symbolic link.
     pub fn add_special(
         &mut self,

@@ -256,6 +256,7 @@ const CHECKS: Record<string, string> = {
   encryption_key: "Encryption key",
   database: "Database restores",
   credentials_decrypt: "Credentials open",
+  n8n_starts: "n8n starts on it",
 };
 
 function Proofs({ backupId }: { backupId: number }) {
@@ -305,8 +306,14 @@ function Proof({ verification }: { verification: Verification }) {
         ) : null}
         <Text size="sm" c="dimmed">
           <Time at={verification.completed_at ?? verification.queued_at} />
+          {verification.status === "passed" && verification.engine === "docker" ? ", in a container" : null}
         </Text>
       </Group>
+      {verification.engine_note ? (
+        <Text size="xs" c="dimmed">
+          {verification.engine_note}
+        </Text>
+      ) : null}
       {verification.message ? <Text size="sm">{verification.message}</Text> : null}
       {verification.remedy ? (
         <Alert color="orange" p="xs">

@@ -19,6 +19,8 @@ const STATUSES = [
   { value: "running", label: "Running" },
 ];
 
+const ordinal = (n: number) => ["first", "second", "third", "fourth"][n - 1] ?? `${n}th`;
+
 /** Every trial restore that was made, newest first. */
 export function ProofsPage() {
   const [filter, setFilter] = useState<ProofFilter>({});
@@ -78,7 +80,17 @@ export function ProofsPage() {
                       <ProofStatus status={run.status} />
                     </Table.Td>
                     <Table.Td>
-                      <Text size="sm">{run.message ?? "–"}</Text>
+                      <Text size="sm">{run.message ?? (run.not_before ? "Tried again" : "–")}</Text>
+                      {run.not_before && run.status === "queued" ? (
+                        <Text size="xs" c="dimmed">
+                          at <Time at={run.not_before} />, for the {ordinal(run.attempt)} time
+                        </Text>
+                      ) : null}
+                      {run.engine_note ? (
+                        <Text size="xs" c="dimmed">
+                          {run.engine_note}
+                        </Text>
+                      ) : null}
                       {run.remedy ? (
                         <Text size="xs" c="dimmed">
                           {run.remedy}

@@ -149,6 +149,11 @@ function One({ restore }: { restore: Restore }) {
 }
 
 function ActDialog({ restore, act, close }: { restore: Restore; act: Act; close: () => void }) {
+  const settings = useQuery(queries.settings());
+  const containers = settings.data?.items.find((item) => item.key === "n8n.containers")?.value;
+  const names = typeof containers === "string" && containers !== "" ? containers.split(",").join(" and ") : null;
+  const stop = names ? `${names} is stopped, and started again afterwards.` : "Stop n8n first.";
+  const start = names ? "" : " Start n8n again.";
   const path = `/api/restores/${restore.id}`;
   const run = useMutation({
     mutationFn: async () => {
@@ -158,8 +163,8 @@ function ActDialog({ restore, act, close }: { restore: Restore; act: Act; close:
       for (const key of ["restores", "backups", "overview"]) void queryClient.invalidateQueries({ queryKey: [key] });
       tell(
         {
-          swap: "n8n uses the restored database. Start n8n again.",
-          undo: "n8n has its former database back. Start n8n again.",
+          swap: `n8n uses the restored database.${start}`,
+          undo: `n8n has its former database back.${start}`,
           discard: "It is deleted.",
         }[act],
       );
@@ -170,13 +175,13 @@ function ActDialog({ restore, act, close }: { restore: Restore; act: Act; close:
   const words = {
     swap: {
       title: "Let n8n use the restored database?",
-      text: `Stop n8n first. A safety backup of ${restore.database_name} is made, then it is renamed, and ${restore.scratch_name} takes its name. What n8n did since the backup is not in it. It can be undone for a day.`,
+      text: `${stop} A safety backup of ${restore.database_name} is made, then it is renamed, and ${restore.scratch_name} takes its name. What n8n did since the backup is not in it. It can be undone for a day.`,
       go: "Swap them",
       color: undefined,
     },
     undo: {
       title: "Give n8n its former database back?",
-      text: `Stop n8n first. ${restore.previous_name} is called ${restore.database_name} again. What n8n did since the swap stays in ${restore.scratch_name}.`,
+      text: `${stop} ${restore.previous_name} is called ${restore.database_name} again. What n8n did since the swap stays in ${restore.scratch_name}.`,
       go: "Undo",
       color: undefined,
     },

@@ -12,6 +12,7 @@ import {
   Table,
   Text,
   Textarea,
+  TextInput,
   Title,
 } from "@mantine/core";
 import { IconKey } from "@tabler/icons-react";
@@ -182,6 +183,17 @@ function Field({ setting, value, change, save, error }: FieldProps): ReactNode {
           data={zones()}
           value={value as string}
           onChange={change}
+          error={error}
+        />
+      );
+    case "text":
+      return (
+        <TextInput
+          aria-label={title}
+          w={320}
+          placeholder={kind.example}
+          value={(value as string | null) ?? ""}
+          onChange={(event) => change(event.currentTarget.value.trim())}
           error={error}
         />
       );
