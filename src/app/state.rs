@@ -32,6 +32,7 @@ use crate::platform::lifecycle::Lifecycle;
 use crate::platform::metrics::Metrics;
 use crate::platform::postgres::{ConnInfo, EmbeddedCluster, Installations};
 use crate::platform::process::Processes;
+use crate::platform::tls;
 
 /// What tests turn down; the daemon takes the defaults.
 #[derive(Clone, Copy, Debug, Default)]
@@ -137,6 +138,7 @@ pub struct AppState {
 impl AppState {
     /// Puts the services together. Touches neither network nor disk.
     pub fn new(parts: Parts) -> Self {
+        tls::install();
         let docker = Docker::new(&parts.config.docker.docker_host);
         let events = EventBus::default();
         let metrics = Metrics::default();
@@ -293,20 +295,24 @@ impl Upkeep {
         n8n: &N8nService,
         verifications: &VerificationService,
     ) -> Self {
+        let destinations = DestinationService::new(DestinationParts {
+            db: parts.db.clone(),
+            backups: backups.clone(),
+            settings: settings.clone(),
+            processes: parts.processes.clone(),
+            backup_dir: parts.config.data.backup_dir(),
+            clock: parts.clock.clone(),
+            ids: parts.ids.clone(),
+            patience: parts.tuning.patience.unwrap_or(Duration::from_mins(1)),
+        });
         Self {
-            destinations: DestinationService::new(DestinationParts {
-                db: parts.db.clone(),
-                backups: backups.clone(),
-                backup_dir: parts.config.data.backup_dir(),
-                clock: parts.clock.clone(),
-                ids: parts.ids.clone(),
-                patience: parts.tuning.patience.unwrap_or(Duration::from_mins(1)),
-            }),
+            destinations: destinations.clone(),
             recovery: RecoveryService::new(RecoveryParts {
                 db: parts.db.clone(),
                 settings: settings.clone(),
                 n8n: n8n.clone(),
                 backups: backups.clone(),
+                destinations: destinations.clone(),
                 backup_dir: parts.config.data.backup_dir().display().to_string(),
                 clock: parts.clock.clone(),
             }),
@@ -331,8 +337,10 @@ impl Upkeep {
             }),
             schedules: ScheduleService::new(ScheduleParts {
                 db: parts.db.clone(),
+                settings: settings.clone(),
                 backups: backups.clone(),
                 verifications: verifications.clone(),
+                destinations: destinations.clone(),
                 clock: parts.clock.clone(),
                 ids: parts.ids.clone(),
             }),

@@ -21,6 +21,9 @@ pub struct RecoverArgs {
     /// A file with the passphrase in its first line; asked for on standard input if not given.
     #[arg(long)]
     passphrase_file: Option<PathBuf>,
+    /// Fetch the newest backup of each type from the destinations in the kit into the backup folder.
+    #[arg(long)]
+    fetch: bool,
     #[command(flatten)]
     config: Config,
 }
@@ -42,8 +45,15 @@ pub fn run(args: RecoverArgs) -> Result<bool, Box<dyn Error>> {
     put_key(&key_file, &contents)?;
     let backup_dir = args.config.data.backup_dir();
     with_state(args.config, async |state| {
-        let backups = state.recovery.take_up(&Actor::cli(), &contents).await?;
+        let mut backups = state.recovery.take_up(&Actor::cli(), &contents).await?;
         let mut out = io::stdout();
+        if args.fetch {
+            for line in state.destinations.fetch_newest().await? {
+                writeln!(out, "{line}")?;
+            }
+            state.backups.settle().await?;
+            backups = state.backups.count().await?;
+        }
         writeln!(out, "The master key is in {}.", key_file.display())?;
         writeln!(
             out,

@@ -34,6 +34,9 @@ pub struct RestoreArgs {
     /// A file with n8n's encryption key, to try the credentials with it.
     #[arg(long)]
     key_file: Option<PathBuf>,
+    /// A file with the private key of an encrypted backup, as in the recovery kit.
+    #[arg(long)]
+    identity_file: Option<PathBuf>,
     /// More folders to look for PostgreSQL programs in, before the usual places.
     #[arg(long, env = "FLOWKEEP_POSTGRES_DIRS", value_delimiter = ':')]
     postgres_dirs: Vec<PathBuf>,
@@ -56,7 +59,11 @@ fn restore(args: RestoreArgs) -> Result<Outcome, Box<dyn Error>> {
         .build()?;
     runtime.block_on(async {
         let target = ConnInfo::parse(args.into.expose_secret())?;
-        let subject = subject_of(&args.file, args.key_file.as_deref())?;
+        let subject = subject_of(
+            &args.file,
+            args.key_file.as_deref(),
+            args.identity_file.as_deref(),
+        )?;
         if subject.kind != SubjectKind::Dump {
             return Err(
                 "this is a tar archive and no dump of one database; unpack it with tar -xf \

@@ -10,7 +10,7 @@ use clap::Args;
 use secrecy::SecretString;
 
 use super::own_database::with_state;
-use crate::features::backups::BackupFiles;
+use crate::features::backups::{BackupFiles, Lock, Opener};
 use crate::features::verification::{LocalEngine, Outcome, Prover, Subject, SubjectKind, Verdict};
 use crate::platform::config::Config;
 use crate::platform::ids::Ids;
@@ -27,6 +27,9 @@ pub struct VerifyArgs {
     /// A file that holds n8n's encryption key, to try it on the credentials (with --file).
     #[arg(long, requires = "file")]
     key_file: Option<PathBuf>,
+    /// A file with the private key of an encrypted backup, as in the recovery kit (with --file).
+    #[arg(long, requires = "file")]
+    identity_file: Option<PathBuf>,
     #[command(flatten)]
     config: Config,
 }
@@ -60,7 +63,11 @@ fn prove(args: VerifyArgs) -> Result<Outcome, Box<dyn Error>> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let subject = subject_of(&file, args.key_file.as_deref())?;
+        let subject = subject_of(
+            &file,
+            args.key_file.as_deref(),
+            args.identity_file.as_deref(),
+        )?;
         let (processes, ids) = (Processes::new(), Ids::system());
         let dirs = &args.config.database.postgres_dirs;
         let installations = Arc::new(Installations::discover(&processes, dirs).await);
@@ -75,22 +82,28 @@ fn prove(args: VerifyArgs) -> Result<Outcome, Box<dyn Error>> {
 }
 
 /// What the manifest beside a file says has to be in it.
-pub fn subject_of(file: &Path, key_file: Option<&Path>) -> Result<Subject, Box<dyn Error>> {
+pub fn subject_of(
+    file: &Path,
+    key_file: Option<&Path>,
+    identity_file: Option<&Path>,
+) -> Result<Subject, Box<dyn Error>> {
     let manifest = BackupFiles::read_manifest(file)?.ok_or_else(|| {
         format!(
             "{} is missing or unreadable; put the manifest back beside the file",
             BackupFiles::manifest_path(file).display()
         )
     })?;
-    let encryption_key = match key_file {
-        Some(path) => Some(SecretString::from(
-            std::fs::read_to_string(path)
-                .map_err(|error| format!("cannot read {}: {error}", path.display()))?
-                .trim_end_matches('\n')
-                .to_owned(),
-        )),
-        None => None,
+    let read = |path: &Path| {
+        std::fs::read_to_string(path)
+            .map(|text| SecretString::from(text.trim_end_matches('\n').to_owned()))
+            .map_err(|error| format!("cannot read {}: {error}", path.display()))
     };
+    let encryption_key = key_file.map(read).transpose()?;
+    let identities = identity_file.map(read).transpose()?;
+    let lock = manifest.encryption.map(|_| Lock {
+        opener: identities.as_ref().map(Opener::new).unwrap_or_default(),
+        job_id: manifest.job_id,
+    });
     Ok(Subject {
         path: file.to_owned(),
         sha256: Some(manifest.sha256),
@@ -102,6 +115,8 @@ pub fn subject_of(file: &Path, key_file: Option<&Path>) -> Result<Subject, Box<d
         kind: SubjectKind::of(&manifest.backup_type),
         is_n8n: manifest.backup_type == "postgres_n8n",
         entries: manifest.entries,
+        lock,
+        entry: None,
         encryption_key,
     })
 }

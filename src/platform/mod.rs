@@ -17,3 +17,4 @@ pub mod metrics;
 pub mod postgres;
 pub mod process;
 pub mod telemetry;
+pub mod tls;

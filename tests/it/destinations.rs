@@ -327,3 +327,43 @@ async fn a_folder_that_cannot_be_one_is_named_with_the_remedy() {
         answer.text()
     );
 }
+
+#[tokio::test]
+async fn a_schedules_backups_go_where_it_says_and_an_unknown_place_is_named() {
+    let story = story().await;
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let nas = add(&story, "NAS", first.path()).await;
+    add(&story, "USB", second.path()).await;
+    let schedule = |ids: Value| {
+        json!({
+            "name": "Nightly", "backup_type": "postgres_n8n", "frequency": "daily", "hour": 2,
+            "destination_ids": ids,
+        })
+    };
+    let path = "/api/backups/schedules";
+    let refused = story.client.post(path, schedule(json!([4711]))).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let fields = &refused.json()["error"]["fields"];
+    assert!(
+        fields["destination_ids"].to_string().contains("4711"),
+        "{fields}"
+    );
+    let made = story.client.post(path, schedule(json!([nas["id"]]))).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+    assert_eq!(made.json()["destination_ids"], json!([nas["id"]]));
+    backup(&story).await;
+    story
+        .app
+        .execute("UPDATE backup_history SET schedule_id = (SELECT id FROM backup_schedules)")
+        .await;
+    story.app.state.destinations.sweep().await.unwrap();
+    assert_eq!(files(first.path()).len(), 3);
+    assert_eq!(files(second.path()).len(), 0);
+    // What somebody makes by hand goes everywhere.
+    backup(&story).await;
+    story.app.state.destinations.sweep().await.unwrap();
+    assert_eq!(
+        (files(first.path()).len(), files(second.path()).len()),
+        (6, 3)
+    );
+}

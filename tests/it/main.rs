@@ -19,6 +19,7 @@ mod metrics;
 mod n8n;
 mod permissions;
 mod recovery;
+mod remote_destinations;
 mod restores;
 mod retention;
 mod schedules;

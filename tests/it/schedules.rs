@@ -335,3 +335,74 @@ async fn a_simulated_year_runs_every_due_time_once() {
     let missed = "SELECT count(*) FROM schedule_runs WHERE status = 'missed'";
     assert_eq!(app.sql::<i64>(missed).await, 0);
 }
+
+#[tokio::test]
+async fn the_dead_mans_ping_goes_out_while_promises_are_kept_and_stops_when_one_is_broken() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
+
+    let story = Story::begin(*server_majors().await.first().unwrap()).await;
+    let (calls, status) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU16::new(200)));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!(
+        "http://{}/ping/a-secret-token",
+        listener.local_addr().unwrap()
+    );
+    let (called, answered) = (Arc::clone(&calls), Arc::clone(&status));
+    let router = axum::Router::new().fallback(move || async move {
+        called.fetch_add(1, Ordering::SeqCst);
+        axum::http::StatusCode::from_u16(answered.load(Ordering::SeqCst)).unwrap()
+    });
+    story.app.state.lifecycle.spawn("listener", async move {
+        let _ = axum::serve(listener, router).await;
+    });
+    let schedules = &story.app.state.schedules;
+    let ping = async || format!("{:?}", schedules.ping().await.unwrap());
+    assert_eq!(ping().await, "NotSet");
+    let path = "/api/settings/backups.ping_url";
+    let refused = story
+        .client
+        .put(path, json!({ "value": "gopher://x" }))
+        .await;
+    assert_eq!(refused.status, 422, "{refused:?}");
+    let set = story.client.put(path, json!({ "value": url })).await;
+    assert_eq!(set.status, 200, "{set:?}");
+    assert!(!set.text().contains("a-secret-token"));
+    assert_eq!(ping().await, "Sent");
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+
+    // The other side is broken: told once, without the URL.
+    status.store(500, Ordering::SeqCst);
+    for _ in 0..2 {
+        assert_eq!(
+            ping().await,
+            "Failed(\"the server answered 500 Internal Server Error\")"
+        );
+    }
+    let told: Vec<String> = story.app.events().await;
+    assert_eq!(
+        told.iter()
+            .filter(|event| *event == "backup.warning")
+            .count(),
+        1
+    );
+    let outbox: String = story
+        .app
+        .sql("SELECT string_agg(data::text, ' ') FROM event_outbox")
+        .await;
+    assert!(
+        outbox.contains("500") && !outbox.contains("a-secret-token"),
+        "{outbox}"
+    );
+    status.store(200, Ordering::SeqCst);
+    assert_eq!(ping().await, "Sent");
+
+    // A promise is broken: silence.
+    let body = json!({ "name": "Nightly", "backup_type": "postgres_n8n", "frequency": "daily", "hour": 2 });
+    let made = story.client.post("/api/backups/schedules", body).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    story.app.advance(chrono::TimeDelta::days(3));
+    let before = calls.load(Ordering::SeqCst);
+    assert_eq!(ping().await, "Withheld");
+    assert_eq!(calls.load(Ordering::SeqCst), before);
+}

@@ -89,12 +89,16 @@ actions! {
     BackupAdopted = "backup.adopted",
     /// A backup was downloaded.
     BackupDownloaded = "backup.downloaded",
+    /// A backup's file was brought back from a copy.
+    BackupFetched = "backup.fetched",
     /// A backup's file was deleted.
     BackupDeleted = "backup.deleted",
     /// A backup stays whatever the policy says.
     BackupPinned = "backup.pinned",
     /// A backup may go again.
     BackupUnpinned = "backup.unpinned",
+    /// Whether and to what backups are encrypted was changed.
+    BackupEncryptionChanged = "backup.encryption_changed",
     /// How long backups stay was changed.
     RetentionChanged = "retention.changed",
     /// A schedule was made.

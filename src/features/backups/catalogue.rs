@@ -10,6 +10,7 @@ use super::error::BackupError;
 use super::files::BackupFiles;
 use super::model::{Backup, BackupFile, BackupType, TableCount};
 use super::run::Entry as PackedEntry;
+use super::seal::Lock;
 use super::service::BackupService;
 use super::store::{self, Filter};
 use crate::features::audit::{self, Action, Actor, Entry};
@@ -112,6 +113,10 @@ impl BackupService {
             compression: backup.compression.unwrap_or_default(),
             server_major: major.and_then(|major| major.parse().ok()).unwrap_or(0),
             tables: self.tables(id).await?,
+            lock: backup.encryption.map(|_| Lock {
+                opener: self.opener(),
+                job_id: backup.job_id.unwrap_or_default(),
+            }),
         })
     }
 

@@ -3,6 +3,7 @@
 use sea_orm::DbErr;
 
 use crate::features::n8n::N8nError;
+use crate::features::settings::SettingsError;
 
 /// Why a request about backups cannot be fulfilled.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +26,15 @@ pub enum BackupError {
              /home/node/.n8n, or name n8n's container"
     )]
     NoConfigPaths,
+    /// A public key that is none.
+    #[error("{0}")]
+    Recipient(String),
+    /// Backups are to be encrypted, and there is no key.
+    #[error(
+        "backups are to be encrypted and there is no key for it; switch encryption off and on again \
+             in the settings"
+    )]
+    NoIdentity,
     /// Its file is gone.
     #[error("the file of backup {0} is not there any more")]
     FileMissing(i32),
@@ -40,6 +50,9 @@ pub enum BackupError {
     /// n8n's connection cannot be used.
     #[error(transparent)]
     N8n(#[from] N8nError),
+    /// The settings failed.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// The row that says who is at work cannot be locked.
     #[error("cannot take the lock of the run")]
     Lock(#[source] sqlx::Error),

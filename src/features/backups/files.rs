@@ -10,11 +10,10 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::archive::Compression;
-use super::{BackupType, Manifest};
+use super::{BackupType, Manifest, seal};
 
 const PARTIAL_DIR: &str = ".partial";
 const MANIFEST_SUFFIX: &str = ".manifest.json";
-const EXTRACT_SUFFIX: &str = ".proving-";
 const INDEX_SUFFIX: &str = ".index.json";
 
 /// The backup folder.
@@ -43,6 +42,14 @@ impl PartialFile {
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// Opens it for reading and takes its name away: the bytes are there for as long as it is open.
+    pub fn hide(&mut self) -> io::Result<File> {
+        let file = File::open(&self.path)?;
+        std::fs::remove_file(&self.path)?;
+        self.is_published = true;
+        Ok(file)
+    }
 }
 
 impl BackupFiles {
@@ -63,19 +70,21 @@ impl BackupFiles {
         started_at: DateTime<Utc>,
         job_id: Uuid,
         compression: Compression,
+        is_sealed: bool,
     ) -> String {
         let stamp = started_at.format("%Y%m%dT%H%M%SZ");
         let job = job_id.simple().to_string();
+        let sealed = if is_sealed { seal::SUFFIX } else { "" };
         let ending = match kind {
             BackupType::PostgresN8n | BackupType::PostgresMgmt => ".dump",
             BackupType::N8nConfig | BackupType::Flows => ".tar",
             // The dumps in it are compressed, not the whole.
             BackupType::PostgresFull => {
-                return format!("{}-{stamp}-{}.tar", kind.file_prefix(), &job[..8]);
+                return format!("{}-{stamp}-{}.tar{sealed}", kind.file_prefix(), &job[..8]);
             }
         };
         format!(
-            "{}-{stamp}-{}{ending}{}",
+            "{}-{stamp}-{}{ending}{}{sealed}",
             kind.file_prefix(),
             &job[..8],
             compression.suffix()
@@ -216,30 +225,6 @@ impl BackupFiles {
         Ok(found)
     }
 
-    /// Where a proof takes one file out of an archive for a while.
-    pub fn extract_path(archive: &Path) -> PathBuf {
-        sidecar(archive, &format!("{EXTRACT_SUFFIX}{}", std::process::id()))
-    }
-
-    /// Removes what proofs that were cut off took out of archives.
-    pub fn remove_extracts(&self) -> io::Result<()> {
-        for kind in BackupType::ALL {
-            for entry in std::fs::read_dir(self.root.join(kind.as_str()))? {
-                let path = entry?.path();
-                let pid = path
-                    .to_str()
-                    .and_then(|text| text.rsplit_once(EXTRACT_SUFFIX))
-                    .map(|(_, pid)| pid);
-                if let Some(pid) = pid
-                    && !Path::new("/proc").join(pid).exists()
-                {
-                    std::fs::remove_file(path)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Every published file that has a manifest, with what that says, oldest first.
     pub fn published(&self) -> io::Result<Vec<(PathBuf, Manifest)>> {
         let mut found = Vec::new();
@@ -275,6 +260,21 @@ impl BackupFiles {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether a name is a manifest's.
+    pub fn is_manifest(name: &str) -> bool {
+        name.ends_with(MANIFEST_SUFFIX)
+    }
+
+    /// Whether a name that somebody else gives is a file's alone: no folder, nothing hidden.
+    pub fn is_plain_name(name: &str) -> bool {
+        !name.is_empty()
+            && name.len() <= 200
+            && !name.starts_with('.')
+            && name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c))
     }
 
     /// What lies beside a file: its index, then its manifest.

@@ -32,6 +32,9 @@ pub struct Manifest {
     pub archive_bytes: u64,
     /// `none`, `gzip` or `zstd`.
     pub compression: String,
+    /// `age` if the file is encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<String>,
     /// The database.
     pub database: String,
     /// The server's version.

@@ -14,6 +14,8 @@
 
 pub mod archive;
 mod catalogue;
+mod encryption;
+mod encryption_route;
 mod error;
 mod events_route;
 mod files;
@@ -23,14 +25,19 @@ mod model;
 mod overview_route;
 mod routes;
 mod run;
+mod seal;
 mod service;
 mod settle;
 mod store;
+mod stored;
 
+pub use encryption::Encryption;
 pub use error::{BackupError, Failure};
 pub use files::BackupFiles;
 pub use manifest::Manifest;
 pub use model::{Backup, BackupFile, BackupType, TableCount, Trigger};
 pub use routes::router;
 pub use run::{Claim, Entry, RunRequest, ScheduledAttempt, is_lock_free};
+pub use seal::{Lock, Opener, SealError};
 pub use service::{BackupParts, BackupService, FileLease};
+pub use stored::Stored;

@@ -7,6 +7,8 @@ use sea_orm::FromQueryResult;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::seal::Lock;
+
 /// What is backed up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -162,6 +164,8 @@ pub struct Backup {
     pub is_pinned: bool,
     /// The database it is of, as a hash.
     pub source_identity: Option<String>,
+    /// `age` if its file is encrypted.
+    pub encryption: Option<String>,
 }
 
 /// A backup's file and what must be in it, for whoever proves it.
@@ -185,4 +189,6 @@ pub struct BackupFile {
     pub server_major: u32,
     /// Every table and its rows.
     pub tables: Vec<TableCount>,
+    /// How it is opened, if it is encrypted.
+    pub lock: Option<Lock>,
 }

@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::encryption_route;
 use super::events_route;
 use super::files::BackupFiles;
 use super::model::{Backup as Row, BackupType, TableCount, Trigger};
@@ -36,6 +37,11 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(download_manifest))
         .routes(routes!(delete_backup))
         .routes(routes!(pin_backup))
+        .routes(routes!(
+            encryption_route::get_backup_encryption,
+            encryption_route::set_backup_encryption
+        ))
+        .routes(routes!(encryption_route::rotate_backup_key))
         .routes(routes!(events_route::follow_backups))
         .routes(routes!(overview_route::get_overview))
 }
@@ -57,6 +63,8 @@ pub struct Backup {
     /// Bytes on disk.
     compressed_size: Option<i64>,
     compression: Option<String>,
+    /// `age` if the file is encrypted in that tool's format.
+    encryption: Option<String>,
     /// SHA-256 of the file.
     checksum: Option<String>,
     started_at: DateTime<Utc>,
@@ -162,6 +170,7 @@ impl From<Row> for Backup {
             file_size: row.file_size,
             compressed_size: row.compressed_size,
             compression: row.compression,
+            encryption: row.encryption,
             checksum: row.checksum,
             started_at: row.started_at,
             completed_at: row.completed_at,
@@ -193,6 +202,9 @@ impl From<BackupError> for ApiError {
             }
             BackupError::NotRunning(_) => Self::conflict("backup_not_running", message),
             BackupError::Compression(why) => Self::invalid("compression_level", why),
+            BackupError::Recipient(why) => Self::invalid("recipients", why),
+            BackupError::NoIdentity => Self::conflict("no_backup_key", message),
+            BackupError::Settings(error) => error.into(),
             BackupError::NoConfigPaths => Self::conflict("no_config_paths", message),
             BackupError::FileMissing(_) => {
                 Self::new(StatusCode::GONE, "backup_file_missing", message)

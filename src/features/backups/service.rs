@@ -61,6 +61,7 @@ pub struct BackupService {
     pub(super) files: BackupFiles,
     running: Arc<Mutex<BTreeMap<i32, CancellationToken>>>,
     leased: Arc<Mutex<BTreeMap<i32, usize>>>,
+    pub(super) sealing: Arc<tokio::sync::Mutex<()>>,
     pub(super) gauges: Gauges,
 }
 
@@ -91,6 +92,7 @@ impl BackupService {
             files,
             running: Arc::default(),
             leased: Arc::default(),
+            sealing: Arc::default(),
             gauges: Gauges::default(),
         }
     }
@@ -123,10 +125,17 @@ impl BackupService {
     /// Claims the database and notes the run, all or nothing.
     async fn claim(&self, actor: &Actor, request: RunRequest) -> Result<Job, BackupError> {
         let compression = self.compression(request.compression)?;
+        let seal = self.sealer()?;
         let source = self.source(request.backup_type)?;
         let identity = source.identity();
         let (job_id, started_at) = (self.parts.ids.uuid(), self.parts.clock.now());
-        let filename = BackupFiles::file_name(request.backup_type, started_at, job_id, compression);
+        let filename = BackupFiles::file_name(
+            request.backup_type,
+            started_at,
+            job_id,
+            compression,
+            seal.is_some(),
+        );
         let path = self.files.final_path(request.backup_type, &filename);
         let cancel = self.parts.lifecycle.soft().child_token();
         let options: PgConnectOptions = self.parts.own_database.to_sqlx();
@@ -170,6 +179,7 @@ impl BackupService {
             job_id,
             backup_type,
             compression,
+            seal,
             source,
             started_at,
             filename,

@@ -39,7 +39,6 @@ impl BackupService {
                 remove(path);
             }
         }
-        self.files.remove_extracts().map_err(BackupError::Read)?;
         self.finish_deletions().await?;
         self.adopt_strays().await
     }

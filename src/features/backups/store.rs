@@ -13,7 +13,7 @@ const COLUMNS: &str = "id, backup_type, filename, filepath, storage_location, fi
     compressed_size, compression, checksum, started_at, completed_at, duration_ms, status, \
     failure_code, error_message, verification_status, verification_date, deleted_at, deleted_by, \
     postgres_version, n8n_version, database_name, table_count, total_rows, trigger, is_sample, \
-    job_id, epoch, is_pinned, source_identity";
+    job_id, epoch, is_pinned, source_identity, encryption";
 
 fn statement(sql: String, values: Vec<Value>) -> Statement {
     Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
@@ -117,7 +117,8 @@ pub async fn succeed(
     let sql = "UPDATE backup_history SET status = 'success', file_size = $3, compressed_size = $4, \
                checksum = $5, completed_at = $6, duration_ms = $7, duration_seconds = $8, \
                postgres_version = $9, n8n_version = $10, table_count = $11, total_rows = $12, \
-               row_counts = $13, tables = $14, failure_code = NULL, error_message = NULL \
+               row_counts = $13, tables = $14, encryption = $15, failure_code = NULL, \
+               error_message = NULL \
                WHERE id = $1 AND epoch = $2 AND status = 'running'";
     let values = vec![
         id.into(),
@@ -141,6 +142,7 @@ pub async fn succeed(
         signed(manifest.total_rows()).into(),
         serde_json::Value::Object(counts).into(),
         tables.into(),
+        manifest.encryption.clone().into(),
     ];
     Ok(tx
         .execute_raw(statement(sql.to_owned(), values))

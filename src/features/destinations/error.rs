@@ -3,6 +3,7 @@
 use sea_orm::DbErr;
 
 use crate::features::backups::BackupError;
+use crate::features::settings::VaultError;
 
 /// Why a destination cannot be found, made or changed.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,12 @@ pub enum DestinationError {
         /// What would be right.
         why: String,
     },
+    /// A secret cannot be sealed or opened.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The copy cannot be brought back.
+    #[error("{}", .0.message)]
+    Fetch(Trouble),
     /// The catalogue failed.
     #[error(transparent)]
     Backup(#[from] BackupError),

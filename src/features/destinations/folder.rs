@@ -13,10 +13,10 @@ use super::error::Trouble;
 use crate::features::backups::{BackupFiles, Manifest};
 
 /// Stands in the folder and says which one it is.
-const SENTINEL: &str = ".flowkeep-destination";
+pub const SENTINEL: &str = ".flowkeep-destination";
 /// Backups lie below this, as in the backup folder.
-const FOLDER: &str = "flowkeep";
-const PARTIAL: &str = ".partial";
+pub const FOLDER: &str = "flowkeep";
+pub const PARTIAL: &str = ".partial";
 
 fn trouble(what: &str, error: &io::Error) -> Trouble {
     use io::ErrorKind;
@@ -250,6 +250,36 @@ pub fn remove(
         }
     }
     Ok(())
+}
+
+/// The manifests of the backups there, of every type.
+pub fn manifests(root: &Path) -> Result<Vec<Manifest>, Trouble> {
+    let listed = BackupFiles::new(root.join(FOLDER)).published();
+    let listed = listed.map_err(|error| trouble("The copies there cannot be listed", &error))?;
+    Ok(listed.into_iter().map(|(_, manifest)| manifest).collect())
+}
+
+/// Brings a backup's file into `target`. Returns its index, if it has one.
+pub fn fetch(
+    root: &Path,
+    manifest: &Manifest,
+    target: &Path,
+    done: &AtomicU64,
+) -> Result<Option<Vec<u8>>, Trouble> {
+    let source = place(root, manifest);
+    let (sha256, _) = copy_file(&source, target, done)?;
+    if sha256 != manifest.sha256 {
+        return Err(Trouble::new(
+            "checksum_mismatch",
+            "The copy there is not what was written any more.",
+        ));
+    }
+    let [index, _] = BackupFiles::sidecars(&source);
+    match std::fs::read(index) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(trouble("The copy's index cannot be read", &error)),
+    }
 }
 
 /// Bytes that are free there.

@@ -1,5 +1,5 @@
-//! Further places for backups: another disk, or a network share that is mounted on this machine. Each
-//! good backup is copied there, and deleted there when it is deleted here.
+//! Further places for backups: another disk, a network share that is mounted on this machine, a bucket, a
+//! folder of another machine. Each good backup is copied there, and deleted there when it is deleted here.
 //!
 //! Invariants:
 //! - Nothing is written where the sentinel file is missing: the share is then not mounted, and what is
@@ -10,12 +10,20 @@
 //! Owns `backup_destinations` and `backup_copies`.
 
 mod error;
+mod fetch;
 mod folder;
+mod kit;
+mod place;
+mod remote;
 mod routes;
+mod s3;
 mod service;
+mod sftp;
+mod ssh;
 mod store;
 mod worker;
 
 pub use error::DestinationError;
+pub use place::Saved;
 pub use routes::router;
 pub use service::{DestinationParts, DestinationService};

@@ -3,12 +3,17 @@
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use http::StatusCode;
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::place::{Where, check_secret};
+use super::s3::S3Config;
 use super::service::Standing;
+use super::sftp::{SftpConfig, SftpSecret};
+use super::ssh;
 use super::{DestinationError, DestinationService};
 use crate::app::AppState;
 use crate::features::auth::CurrentUser;
@@ -21,6 +26,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(change_destination, delete_destination))
         .routes(routes!(test_destination))
         .routes(routes!(list_backup_copies))
+        .routes(routes!(fetch_backup))
 }
 
 /// A further place for backups.
@@ -28,9 +34,12 @@ pub fn router() -> OpenApiRouter<AppState> {
 struct Destination {
     id: i32,
     name: String,
-    /// `folder`.
+    /// `folder`, `s3` or `sftp`.
     kind: String,
+    /// The folder, or how the place is called, as in `s3://nas:9000/bucket/folder`.
     path: String,
+    /// The host key that an SFTP server must show; null for others.
+    host_key: Option<String>,
     enabled: bool,
     created_at: DateTime<Utc>,
     last_checked_at: Option<DateTime<Utc>>,
@@ -54,14 +63,117 @@ struct Destinations {
 #[serde(deny_unknown_fields)]
 struct CreateDestinationRequest {
     name: String,
-    /// A folder of this machine: another disk, or where a share is mounted.
-    path: String,
+    /// A folder of this machine: another disk, or where a share is mounted. Give this, `s3` or `sftp`.
+    path: Option<String>,
+    s3: Option<S3Destination>,
+    sftp: Option<SftpDestination>,
+}
+
+/// A bucket of S3 or of something that speaks like it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct S3Destination {
+    /// As in `https://s3.eu-central-1.amazonaws.com` or `http://nas:9000`.
+    endpoint: String,
+    /// `us-east-1` if absent, which most other servers take.
+    region: Option<String>,
+    bucket: String,
+    /// A folder in the bucket; its root if absent.
+    prefix: Option<String>,
+    access_key_id: String,
+    #[schema(value_type = String)]
+    secret_access_key: SecretString,
+    /// Whether the bucket is part of the host's name; in the path if absent.
+    virtual_host: Option<bool>,
+}
+
+/// A folder of another machine, over SFTP.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SftpDestination {
+    host: String,
+    /// 22 if absent.
+    port: Option<u16>,
+    user: String,
+    /// A folder that is there already.
+    folder: String,
+    /// The key that the server must show, as in `ssh-ed25519 AAAA…`. If absent, the one it shows now is
+    /// taken and kept.
+    host_key: Option<String>,
+    /// Give this or a private key.
+    #[schema(value_type = Option<String>)]
+    password: Option<SecretString>,
+    /// As ssh-keygen writes it, without a passphrase.
+    #[schema(value_type = Option<String>)]
+    private_key: Option<SecretString>,
+}
+
+impl CreateDestinationRequest {
+    /// The place and what opens it.
+    fn read(self) -> Result<(Where, Option<SecretString>), DestinationError> {
+        let invalid = |field, why: &str| DestinationError::Invalid {
+            field,
+            why: why.to_owned(),
+        };
+        match (self.path, self.s3, self.sftp) {
+            (Some(path), None, None) => Ok((Where::Folder(path.into()), None)),
+            (None, Some(s3), None) => {
+                check_secret("secret_access_key", &s3.secret_access_key)?;
+                let config = S3Config {
+                    endpoint: s3.endpoint.trim().to_owned(),
+                    region: s3.region.unwrap_or_else(|| "us-east-1".to_owned()),
+                    bucket: s3.bucket.trim().to_owned(),
+                    prefix: s3
+                        .prefix
+                        .unwrap_or_default()
+                        .trim()
+                        .trim_end_matches('/')
+                        .to_owned(),
+                    access_key_id: s3.access_key_id.trim().to_owned(),
+                    virtual_host: s3.virtual_host.unwrap_or(false),
+                };
+                Ok((Where::S3(config), Some(s3.secret_access_key)))
+            }
+            (None, None, Some(sftp)) => {
+                let secret = match (sftp.password, sftp.private_key) {
+                    (Some(password), None) => {
+                        check_secret("password", &password)?;
+                        SftpSecret::Password(password)
+                    }
+                    (None, Some(key)) => {
+                        check_secret("private_key", &key)?;
+                        SftpSecret::PrivateKey(key)
+                    }
+                    _ => return Err(invalid("password", "give a password or a private key")),
+                };
+                let config = SftpConfig {
+                    host: sftp.host.trim().to_owned(),
+                    port: sftp.port.unwrap_or(22),
+                    user: sftp.user.trim().to_owned(),
+                    folder: sftp.folder.trim().to_owned(),
+                    host_key: sftp.host_key.map(|key| key.trim().to_owned()),
+                };
+                Ok((Where::Sftp(config), Some(ssh::secret_text(&secret))))
+            }
+            _ => Err(invalid(
+                "path",
+                "give a folder's path, s3 or sftp, and only one",
+            )),
+        }
+    }
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ChangeDestinationRequest {
     enabled: bool,
+    /// A new secret key of an S3 destination, or a new password of an SFTP one; the present one stays if
+    /// absent.
+    #[schema(value_type = Option<String>)]
+    secret: Option<SecretString>,
+    /// A new private key of an SFTP destination.
+    #[schema(value_type = Option<String>)]
+    private_key: Option<SecretString>,
 }
 
 /// A copy of a backup at a destination.
@@ -93,6 +205,10 @@ impl From<Standing> for Destination {
         Self {
             id: destination.id,
             name: destination.name,
+            host_key: destination
+                .config
+                .get("host_key")
+                .and_then(|key| key.as_str().map(str::to_owned)),
             kind: destination.kind,
             path: destination.path,
             enabled: destination.is_enabled,
@@ -113,6 +229,8 @@ impl From<DestinationError> for ApiError {
         match error {
             DestinationError::NotFound(id) => Self::not_found(format!("destination {id}")),
             DestinationError::Invalid { field, why } => Self::invalid(field, why),
+            DestinationError::Fetch(trouble) => Self::conflict(trouble.code, trouble.message),
+            DestinationError::Vault(error) => Self::internal(&error),
             DestinationError::Backup(error) => error.into(),
             DestinationError::Database(error) => error.into(),
         }
@@ -135,7 +253,7 @@ async fn list_destinations(
     all(&destinations).await
 }
 
-/// Make a folder a further place for backups. Every good backup is copied there.
+/// Make a folder, a bucket or a folder of another machine a further place for backups.
 #[utoipa::path(post, path = "/api/backups/destinations", tag = "destinations",
     request_body = CreateDestinationRequest, responses((status = 201, body = Destinations)))]
 async fn create_destination(
@@ -143,13 +261,15 @@ async fn create_destination(
     user: CurrentUser,
     Json(request): Json<CreateDestinationRequest>,
 ) -> Result<(StatusCode, Json<Destinations>), ApiError> {
+    let name = request.name.clone();
+    let (place, secret) = request.read()?;
     destinations
-        .create(&user.actor(), &request.name, &request.path)
+        .create(&user.actor(), &name, place, secret)
         .await?;
     Ok((StatusCode::CREATED, all(&destinations).await?))
 }
 
-/// Switch a destination on or off.
+/// Switch a destination on or off, or give it a new password or key.
 #[utoipa::path(put, path = "/api/backups/destinations/{id}", tag = "destinations", params(("id" = i32, Path,)),
     request_body = ChangeDestinationRequest, responses((status = 200, body = Destinations)))]
 async fn change_destination(
@@ -159,7 +279,13 @@ async fn change_destination(
     Json(request): Json<ChangeDestinationRequest>,
 ) -> Result<Json<Destinations>, ApiError> {
     destinations
-        .set_enabled(&user.actor(), id, request.enabled)
+        .change(
+            &user.actor(),
+            id,
+            request.enabled,
+            request.secret,
+            request.private_key,
+        )
         .await?;
     all(&destinations).await
 }
@@ -210,4 +336,16 @@ async fn list_backup_copies(
     Ok(Json(BackupCopies {
         items: items.collect(),
     }))
+}
+
+/// Bring a backup's file back from a destination that has a copy.
+#[utoipa::path(post, path = "/api/backups/history/{id}/fetch", tag = "destinations", params(("id" = i32, Path,)),
+    responses((status = 204)))]
+async fn fetch_backup(
+    State(destinations): State<DestinationService>,
+    user: CurrentUser,
+    Path(id): Path<i32>,
+) -> Result<StatusCode, ApiError> {
+    destinations.fetch(&user.actor(), id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -3,20 +3,28 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use tokio::sync::Notify;
 
 use super::error::{DestinationError, Trouble};
 use super::folder;
+use super::place::{Reach, Where, check_secret};
+use super::remote::{self, RemotePlace};
+use super::sftp::SftpSecret;
+use super::ssh;
 use super::store::{self, Copy, Destination, Totals};
 use crate::features::audit::{self, Action, Actor, Entry};
 use crate::features::backups::BackupService;
+use crate::features::settings::{Location, SettingsService};
 use crate::platform::clock::Clock;
 use crate::platform::db::Db;
 use crate::platform::ids::Ids;
+use crate::platform::process::Processes;
 
 const MAX_NAME_CHARS: usize = 100;
 
@@ -27,6 +35,10 @@ pub struct DestinationParts {
     pub db: Db,
     /// What is copied.
     pub backups: BackupService,
+    /// Keeps passwords and keys.
+    pub settings: SettingsService,
+    /// Runs ssh.
+    pub processes: Processes,
     /// Where the backups themselves are.
     pub backup_dir: PathBuf,
     /// Time.
@@ -71,11 +83,15 @@ impl DestinationService {
         let totals = store::totals(self.parts.db.orm()).await?;
         let mut standing = Vec::new();
         for destination in store::list(self.parts.db.orm()).await? {
-            let path = PathBuf::from(&destination.path);
-            let free = self.at(destination.id, self.short(), None, move || {
-                Ok(folder::free_bytes(&path))
-            });
-            let free_bytes = free.await.unwrap_or(None);
+            let free_bytes = if destination.kind == "folder" {
+                let path = PathBuf::from(&destination.path);
+                let free = self.at(destination.id, self.short(), None, move || {
+                    Ok(folder::free_bytes(&path))
+                });
+                free.await.unwrap_or(None)
+            } else {
+                None
+            };
             let own = totals
                 .iter()
                 .find(|one| one.destination_id == destination.id)
@@ -89,18 +105,29 @@ impl DestinationService {
         Ok(standing)
     }
 
+    /// Those of the numbers that no destination has.
+    pub async fn unknown(&self, ids: &[i32]) -> Result<Vec<i32>, sea_orm::DbErr> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let all = store::list(self.parts.db.orm()).await?;
+        let is_known = |id: &i32| all.iter().any(|one| one.id == *id);
+        Ok(ids.iter().copied().filter(|id| !is_known(id)).collect())
+    }
+
     pub(super) async fn get(&self, id: i32) -> Result<Destination, DestinationError> {
         store::get(self.parts.db.orm(), id)
             .await?
             .ok_or(DestinationError::NotFound(id))
     }
 
-    /// Makes a folder a destination.
+    /// Makes a place a destination.
     pub(super) async fn create(
         &self,
         actor: &Actor,
         name: &str,
-        path: &str,
+        mut place: Where,
+        secret: Option<SecretString>,
     ) -> Result<Destination, DestinationError> {
         let invalid = |field, why: String| DestinationError::Invalid { field, why };
         let name = name.trim();
@@ -111,22 +138,116 @@ impl DestinationService {
             let why = "must be one line of 1 to 100 characters".to_owned();
             return Err(invalid("name", why));
         }
-        self.check_path(path).map_err(|why| invalid("path", why))?;
-        let (folder, wanted) = (PathBuf::from(path), self.parts.ids.uuid());
-        let claimed = within(self.short(), move || folder::claim(&folder, wanted)).await;
-        let sentinel = claimed.map_err(|trouble| invalid("path", trouble.message))?;
+        place.check()?;
+        let wanted = self.parts.ids.uuid();
+        let sentinel = match &mut place {
+            Where::Folder(folder) => {
+                let path = folder.display().to_string();
+                self.check_path(&path).map_err(|why| invalid("path", why))?;
+                let folder = folder.clone();
+                let claimed = within(self.short(), move || folder::claim(&folder, wanted)).await;
+                claimed.map_err(|trouble| invalid("path", trouble.message))?
+            }
+            Where::Sftp(config) if config.host_key.is_none() => {
+                let opens = secret.as_ref().map(ssh::secret_of);
+                let opens = opens.ok_or_else(|| invalid("password", "must be given".to_owned()))?;
+                let server = self.reach().server(config, opens);
+                let seen = watched(self.parts.patience, None, server.see_host_key()).await;
+                config.host_key = seen.map_err(|trouble| {
+                    let place = Where::Sftp(config.clone());
+                    at_fault(&place, trouble)
+                })?;
+                self.claim_remote(&place, secret.as_ref(), wanted).await?
+            }
+            _ => self.claim_remote(&place, secret.as_ref(), wanted).await?,
+        };
         let tx = self.parts.db.begin().await?;
-        let made = store::insert(&tx, name, path, sentinel, self.parts.clock.now()).await?;
+        let vault = self.parts.settings.vault();
+        vault.hold(&tx).await?;
+        let made = store::insert(&tx, name, &place, sentinel, self.parts.clock.now()).await?;
         let Some(id) = made else {
-            let why = "a destination of this name or folder is there already".to_owned();
+            let why = "a destination of this name or place is there already".to_owned();
             return Err(invalid("name", why));
         };
+        if let Some(secret) = &secret {
+            self.seal(&tx, id, secret).await?;
+        }
         let entry = Entry::new(Action::DestinationCreated).resource("destination", id);
-        let entry = entry.details(json!({ "name": name, "path": path }));
+        let entry = entry.details(json!({ "name": name, "place": place.address() }));
         audit::record(&tx, &self.parts.clock, actor, entry).await?;
         tx.commit().await?;
         self.changed.notify_one();
         self.get(id).await
+    }
+
+    async fn claim_remote(
+        &self,
+        place: &Where,
+        secret: Option<&SecretString>,
+        wanted: uuid::Uuid,
+    ) -> Result<uuid::Uuid, DestinationError> {
+        let claimed = async {
+            let remote = self.reach().connect(place, secret)?;
+            let remote = remote.ok_or_else(|| Trouble::new("internal", "no place"))?;
+            let sentinel = remote::claim(remote.as_ref(), wanted).await?;
+            remote::check(remote.as_ref(), sentinel).await?;
+            Ok(sentinel)
+        };
+        let claimed = watched(self.parts.patience, None, claimed).await;
+        claimed.map_err(|trouble| at_fault(place, trouble))
+    }
+
+    pub(super) async fn seal(
+        &self,
+        tx: &impl sea_orm::ConnectionTrait,
+        id: i32,
+        secret: &SecretString,
+    ) -> Result<bool, DestinationError> {
+        let row = id.to_string();
+        let vault = self.parts.settings.vault();
+        let plain = secret.expose_secret().as_bytes();
+        let sealed = vault.seal(tx, location(&row), plain).await?;
+        Ok(store::set_secret(tx, id, sealed).await?)
+    }
+
+    /// Where a destination is, and how it is reached if it is over the network.
+    pub(super) async fn reach_of(
+        &self,
+        destination: &Destination,
+    ) -> Result<(Where, Option<RemotePlace>), Trouble> {
+        let place = Where::read(&destination.kind, &destination.path, &destination.config)?;
+        let secret = self.secret_of(destination).await.map_err(|error| {
+            Trouble::new(
+                "no_secret",
+                format!("Its password or key cannot be read: {error}. Remove the destination and add it again."),
+            )
+        })?;
+        let remote = self.reach().connect(&place, secret.as_ref())?;
+        Ok((place, remote))
+    }
+
+    pub(super) async fn secret_of(
+        &self,
+        destination: &Destination,
+    ) -> Result<Option<SecretString>, DestinationError> {
+        let Some(sealed) = &destination.secret else {
+            return Ok(None);
+        };
+        let row = destination.id.to_string();
+        let vault = self.parts.settings.vault();
+        let plain = vault
+            .open_fresh(self.parts.db.orm(), location(&row), sealed)
+            .await?;
+        Ok(Some(SecretString::from(
+            String::from_utf8_lossy(&plain).into_owned(),
+        )))
+    }
+
+    fn reach(&self) -> Reach {
+        Reach {
+            processes: self.parts.processes.clone(),
+            ids: self.parts.ids.clone(),
+        }
     }
 
     fn check_path(&self, text: &str) -> Result<(), String> {
@@ -147,18 +268,42 @@ impl DestinationService {
         Ok(())
     }
 
-    pub(super) async fn set_enabled(
+    pub(super) async fn change(
         &self,
         actor: &Actor,
         id: i32,
         is_enabled: bool,
+        secret: Option<SecretString>,
+        private_key: Option<SecretString>,
     ) -> Result<Destination, DestinationError> {
+        let kind = self.get(id).await?.kind;
+        let secret = match (kind.as_str(), secret, private_key) {
+            (_, None, None) => None,
+            ("s3", Some(secret), None) => Some(secret),
+            ("sftp", Some(password), None) => {
+                Some(ssh::secret_text(&SftpSecret::Password(password)))
+            }
+            ("sftp", None, Some(key)) => Some(ssh::secret_text(&SftpSecret::PrivateKey(key))),
+            _ => {
+                let why = "does not go with this kind of destination".to_owned();
+                return Err(DestinationError::Invalid {
+                    field: "secret",
+                    why,
+                });
+            }
+        };
+        if let Some(secret) = &secret {
+            check_secret("secret", secret)?;
+        }
         let tx = self.parts.db.begin().await?;
+        if let Some(secret) = &secret {
+            self.seal(&tx, id, secret).await?;
+        }
         if !store::set_enabled(&tx, id, is_enabled, self.parts.clock.now()).await? {
             return Err(DestinationError::NotFound(id));
         }
         let entry = Entry::new(Action::DestinationChanged).resource("destination", id);
-        let entry = entry.details(json!({ "enabled": is_enabled }));
+        let entry = entry.details(json!({ "enabled": is_enabled, "secret": secret.is_some() }));
         audit::record(&tx, &self.parts.clock, actor, entry).await?;
         tx.commit().await?;
         self.changed.notify_one();
@@ -180,12 +325,19 @@ impl DestinationService {
     /// Tries a destination: is it mounted, can it be written.
     pub(super) async fn test(&self, id: i32) -> Result<Destination, DestinationError> {
         let destination = self.get(id).await?;
-        let (path, sentinel) = (PathBuf::from(&destination.path), destination.sentinel);
-        let checked = self
-            .at(id, self.short(), None, move || {
-                folder::check(&path, sentinel)
-            })
-            .await;
+        let sentinel = destination.sentinel;
+        let checked = match self.reach_of(&destination).await {
+            Ok((_, Some(remote))) => {
+                let checked = remote::check(remote.as_ref(), sentinel);
+                watched(self.parts.patience, None, checked).await
+            }
+            Ok((_, None)) => {
+                let path = PathBuf::from(&destination.path);
+                let check = move || folder::check(&path, sentinel);
+                self.at(id, self.short(), None, check).await
+            }
+            Err(trouble) => Err(trouble),
+        };
         let (db, now) = (self.parts.db.orm(), self.parts.clock.now());
         store::note_check(db, id, checked.err().as_ref(), now).await?;
         self.changed.notify_one();
@@ -249,6 +401,53 @@ impl DestinationService {
                 }
             }
         }
+    }
+}
+
+/// The field that trouble with a new place is most likely about.
+fn at_fault(place: &Where, trouble: Trouble) -> DestinationError {
+    let field = match (place, trouble.code) {
+        (Where::S3(_), "no_such_bucket" | "not_found") => "bucket",
+        (Where::S3(_), "credentials_refused") => "secret_access_key",
+        (Where::S3(_), _) => "endpoint",
+        (Where::Sftp(_), "credentials_refused") => "password",
+        (Where::Sftp(_), "no_such_folder" | "permission_denied") => "folder",
+        (Where::Sftp(_), "host_key_changed") => "host_key",
+        (Where::Sftp(_), _) => "host",
+        (Where::Folder(_), _) => "path",
+    };
+    DestinationError::Invalid {
+        field,
+        why: trouble.message,
+    }
+}
+
+fn location(row: &str) -> Location<'_> {
+    Location {
+        table: "backup_destinations",
+        column: "secret",
+        row,
+    }
+}
+
+/// Does work over the network. Gives up when it takes longer than `limit`, or when `progress` does not move
+/// for so long.
+pub(super) async fn watched<T>(
+    limit: Duration,
+    progress: Option<&AtomicU64>,
+    work: impl Future<Output = Result<T, Trouble>>,
+) -> Result<T, Trouble> {
+    tokio::pin!(work);
+    let mut last = 0;
+    loop {
+        if let Ok(outcome) = tokio::time::timeout(limit, &mut work).await {
+            return outcome;
+        }
+        let now = progress.map_or(last, |progress| progress.load(Ordering::Relaxed));
+        if now == last {
+            return Err(not_responding(limit));
+        }
+        last = now;
     }
 }
 

@@ -7,9 +7,10 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, SqlErr, Statem
 use uuid::Uuid;
 
 use super::error::Trouble;
+use super::place::Where;
 
-const COLUMNS: &str = "id, name, kind, path, is_enabled, sentinel, created_at, last_checked_at, \
-    last_error_code, last_error";
+const COLUMNS: &str = "id, name, kind, path, config, secret, is_enabled, sentinel, created_at, \
+    last_checked_at, last_error_code, last_error";
 
 /// A row of `backup_destinations`.
 #[derive(Clone, Debug, FromQueryResult)]
@@ -18,6 +19,8 @@ pub struct Destination {
     pub name: String,
     pub kind: String,
     pub path: String,
+    pub config: serde_json::Value,
+    pub secret: Option<serde_json::Value>,
     pub is_enabled: bool,
     pub sentinel: Uuid,
     pub created_at: DateTime<Utc>,
@@ -71,13 +74,20 @@ pub async fn get(db: &impl ConnectionTrait, id: i32) -> Result<Option<Destinatio
 pub async fn insert(
     tx: &impl ConnectionTrait,
     name: &str,
-    path: &str,
+    place: &Where,
     sentinel: Uuid,
     at: DateTime<Utc>,
 ) -> Result<Option<i32>, DbErr> {
-    let sql = "INSERT INTO backup_destinations (name, kind, path, sentinel, created_at, updated_at) \
-               VALUES ($1, 'folder', $2, $3, $4, $4) RETURNING id";
-    let values = vec![name.into(), path.into(), sentinel.into(), at.into()];
+    let sql = "INSERT INTO backup_destinations (name, kind, path, config, sentinel, created_at, \
+               updated_at) VALUES ($1, $2, $3, $4, $5, $6, $6) RETURNING id";
+    let values = vec![
+        name.into(),
+        place.kind().into(),
+        place.address().into(),
+        place.to_config().into(),
+        sentinel.into(),
+        at.into(),
+    ];
     match tx.query_one_raw(statement(sql, values)).await {
         Ok(Some(row)) => Ok(Some(row.try_get("", "id")?)),
         Ok(None) => Err(DbErr::RecordNotInserted),
@@ -86,6 +96,33 @@ pub async fn insert(
         }
         Err(error) => Err(error),
     }
+}
+
+/// Keeps a destination's sealed secret.
+pub async fn set_secret(
+    tx: &impl ConnectionTrait,
+    id: i32,
+    sealed: serde_json::Value,
+) -> Result<bool, DbErr> {
+    let sql = "UPDATE backup_destinations SET secret = $2 WHERE id = $1";
+    let updated = tx
+        .execute_raw(statement(sql, vec![id.into(), sealed.into()]))
+        .await?;
+    Ok(updated.rows_affected() == 1)
+}
+
+/// Backups whose schedule does not send them to a destination.
+pub async fn excluded(
+    db: &impl ConnectionTrait,
+    destination_id: i32,
+) -> Result<BTreeSet<i32>, DbErr> {
+    let sql = "SELECT b.id FROM backup_history b JOIN backup_schedules s ON s.id = b.schedule_id \
+               WHERE b.deleted_at IS NULL AND jsonb_typeof(s.destination_ids) = 'array' \
+               AND NOT s.destination_ids @> to_jsonb($1::integer)";
+    let rows = db
+        .query_all_raw(statement(sql, vec![destination_id.into()]))
+        .await?;
+    rows.iter().map(|row| row.try_get("", "id")).collect()
 }
 
 pub async fn set_enabled(

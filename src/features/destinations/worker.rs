@@ -1,7 +1,7 @@
 //! Brings copies to where they should be, one destination after another.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -12,12 +12,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::{DestinationError, Trouble};
 use super::folder;
-use super::service::DestinationService;
+use super::remote;
+use super::service::{DestinationService, watched};
 use super::store::{self, Copy, Destination};
 use crate::features::backups::{Backup, BackupFiles, BackupType};
 use crate::platform::events::{self, Event, Severity};
 
 const PERIOD: Duration = Duration::from_mins(1);
+/// Over a slow line a piece of a few megabytes takes longer than anything in a folder does.
+const NETWORK_PATIENCE: u32 = 5;
 /// A copy that failed is tried again after these, the last one over and over.
 const RETRY_AFTER: [TimeDelta; 4] = [
     TimeDelta::minutes(1),
@@ -65,7 +68,9 @@ impl DestinationService {
         let kept: BTreeSet<i32> = kept.iter().map(|one| one.id).collect();
         for destination in &all {
             let known = store::known_at(self.parts.db.orm(), destination.id).await?;
-            let missing: Vec<i32> = good.difference(&known).copied().collect();
+            let excluded = store::excluded(self.parts.db.orm(), destination.id).await?;
+            let missing = good.difference(&known).filter(|id| !excluded.contains(id));
+            let missing: Vec<i32> = missing.copied().collect();
             store::enqueue(self.parts.db.orm(), destination.id, &missing).await?;
             self.sweep_one(destination, &kept).await?;
         }
@@ -117,16 +122,22 @@ impl DestinationService {
         let missing = |why: String| Trouble::new("file_missing", why);
         let file = self.parts.backups.get_file(copy.backup_id).await;
         let file = file.map_err(|error| missing(error.to_string()))?;
-        let (root, sentinel) = (PathBuf::from(&destination.path), destination.sentinel);
+        let sentinel = destination.sentinel;
         let done = Arc::new(AtomicU64::new(0));
+        let read = move |path: &Path| {
+            let manifest = BackupFiles::read_manifest(path).ok().flatten();
+            manifest
+                .ok_or_else(|| missing("The backup's manifest is not there any more.".to_owned()))
+        };
+        if let (_, Some(remote)) = self.reach_of(destination).await? {
+            let manifest = read(&file.path)?;
+            let copying = remote::copy(remote.as_ref(), sentinel, &file.path, &manifest, &done);
+            return watched(self.parts.patience * NETWORK_PATIENCE, Some(&done), copying).await;
+        }
+        let root = PathBuf::from(&destination.path);
         let told = Arc::clone(&done);
         self.at(destination.id, self.parts.patience, Some(done), move || {
-            let manifest = BackupFiles::read_manifest(&file.path)
-                .ok()
-                .flatten()
-                .ok_or_else(|| {
-                    missing("The backup's manifest is not there any more.".to_owned())
-                })?;
+            let manifest = read(&file.path)?;
             folder::copy(&root, sentinel, &file.path, &manifest, &told)
         })
         .await
@@ -139,6 +150,12 @@ impl DestinationService {
         filename: &str,
     ) -> Result<Option<u64>, Trouble> {
         let (root, sentinel) = (PathBuf::from(&destination.path), destination.sentinel);
+        if let (_, Some(remote)) = self.reach_of(destination).await? {
+            let removing = remote::remove(remote.as_ref(), sentinel, backup_type, filename);
+            return watched(self.parts.patience, None, removing)
+                .await
+                .map(|()| None);
+        }
         let (backup_type, filename) = (backup_type.to_owned(), filename.to_owned());
         self.at(destination.id, self.parts.patience, None, move || {
             folder::remove(&root, sentinel, &backup_type, &filename).map(|()| None)

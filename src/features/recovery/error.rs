@@ -3,6 +3,7 @@
 use sea_orm::DbErr;
 
 use crate::features::backups::BackupError;
+use crate::features::destinations::DestinationError;
 use crate::features::n8n::N8nError;
 use crate::features::settings::SettingsError;
 
@@ -30,6 +31,9 @@ pub enum RecoveryError {
     /// The catalogue failed.
     #[error(transparent)]
     Backup(#[from] BackupError),
+    /// A destination's secret cannot be read or kept.
+    #[error(transparent)]
+    Destination(#[from] DestinationError),
     /// The database failed.
     #[error("database")]
     Database(#[from] DbErr),

@@ -9,10 +9,12 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::RecoveryError;
+use crate::features::destinations::Saved;
 
 const SCRIPT: &str = include_str!("restore.sh");
 const MASTER_KEY: &str = "master.key";
 const N8N_KEY: &str = "n8n-encryption.key";
+const BACKUP_KEY: &str = "backup-age.key";
 const CONFIGURATION: &str = "flowkeep.json";
 /// A kit is small; what is larger is something else.
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
@@ -24,8 +26,12 @@ pub struct Contents {
     pub master_key: SecretString,
     /// What opens n8n's credentials, if it is saved.
     pub n8n_key: Option<SecretString>,
+    /// What opens encrypted backups, one a line, if they are.
+    pub backup_identities: Option<SecretString>,
     /// Where n8n's database is, with its password.
     pub n8n_database_url: Option<SecretString>,
+    /// Further places of the backups, with what opens them.
+    pub destinations: Vec<Saved>,
     /// The rest.
     pub configuration: Configuration,
 }
@@ -43,6 +49,12 @@ pub struct Configuration {
     pub backup_dir: String,
     /// Settings that differ from their defaults.
     pub settings: BTreeMap<String, Value>,
+    /// Whether backups are encrypted.
+    #[serde(default)]
+    pub encrypts_backups: bool,
+    /// Further public keys that they are encrypted to.
+    #[serde(default)]
+    pub backup_recipients: Vec<String>,
     /// The good backups of that day: name, hash, when.
     pub backups: Vec<Value>,
 }
@@ -52,6 +64,8 @@ struct Stored {
     #[serde(flatten)]
     configuration: Configuration,
     n8n_database_url: Option<String>,
+    #[serde(default)]
+    destinations: Vec<Saved>,
 }
 
 /// The words that come first when somebody opens a kit years later.
@@ -60,6 +74,7 @@ fn words(contents: &Contents) -> String {
         "This is the recovery kit of a Flowkeep {}, made at {}.\n\n\
          master.key          opens the secrets in Flowkeep's own database\n\
          n8n-encryption.key  opens the credentials in n8n's database (N8N_ENCRYPTION_KEY)\n\
+         backup-age.key      opens encrypted backups (age -d -i backup-age.key), if there are any\n\
          flowkeep.json       where n8n's database was, Flowkeep's settings, and the backups of that day\n\
          restore.sh          restores a backup with PostgreSQL's programs alone\n\n\
          The backups were in {}. Bring a copy of that folder, then either\n\n\
@@ -83,6 +98,7 @@ pub fn make(contents: &Contents, passphrase: &SecretString) -> Result<Vec<u8>, R
             .n8n_database_url
             .as_ref()
             .map(|url| url.expose_secret().to_owned()),
+        destinations: contents.destinations.clone(),
     };
     let configuration =
         Zeroizing::new(serde_json::to_vec_pretty(&stored).map_err(|error| failed(&error))?);
@@ -101,6 +117,10 @@ pub fn make(contents: &Contents, passphrase: &SecretString) -> Result<Vec<u8>, R
         // Not even a line break is added: to n8n it would be part of the key.
         let key = key.expose_secret().as_bytes();
         add(N8N_KEY, 0o600, key).map_err(|error| failed(&error))?;
+    }
+    if let Some(keys) = &contents.backup_identities {
+        let keys = Zeroizing::new(format!("{}\n", keys.expose_secret()));
+        add(BACKUP_KEY, 0o600, keys.as_bytes()).map_err(|error| failed(&error))?;
     }
     add(CONFIGURATION, 0o600, &configuration).map_err(|error| failed(&error))?;
     let plain = Zeroizing::new(tar.into_inner().map_err(|error| failed(&error))?);
@@ -142,7 +162,11 @@ pub fn open(kit: &[u8], passphrase: &SecretString) -> Result<Contents, RecoveryE
         n8n_key: files
             .get(N8N_KEY)
             .map(|key| SecretString::from((**key).clone())),
+        backup_identities: files
+            .get(BACKUP_KEY)
+            .map(|keys| SecretString::from(keys.trim().to_owned())),
         n8n_database_url: stored.n8n_database_url.map(SecretString::from),
+        destinations: stored.destinations,
         configuration: stored.configuration,
     })
 }
@@ -156,7 +180,9 @@ mod tests {
         let contents = Contents {
             master_key: SecretString::from("bWFzdGVy"),
             n8n_key: Some(SecretString::from(" key with blanks\n")),
+            backup_identities: Some(SecretString::from("AGE-SECRET-KEY-1X")),
             n8n_database_url: Some(SecretString::from("postgres://u:p@h/d")),
+            destinations: Vec::new(),
             configuration: Configuration {
                 format: 1,
                 backup_dir: "/backups".to_owned(),
@@ -173,6 +199,8 @@ mod tests {
             opened.n8n_key.unwrap().expose_secret(),
             " key with blanks\n"
         );
+        let keys = opened.backup_identities.unwrap();
+        assert_eq!(keys.expose_secret(), "AGE-SECRET-KEY-1X");
         assert_eq!(opened.configuration, contents.configuration);
         let wrong = open(&kit, &SecretString::from("six random words are bad")).unwrap_err();
         assert!(matches!(wrong, RecoveryError::WrongPassphrase));

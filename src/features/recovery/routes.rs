@@ -45,6 +45,7 @@ impl From<RecoveryError> for ApiError {
             RecoveryError::N8n(error) => error.into(),
             RecoveryError::Settings(error) => error.into(),
             RecoveryError::Backup(error) => error.into(),
+            RecoveryError::Destination(error) => error.into(),
             RecoveryError::Database(error) => error.into(),
             RecoveryError::WrongPassphrase | RecoveryError::NoKit(_) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "no_kit", message)

@@ -12,6 +12,7 @@ use super::kit::{self, Configuration, Contents};
 use super::store;
 use crate::features::audit::{self, Action, Actor, Entry};
 use crate::features::backups::{BackupService, BackupType};
+use crate::features::destinations::DestinationService;
 use crate::features::n8n::N8nService;
 use crate::features::settings::SettingsService;
 use crate::platform::clock::Clock;
@@ -32,6 +33,8 @@ pub struct RecoveryParts {
     pub n8n: N8nService,
     /// The backups.
     pub backups: BackupService,
+    /// Their further places.
+    pub destinations: DestinationService,
     /// Where they are.
     pub backup_dir: String,
     /// Time.
@@ -62,19 +65,24 @@ impl RecoveryService {
     }
 
     /// A kit without the list of backups, which nothing depends on.
-    fn essentials(&self) -> Result<Contents, RecoveryError> {
+    async fn essentials(&self) -> Result<Contents, RecoveryError> {
         let parts = &self.parts;
         let source = parts.n8n.source()?;
+        let encryption = parts.backups.encryption();
         Ok(Contents {
             master_key: parts.settings.vault().master().to_text(),
             n8n_key: source.and_then(|source| source.encryption_key),
+            backup_identities: parts.backups.identities()?,
             n8n_database_url: parts.n8n.database_url()?,
+            destinations: parts.destinations.saved().await?,
             configuration: Configuration {
                 format: FORMAT,
                 flowkeep_version: env!("CARGO_PKG_VERSION").to_owned(),
                 made_at: parts.clock.now().to_rfc3339(),
                 backup_dir: parts.backup_dir.clone(),
                 settings: parts.settings.changed_values(),
+                encrypts_backups: encryption.is_enabled,
+                backup_recipients: encryption.recipients,
                 backups: Vec::new(),
             },
         })
@@ -82,7 +90,7 @@ impl RecoveryService {
 
     async fn contents(&self) -> Result<Contents, RecoveryError> {
         let parts = &self.parts;
-        let mut contents = self.essentials()?;
+        let mut contents = self.essentials().await?;
         let backups = &mut contents.configuration.backups;
         for kind in BackupType::ALL {
             for backup in parts.backups.kept(kind).await? {
@@ -127,7 +135,7 @@ impl RecoveryService {
                 is_outdated: false,
             });
         };
-        let now = fingerprint(&self.essentials()?);
+        let now = fingerprint(&self.essentials().await?);
         Ok(KitStatus {
             made_at: Some(newest.created_at),
             is_outdated: newest.fingerprint != now,
@@ -149,6 +157,21 @@ impl RecoveryService {
             .settings
             .restore_values(actor, &contents.configuration.settings)
             .await?;
+        if let Some(identities) = &contents.backup_identities {
+            let Configuration {
+                encrypts_backups,
+                backup_recipients,
+                ..
+            } = &contents.configuration;
+            let backups = &parts.backups;
+            backups
+                .take_identities(actor, identities, *encrypts_backups, backup_recipients)
+                .await?;
+        }
+        parts
+            .destinations
+            .take_up(actor, &contents.destinations)
+            .await?;
         parts.backups.settle().await?;
         Ok(parts.backups.count().await?)
     }
@@ -165,6 +188,13 @@ fn fingerprint(contents: &Contents) -> String {
         let text = part.map_or("", |secret| secret.expose_secret());
         hasher.update((text.len() as u64).to_be_bytes());
         hasher.update(text.as_bytes());
+    }
+    if let Some(keys) = &contents.backup_identities {
+        hasher.update(keys.expose_secret().as_bytes());
+    }
+    for one in &contents.destinations {
+        hasher.update(one.path.as_bytes());
+        hasher.update(one.secret.as_deref().unwrap_or_default().as_bytes());
     }
     hasher.update(contents.configuration.backup_dir.as_bytes());
     hex::encode(hasher.finalize())

@@ -6,9 +6,10 @@ use std::sync::atomic::AtomicU64;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
 
 use super::RestoreError;
+use crate::features::backups::Stored;
 use crate::features::n8n::server_version;
 use crate::features::verification::{
-    Archive, EngineError, EngineFuture, HostTools, Restored, ThrowawayServer,
+    EngineError, EngineFuture, HostTools, Restored, ThrowawayServer,
 };
 use crate::platform::ids::Ids;
 use crate::platform::postgres::{ConnInfo, Installations, quote_identifier, server_words};
@@ -32,7 +33,7 @@ impl ThrowawayServer for NewDatabase {
 
     fn restore<'a>(
         &'a self,
-        archive: Archive<'a>,
+        archive: &'a Stored,
         done: Arc<AtomicU64>,
     ) -> EngineFuture<'a, Result<Restored, EngineError>> {
         Box::pin(self.tools.restore(archive, &self.conninfo, done))

@@ -10,6 +10,7 @@
 
 mod error;
 mod model;
+mod ping;
 mod recurrence;
 mod routes;
 mod service;

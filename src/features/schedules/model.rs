@@ -64,6 +64,8 @@ pub struct Draft {
     pub is_enabled: bool,
     pub when: When,
     pub compression: String,
+    /// Where its backups are copied to; everywhere if not said.
+    pub destination_ids: Option<Vec<i32>>,
 }
 
 /// A row of `backup_schedules`.
@@ -80,6 +82,7 @@ pub struct Schedule {
     pub day_of_month: Option<i32>,
     pub timezone: Option<String>,
     pub compression: Option<String>,
+    pub destination_ids: Option<serde_json::Value>,
     pub last_run: Option<DateTime<Utc>>,
     pub next_run: Option<DateTime<Utc>>,
     pub created_at: Option<DateTime<Utc>>,

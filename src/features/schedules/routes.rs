@@ -47,6 +47,8 @@ struct Schedule {
     day_of_month: Option<i32>,
     timezone: String,
     compression: String,
+    /// The destinations that its backups are copied to; null for every one.
+    destination_ids: Option<Vec<i32>>,
     /// The last due time that was acted on.
     last_run: Option<DateTime<Utc>>,
     next_run: Option<DateTime<Utc>>,
@@ -79,6 +81,8 @@ struct ScheduleRequest {
     timezone: Option<String>,
     /// `zstd`, `gzip` or `none`; `zstd` if absent.
     compression: Option<String>,
+    /// The destinations that its backups are copied to; every one if absent, none if empty.
+    destination_ids: Option<Vec<i32>>,
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -175,6 +179,9 @@ impl From<Row> for Schedule {
             day_of_month: row.day_of_month,
             timezone: row.timezone.unwrap_or_else(|| "UTC".to_owned()),
             compression: row.compression.unwrap_or_else(|| "zstd".to_owned()),
+            destination_ids: row
+                .destination_ids
+                .and_then(|ids| serde_json::from_value(ids).ok()),
             last_run: row.last_run,
             next_run: row.next_run,
             created_at: row.created_at,
@@ -198,6 +205,7 @@ impl From<ScheduleRequest> for Draft {
                 timezone: request.timezone.unwrap_or_else(|| "UTC".to_owned()),
             },
             compression: request.compression.unwrap_or_else(|| "zstd".to_owned()),
+            destination_ids: request.destination_ids,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use parking_lot::Mutex;
 use sea_orm::DatabaseTransaction;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -14,6 +15,8 @@ use super::store::{self, Kind, Run};
 use super::verification::{self, VerificationDraft, VerificationSchedule};
 use crate::features::audit::{self, Action, Actor, Entry};
 use crate::features::backups::{BackupService, BackupType, RunRequest, Trigger};
+use crate::features::destinations::DestinationService;
+use crate::features::settings::SettingsService;
 use crate::features::verification::VerificationService;
 use crate::platform::clock::Clock;
 use crate::platform::db::Db;
@@ -28,10 +31,14 @@ const MOST_FORESEEN: usize = 200;
 pub struct ScheduleParts {
     /// Flowkeep's own database.
     pub db: Db,
+    /// Whom to call.
+    pub settings: SettingsService,
     /// What is scheduled.
     pub backups: BackupService,
     /// What else is scheduled.
     pub verifications: VerificationService,
+    /// Where backups are copied to.
+    pub destinations: DestinationService,
     /// Time.
     pub clock: Clock,
     /// Randomness.
@@ -43,6 +50,8 @@ pub struct ScheduleParts {
 pub struct ScheduleService {
     pub(super) parts: Arc<ScheduleParts>,
     pub(super) changed: Arc<Notify>,
+    /// Why the last ping failed, if it did.
+    pub(super) ping_failure: Arc<Mutex<Option<String>>>,
 }
 
 /// A time at which something will happen by itself.
@@ -60,6 +69,7 @@ impl ScheduleService {
         Self {
             parts: Arc::new(parts),
             changed: Arc::default(),
+            ping_failure: Arc::default(),
         }
     }
 
@@ -87,6 +97,7 @@ impl ScheduleService {
         draft: &Draft,
     ) -> Result<Schedule, ScheduleError> {
         let recurrence = draft.check()?;
+        self.check_destinations(draft).await?;
         let now = self.parts.clock.now();
         let next = next_run(draft.is_enabled, &recurrence, now);
         let tx = self.parts.db.begin().await?;
@@ -105,6 +116,7 @@ impl ScheduleService {
         draft: &Draft,
     ) -> Result<Schedule, ScheduleError> {
         let recurrence = draft.check()?;
+        self.check_destinations(draft).await?;
         let now = self.parts.clock.now();
         let next = next_run(draft.is_enabled, &recurrence, now);
         let tx = self.parts.db.begin().await?;
@@ -116,6 +128,18 @@ impl ScheduleService {
         let entry = Entry::new(Action::ScheduleChanged).resource("schedule", id);
         self.commit(tx, actor, entry.details(facts(draft))).await?;
         self.get(id).await
+    }
+
+    async fn check_destinations(&self, draft: &Draft) -> Result<(), ScheduleError> {
+        let wanted = draft.destination_ids.as_deref().unwrap_or_default();
+        let unknown = self.parts.destinations.unknown(wanted).await?;
+        let Some(first) = unknown.first() else {
+            return Ok(());
+        };
+        Err(ScheduleError::Invalid {
+            field: "destination_ids",
+            why: format!("there is no destination {first}"),
+        })
     }
 
     pub(super) async fn delete(&self, actor: &Actor, id: i32) -> Result<(), ScheduleError> {

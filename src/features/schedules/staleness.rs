@@ -83,6 +83,9 @@ impl ScheduleService {
             if let Err(error) = self.tell_stale(&mut told).await {
                 tracing::warn!(%error, "cannot look at the age of the backups");
             }
+            if let Err(error) = self.ping().await {
+                tracing::warn!(%error, "cannot decide on the dead man's ping");
+            }
             tokio::select! {
                 () = tokio::time::sleep(PERIOD) => {}
                 () = stop.cancelled() => return,

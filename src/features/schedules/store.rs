@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement, Val
 use super::model::{Draft, Schedule};
 
 const COLUMNS: &str = "id, name, backup_type, enabled, frequency, hour, minute, day_of_week, \
-    day_of_month, timezone, compression, last_run, next_run, created_at, updated_at";
+    day_of_month, timezone, compression, destination_ids, last_run, next_run, created_at, updated_at";
 const RUN_COLUMNS: &str = "id, kind, schedule_id, due_at, status, detail, attempts, \
     next_attempt_at, backup_id, ended_at";
 
@@ -102,6 +102,11 @@ fn values(draft: &Draft, next: Option<DateTime<Utc>>, at: DateTime<Utc>) -> Vec<
         draft.compression.clone().into(),
         next.into(),
         at.into(),
+        draft
+            .destination_ids
+            .as_ref()
+            .map(|ids| serde_json::json!(ids))
+            .into(),
     ]
 }
 
@@ -112,8 +117,8 @@ pub async fn insert(
     at: DateTime<Utc>,
 ) -> Result<i32, DbErr> {
     let sql = "INSERT INTO backup_schedules (name, backup_type, enabled, frequency, hour, minute, \
-               day_of_week, day_of_month, timezone, compression, next_run, created_at, updated_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12) RETURNING id";
+               day_of_week, day_of_month, timezone, compression, next_run, destination_ids, created_at, \
+               updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $13, $12, $12) RETURNING id";
     let row = tx
         .query_one_raw(statement(sql, values(draft, next, at)))
         .await?;
@@ -129,7 +134,8 @@ pub async fn update(
 ) -> Result<bool, DbErr> {
     let sql = "UPDATE backup_schedules SET name = $1, backup_type = $2, enabled = $3, \
                frequency = $4, hour = $5, minute = $6, day_of_week = $7, day_of_month = $8, \
-               timezone = $9, compression = $10, next_run = $11, updated_at = $12 WHERE id = $13";
+               timezone = $9, compression = $10, next_run = $11, updated_at = $12, \
+               destination_ids = $13 WHERE id = $14";
     let mut values = values(draft, next, at);
     values.push(id.into());
     Ok(tx

@@ -38,6 +38,13 @@ pub enum Kind {
         /// Most paths.
         max: usize,
     },
+    /// Short lines of text, checked where they are used.
+    Lines {
+        /// Most lines.
+        max: usize,
+    },
+    /// A URL of the web that goes in and never comes out: whoever knows it may call it.
+    SecretUrl,
     /// Text that goes in and never comes out.
     Secret {
         /// Most characters.
@@ -134,6 +141,9 @@ settings! {
     BackupReserveMegabytes = "backups.reserve_megabytes", "backups", "Space to leave free",
         "Megabytes on the backup disk that a backup must leave free.",
         Kind::Integer { min: 0, max: 10_000_000, unit: "MB" }, Default::Integer(512);
+    PingUrl = "backups.ping_url", "backups", "Dead man's ping",
+        "A URL that is called every ten minutes while every schedule has a fresh, proven backup, as of Healthchecks or a push monitor of Uptime Kuma. When the calls stop, it tells you, also when this machine is gone.",
+        Kind::SecretUrl, Default::Nothing;
     N8nConfigPaths = "n8n.config_paths", "n8n", "n8n's configuration",
         "Files and folders of n8n's configuration on this machine: its .n8n folder with the encryption key, compose and environment files.",
         Kind::Paths { max: 50 }, Default::Nothing;
@@ -164,6 +174,15 @@ settings! {
     ScrubDays = "verification.scrub_days", "verification", "Hash every file again after",
         "Days after which a stored file is read again and its hash compared; 0 for never.",
         Kind::Integer { min: 0, max: 365, unit: "days" }, Default::Integer(7);
+    BackupEncryption = "backups.encryption", "backups", "Encryption",
+        "Whether new backups are encrypted.",
+        Kind::Boolean, Default::Boolean(false), internal;
+    BackupIdentities = "backups.identities", "backups", "Keys of backups",
+        "The private keys that open encrypted backups, the newest first.",
+        Kind::Secret { max_length: 20_000 }, Default::Nothing, internal;
+    BackupRecipients = "backups.recipients", "backups", "Further public keys",
+        "Public keys of age that new backups are encrypted to as well.",
+        Kind::Lines { max: 20 }, Default::Nothing, internal;
     N8nDatabaseUrl = "n8n.database_url", "n8n", "n8n's database",
         "The URL of n8n's own database.",
         Kind::Secret { max_length: 2_000 }, Default::Nothing, internal;
@@ -188,7 +207,7 @@ impl Definition {
 
     /// Whether it is a secret.
     pub fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Secret { .. })
+        matches!(self.kind, Kind::Secret { .. } | Kind::SecretUrl)
     }
 
     /// Checks a value. The error says what would be right.
@@ -225,6 +244,26 @@ impl Definition {
                     "must be text without spaces of at most {max_length} characters, as in {example}"
                 )),
             },
+            Kind::Lines { max } => {
+                let lines = value.as_array().filter(|lines| lines.len() <= max);
+                let is_short = |line: &Value| line.as_str().is_some_and(|text| text.len() <= 500);
+                match lines {
+                    Some(lines) if lines.iter().all(is_short) => Ok(()),
+                    _ => Err(format!("must be a list of at most {max} short lines")),
+                }
+            }
+            Kind::SecretUrl => {
+                let url = value.as_str().filter(|text| text.len() <= 2_000);
+                let url = url.and_then(|text| url::Url::parse(text).ok());
+                let is_web = |url: &url::Url| {
+                    matches!(url.scheme(), "http" | "https") && url.host_str().is_some()
+                };
+                if url.as_ref().is_some_and(is_web) {
+                    Ok(())
+                } else {
+                    Err("must be a URL, as in https://hc-ping.com/your-uuid".to_owned())
+                }
+            }
             Kind::Secret { max_length } => match value.as_str() {
                 Some("") => Err("is empty; remove the setting instead".to_owned()),
                 Some(text) if text.contains('\0') => Err("holds a NUL character".to_owned()),

@@ -37,6 +37,12 @@ const SEALED_COLUMNS: &[SealedColumn] = &[
         column: "totp_pending_encrypted",
         condition: "TRUE",
     },
+    SealedColumn {
+        table: "backup_destinations",
+        key_column: "id",
+        column: "secret",
+        condition: "TRUE",
+    },
 ];
 
 /// A column that holds sealed values.

@@ -18,8 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::boot;
 use super::docker::{DockerEngine, lack};
-use super::engine::{Archive, Boot, EngineError, EngineFuture, ThrowawayServer};
+use super::engine::{Boot, EngineError, EngineFuture, ThrowawayServer};
 use super::restore::{self, Restored};
+use crate::features::backups::Stored;
 use crate::features::settings::Key;
 use crate::platform::docker::{Docker, DockerError, Labels};
 use crate::platform::postgres::ConnInfo;
@@ -156,7 +157,7 @@ impl DockerServer {
 
     async fn restore_inside(
         &self,
-        archive: Archive<'_>,
+        archive: &Stored,
         done: Arc<AtomicU64>,
     ) -> Result<Restored, DockerError> {
         let mut argv = vec!["pg_restore"];
@@ -165,9 +166,9 @@ impl DockerServer {
         let exec = self.docker().exec(self.id(), &argv).await?;
         // Two pieces under way at most: the feeder waits for the container.
         let (give, take) = tokio::sync::mpsc::channel::<std::io::Result<bytes::Bytes>>(2);
-        let (path, compression) = (archive.path.to_owned(), archive.compression.to_owned());
+        let archive = archive.clone();
         let feeder = tokio::task::spawn_blocking(move || {
-            let fed = restore::feed(path, &compression, |piece| {
+            let fed = restore::feed(&archive, |piece| {
                 give.blocking_send(Ok(bytes::Bytes::copy_from_slice(piece)))
                     .map_err(|_| std::io::ErrorKind::BrokenPipe.into())
             });
@@ -274,7 +275,7 @@ impl ThrowawayServer for DockerServer {
 
     fn restore<'a>(
         &'a self,
-        archive: Archive<'a>,
+        archive: &'a Stored,
         done: Arc<AtomicU64>,
     ) -> EngineFuture<'a, Result<Restored, EngineError>> {
         Box::pin(async move {

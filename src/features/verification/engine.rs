@@ -1,7 +1,6 @@
 //! Where a backup is restored to be proven: the edge of the world.
 
 use std::future::Future;
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -9,6 +8,7 @@ use std::sync::atomic::AtomicU64;
 use secrecy::SecretString;
 
 use super::restore::Restored;
+use crate::features::backups::Stored;
 use crate::platform::postgres::ConnInfo;
 
 /// Why there is no server to restore into. Says nothing about the backup.
@@ -37,15 +37,6 @@ impl EngineError {
     }
 }
 
-/// A stored archive that is to be restored.
-#[derive(Clone, Copy, Debug)]
-pub struct Archive<'a> {
-    /// The stored file.
-    pub path: &'a Path,
-    /// `none`, `gzip` or `zstd`.
-    pub compression: &'a str,
-}
-
 /// What became of n8n on a restored copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Boot {
@@ -71,7 +62,7 @@ pub trait ThrowawayServer: Send + Sync {
     /// Restores an archive into its empty database. `done` is told the uncompressed bytes.
     fn restore<'a>(
         &'a self,
-        archive: Archive<'a>,
+        archive: &'a Stored,
         done: Arc<AtomicU64>,
     ) -> EngineFuture<'a, Result<Restored, EngineError>>;
 

@@ -7,10 +7,9 @@ use std::sync::atomic::AtomicU64;
 
 use secrecy::SecretString;
 
-use super::engine::{
-    Archive, EngineError, EngineFuture, Started, ThrowawayServer, VerificationEngine,
-};
+use super::engine::{EngineError, EngineFuture, Started, ThrowawayServer, VerificationEngine};
 use super::restore::{HostTools, Restored};
+use crate::features::backups::Stored;
 use crate::platform::ids::Ids;
 use crate::platform::postgres::{
     Cluster, ClusterSpec, ConnInfo, Durability, Installations, unprivileged_identity,
@@ -150,7 +149,7 @@ impl ThrowawayServer for LocalServer {
 
     fn restore<'a>(
         &'a self,
-        archive: Archive<'a>,
+        archive: &'a Stored,
         done: Arc<AtomicU64>,
     ) -> EngineFuture<'a, Result<Restored, EngineError>> {
         Box::pin(self.tools.restore(archive, self.conninfo(), done))

@@ -8,6 +8,7 @@
 //! Owns the table `verification_runs`.
 
 mod boot;
+mod bytes;
 mod checks;
 mod choice;
 mod docker;
@@ -28,9 +29,7 @@ mod worker;
 
 pub use choice::ChosenEngine;
 pub use docker::{DockerEngine, DockerEngineParts};
-pub use engine::{
-    Archive, Boot, EngineError, EngineFuture, Started, ThrowawayServer, VerificationEngine,
-};
+pub use engine::{Boot, EngineError, EngineFuture, Started, ThrowawayServer, VerificationEngine};
 pub use error::VerificationError;
 pub use local::LocalEngine;
 pub use outcome::{Check, CheckStatus, Mismatch, Outcome, Verdict};

@@ -2,9 +2,7 @@
 //! holds what it should.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read};
 
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -12,8 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::outcome::{CheckStatus, Outcome, Verdict};
 use super::prove::{PASS_REMEDY, Proof, Prover, Subject, SubjectKind};
-use crate::features::backups::archive::decompress;
-use crate::features::backups::{BackupFiles, Entry};
+use crate::features::backups::Entry;
 
 /// No file of configuration and no workflow is larger; a dump is never read into memory.
 const MOST_READ_BYTES: u64 = 128 * 1024 * 1024;
@@ -40,9 +37,10 @@ impl Prover {
             phase: "unpacking",
             bytes_done: 0,
         });
-        let (path, compression) = (subject.path.clone(), subject.compression.clone());
-        let (entries, kind) = (subject.entries.clone(), subject.kind);
-        let looked = tokio::task::spawn_blocking(move || look(&path, &compression, &entries, kind));
+        let (stored, entries, kind) = (subject.stored(), subject.entries.clone(), subject.kind);
+        let looked = tokio::task::spawn_blocking(move || {
+            stored.read(|archive| look(archive, &entries, kind))
+        });
         let found = match looked.await {
             Ok(Ok(found)) => found,
             Ok(Err(error)) => {
@@ -84,20 +82,8 @@ impl Prover {
             let Some(database) = entry.database.clone() else {
                 continue;
             };
-            let (path, wanted) = (subject.path.clone(), entry.name.clone());
-            let taken = tokio::task::spawn_blocking(move || extract(&path, &wanted)).await;
-            let file = match taken {
-                Ok(Ok(file)) => file,
-                Ok(Err(error)) => {
-                    let remedy = "Make room for temporary files and try again.".to_owned();
-                    return outcome.give_up("no_space", error.to_string(), remedy);
-                }
-                Err(error) => {
-                    return outcome.give_up("internal", error.to_string(), "Try again.".to_owned());
-                }
-            };
             let part = Subject {
-                path: file.path.clone(),
+                path: subject.path.clone(),
                 sha256: Some(entry.sha256.clone()),
                 stored_bytes: Some(entry.bytes),
                 archive_bytes: entry.archive_bytes.unwrap_or(0),
@@ -107,6 +93,8 @@ impl Prover {
                 kind: SubjectKind::Dump,
                 is_n8n: false,
                 entries: Vec::new(),
+                lock: subject.lock.clone(),
+                entry: Some(entry.name.clone()),
                 encryption_key: None,
             };
             // Its bytes were checked as part of the archive.
@@ -146,14 +134,14 @@ impl Prover {
 }
 
 /// Reads the archive once: each file must be there once, with its bytes.
-fn look(path: &Path, compression: &str, entries: &[Entry], kind: SubjectKind) -> io::Result<Found> {
+fn look(archive: &mut dyn Read, entries: &[Entry], kind: SubjectKind) -> io::Result<Found> {
     let mut found = Found::default();
     let mut expected: BTreeMap<&str, &Entry> = entries
         .iter()
         .map(|entry| (entry.name.as_str(), entry))
         .collect();
     let mut seen = BTreeSet::new();
-    let mut archive = tar::Archive::new(decompress(File::open(path)?, compression)?);
+    let mut archive = tar::Archive::new(archive);
     for file in archive.entries()? {
         let mut file = file?;
         if !file.header().entry_type().is_file() {
@@ -301,40 +289,4 @@ fn check_config(subject: &Subject, found: &Found, outcome: &mut Outcome) {
             outcome.message = format!("All {count} files are as they were written; {detail}.");
         }
     }
-}
-
-/// A file that goes when it is not needed any more.
-struct Temporary {
-    path: PathBuf,
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
-/// Takes one file out of an uncompressed archive, next to it: there is room where the archive is.
-fn extract(archive: &Path, wanted: &str) -> io::Result<Temporary> {
-    let temporary = Temporary {
-        path: BackupFiles::extract_path(archive),
-    };
-    let mut tar = tar::Archive::new(File::open(archive)?);
-    for file in tar.entries()? {
-        let mut file = file?;
-        if file.path()?.as_os_str() != wanted {
-            continue;
-        }
-        let mut options = File::options();
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut target = options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&temporary.path)?;
-        io::copy(&mut file, &mut target)?;
-        target.flush()?;
-        return Ok(temporary);
-    }
-    Err(io::Error::other(format!("{wanted} is not in the archive")))
 }

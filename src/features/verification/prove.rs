@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use secrecy::SecretString;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
 
+use super::bytes::check_bytes;
 use super::checks;
-use super::engine::{Archive, ThrowawayServer, VerificationEngine};
+use super::engine::{ThrowawayServer, VerificationEngine};
 use super::judge::{judge_boot, judge_restore};
 use super::outcome::{CheckStatus, Outcome, Verdict};
-use crate::features::backups::{BackupFiles, BackupType, Entry, TableCount};
+use crate::features::backups::{BackupType, Entry, Lock, Stored, TableCount};
 use crate::features::n8n::{self, KeyCheck};
 use crate::platform::postgres::quote_identifier;
 
@@ -40,8 +41,24 @@ pub struct Subject {
     pub is_n8n: bool,
     /// The files in it, when it is a tar archive.
     pub entries: Vec<Entry>,
+    /// How it is opened, if it is encrypted.
+    pub lock: Option<Lock>,
+    /// The one file of a tar archive that is meant.
+    pub entry: Option<String>,
     /// The key its credentials were encrypted with, if it was given.
     pub encryption_key: Option<SecretString>,
+}
+
+impl Subject {
+    /// How its bytes are read.
+    pub fn stored(&self) -> Stored {
+        Stored {
+            path: self.path.clone(),
+            compression: self.compression.clone(),
+            lock: self.lock.clone(),
+            entry: self.entry.clone(),
+        }
+    }
 }
 
 /// What a backup's file is.
@@ -181,11 +198,8 @@ impl Prover {
         outcome.server_version = Some(server.version().to_owned());
         let started = Instant::now();
         let done = Arc::new(AtomicU64::new(0));
-        let archive = Archive {
-            path: &subject.path,
-            compression: &subject.compression,
-        };
-        let mut restoring = server.restore(archive, Arc::clone(&done));
+        let archive = subject.stored();
+        let mut restoring = server.restore(&archive, Arc::clone(&done));
         let mut tick = tokio::time::interval(Duration::from_millis(300));
         let restored = loop {
             tokio::select! {
@@ -248,67 +262,6 @@ impl Prover {
             ),
         }
     }
-}
-
-/// The stored bytes are what they were. False when the outcome stands.
-async fn check_bytes(subject: &Subject, outcome: &mut Outcome) -> bool {
-    let path = subject.path.clone();
-    let hashed = tokio::task::spawn_blocking(move || BackupFiles::hash(&path)).await;
-    let (sha256, bytes) = match hashed {
-        Ok(Ok(hashed)) => hashed,
-        Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
-            outcome.note("checksum", CheckStatus::Failed, "The file is not there.");
-            outcome.fail(
-                "file_missing",
-                "The backup's file is not there any more.",
-                PASS_REMEDY,
-            );
-            return false;
-        }
-        other => {
-            let why = match other {
-                Ok(Err(error)) => error.to_string(),
-                _ => "the reading thread ended".to_owned(),
-            };
-            let remedy = "Look at the backup disk and its rights.".to_owned();
-            *outcome = outcome.clone().give_up(
-                "file_unreadable",
-                format!("The backup's file cannot be read: {why}."),
-                remedy,
-            );
-            return false;
-        }
-    };
-    let Some(expected) = &subject.sha256 else {
-        outcome.note(
-            "checksum",
-            CheckStatus::Skipped,
-            "No manifest says what it should be.",
-        );
-        return true;
-    };
-    if sha256 == *expected
-        && subject
-            .stored_bytes
-            .is_none_or(|expected| expected == bytes)
-    {
-        outcome.note("checksum", CheckStatus::Passed, format!("SHA-256 {sha256}"));
-        return true;
-    }
-    let size = match subject.stored_bytes {
-        Some(expected) if expected != bytes => {
-            format!(" It has {bytes} bytes instead of {expected}.")
-        }
-        _ => String::new(),
-    };
-    outcome.note(
-        "checksum",
-        CheckStatus::Failed,
-        format!("SHA-256 {sha256}, not {expected}"),
-    );
-    let message = format!("The file on disk is not the one that was written.{size}");
-    outcome.fail("checksum_mismatch", message, PASS_REMEDY);
-    false
 }
 
 async fn check_rows(

@@ -2,13 +2,12 @@
 //! rows are data to pg_restore, and a script's would be commands to psql.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::engine::{Archive, EngineError};
-use crate::features::backups::archive::decompress;
+use super::engine::EngineError;
+use crate::features::backups::Stored;
 use crate::platform::ids::Ids;
 use crate::platform::postgres::{ConnInfo, Installation, PassFile};
 use crate::platform::process::{CommandSpec, Input, Processes, SpawnError, describe_exit};
@@ -45,7 +44,7 @@ impl HostTools {
     /// Restores a stored file into an empty database.
     pub async fn restore(
         &self,
-        archive: Archive<'_>,
+        archive: &Stored,
         conninfo: &ConnInfo,
         done: Arc<AtomicU64>,
     ) -> Result<Restored, EngineError> {
@@ -57,7 +56,7 @@ impl HostTools {
 
     async fn run(
         &self,
-        archive: Archive<'_>,
+        archive: &Stored,
         conninfo: &ConnInfo,
         done: Arc<AtomicU64>,
     ) -> Result<Restored, SpawnError> {
@@ -77,9 +76,9 @@ impl HostTools {
             .take_stdin()
             .ok_or_else(|| start(io::Error::other("no input pipe")))?;
         let mut stdin = File::from(stdin.into_owned_fd().map_err(start)?);
-        let (path, compression) = (archive.path.to_owned(), archive.compression.to_owned());
+        let archive = archive.clone();
         let feeder = tokio::task::spawn_blocking(move || {
-            feed(path, &compression, |piece| {
+            feed(&archive, |piece| {
                 let written = stdin.write_all(piece);
                 done.fetch_add(piece.len() as u64, Ordering::Relaxed);
                 written
@@ -101,21 +100,18 @@ impl HostTools {
 
 /// Hands the uncompressed archive over piece by piece, until its end or until nobody takes it any more:
 /// pg_restore gave up, and its own words and end say why.
-pub fn feed(
-    path: PathBuf,
-    compression: &str,
-    mut take: impl FnMut(&[u8]) -> io::Result<()>,
-) -> io::Result<()> {
-    let mut archive = decompress(File::open(path)?, compression)?;
-    let mut buffer = vec![0; BUFFER_BYTES];
-    loop {
-        let read = archive.read(&mut buffer)?;
-        if read == 0 {
-            return Ok(());
+pub fn feed(archive: &Stored, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    archive.read(|archive| {
+        let mut buffer = vec![0; BUFFER_BYTES];
+        loop {
+            let read = archive.read(&mut buffer)?;
+            if read == 0 {
+                return Ok(());
+            }
+            match take(&buffer[..read]) {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+                other => other?,
+            }
         }
-        match take(&buffer[..read]) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
-            other => other?,
-        }
-    }
+    })
 }

@@ -204,6 +204,8 @@ impl VerificationService {
             kind,
             is_n8n,
             entries,
+            lock: file.lock,
+            entry: None,
             encryption_key: source.and_then(|source| source.encryption_key),
         })
     }

@@ -100,13 +100,21 @@ async fn f04_a_published_file_is_adopted_when_whole_and_removed_when_not() {
             .await;
         if !is_whole {
             let file = std::fs::File::options()
+                .read(true)
                 .write(true)
                 .open(path_of(&story, &backup))
                 .unwrap();
-            file.write_at(b"!", 100).unwrap();
+            let mut byte = [0];
+            file.read_exact_at(&mut byte, 100).unwrap();
+            file.write_at(&[byte[0] ^ 1], 100).unwrap();
         }
-        story.app.state.backups.settle().await.unwrap();
-        let settled = story.backup(id).await;
+        // The run gives its lock up a moment after its end is noted.
+        let settled = until("the run is settled", || async {
+            story.app.state.backups.settle().await.unwrap();
+            let backup = story.backup(id).await;
+            (backup["status"] != "running").then_some(backup)
+        })
+        .await;
         if is_whole {
             assert_eq!(settled["status"], "success");
             assert_eq!(settled["checksum"], backup["checksum"]);

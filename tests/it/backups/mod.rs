@@ -3,6 +3,7 @@
 mod archive;
 mod crashes;
 mod docker;
+mod encryption;
 mod faults;
 mod hostile;
 mod runs;

@@ -3,3 +3,5 @@
 pub mod app;
 pub mod daemon;
 pub mod postgres;
+pub mod s3;
+pub mod sshd;

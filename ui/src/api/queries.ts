@@ -71,6 +71,11 @@ export const queries = {
         ),
       getNextPageParam: (page) => page.next_cursor ?? undefined,
     }),
+  backupEncryption: () =>
+    queryOptions({
+      queryKey: ["backup-encryption"],
+      queryFn: () => api.get<Schemas["BackupEncryption"]>("/api/backups/encryption"),
+    }),
   recoveryKit: () =>
     queryOptions({
       queryKey: ["recovery-kit"],

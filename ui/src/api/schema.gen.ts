@@ -350,7 +350,7 @@ export interface paths {
         /** List the further places for backups. */
         get: operations["list_destinations"];
         put?: never;
-        /** Make a folder a further place for backups. Every good backup is copied there. */
+        /** Make a folder, a bucket or a folder of another machine a further place for backups. */
         post: operations["create_destination"];
         delete?: never;
         options?: never;
@@ -366,7 +366,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Switch a destination on or off. */
+        /** Switch a destination on or off, or give it a new password or key. */
         put: operations["change_destination"];
         post?: never;
         /** Forget a destination. What lies there stays. */
@@ -421,6 +421,41 @@ export interface paths {
         get: operations["download_manifest"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backups/encryption": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tell how backups are encrypted. */
+        get: operations["get_backup_encryption"];
+        /** Encrypt new backups, or no longer. Those that are there stay as they are. */
+        put: operations["set_backup_encryption"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backups/encryption/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Encrypt new backups to a new key. The former keys are kept for the older backups. */
+        post: operations["rotate_backup_key"];
         delete?: never;
         options?: never;
         head?: never;
@@ -506,6 +541,23 @@ export interface paths {
         get: operations["list_backup_copies"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backups/history/{id}/fetch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Bring a backup's file back from a destination that has a copy. */
+        post: operations["fetch_backup"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1171,6 +1223,8 @@ export interface components {
              */
             compressed_size?: number | null;
             compression?: string | null;
+            /** @description `age` if the file is encrypted in that tool's format. */
+            encryption?: string | null;
             /** @description SHA-256 of the file. */
             checksum?: string | null;
             /** Format: date-time */
@@ -1227,6 +1281,20 @@ export interface components {
             /** @description What restores it without Flowkeep. */
             restore_command: string;
         };
+        /** @description How backups are encrypted. */
+        BackupEncryption: {
+            /** @description Whether new backups are encrypted. */
+            enabled: boolean;
+            /**
+             * @description The public key of age that they are encrypted to; null while there is none. Its private key is in
+             *     the recovery kit.
+             */
+            public_key?: string | null;
+            /** @description Keys that are kept to open older backups. */
+            former_keys: number;
+            /** @description Further public keys that new backups are encrypted to. */
+            recipients: string[];
+        };
         /**
          * @description What is backed up.
          * @enum {string}
@@ -1234,6 +1302,13 @@ export interface components {
         BackupType: "postgres_n8n" | "postgres_mgmt" | "postgres_full" | "n8n_config" | "flows";
         ChangeDestinationRequest: {
             enabled: boolean;
+            /**
+             * @description A new secret key of an S3 destination, or a new password of an SFTP one; the present one stays if
+             *     absent.
+             */
+            secret?: string | null;
+            /** @description A new private key of an SFTP destination. */
+            private_key?: string | null;
         };
         /** @description The old password and the new one. */
         ChangePasswordRequest: {
@@ -1296,8 +1371,10 @@ export interface components {
         CompressionName: "zstd" | "gzip" | "none";
         CreateDestinationRequest: {
             name: string;
-            /** @description A folder of this machine: another disk, or where a share is mounted. */
-            path: string;
+            /** @description A folder of this machine: another disk, or where a share is mounted. Give this, `s3` or `sftp`. */
+            path?: string | null;
+            s3?: components["schemas"]["S3Destination"] | null;
+            sftp?: components["schemas"]["SftpDestination"] | null;
         };
         DataKey: {
             key_id: string;
@@ -1318,9 +1395,12 @@ export interface components {
             /** Format: int32 */
             id: number;
             name: string;
-            /** @description `folder`. */
+            /** @description `folder`, `s3` or `sftp`. */
             kind: string;
+            /** @description The folder, or how the place is called, as in `s3://nas:9000/bucket/folder`. */
             path: string;
+            /** @description The host key that an SFTP server must show; null for others. */
+            host_key?: string | null;
             enabled: boolean;
             /** Format: date-time */
             created_at: string;
@@ -1459,6 +1539,11 @@ export interface components {
             max: number;
             /** @enum {string} */
             type: "paths";
+        } | {
+            /** @description Most lines. */
+            max: number;
+            /** @enum {string} */
+            type: "lines";
         } | {
             /** @description Most characters. */
             max_length: number;
@@ -1656,6 +1741,8 @@ export interface components {
                  */
                 compressed_size?: number | null;
                 compression?: string | null;
+                /** @description `age` if the file is encrypted in that tool's format. */
+                encryption?: string | null;
                 /** @description SHA-256 of the file. */
                 checksum?: string | null;
                 /** Format: date-time */
@@ -1933,6 +2020,20 @@ export interface components {
             backups: number;
             verifications: number;
         };
+        /** @description A bucket of S3 or of something that speaks like it. */
+        S3Destination: {
+            /** @description As in `https://s3.eu-central-1.amazonaws.com` or `http://nas:9000`. */
+            endpoint: string;
+            /** @description `us-east-1` if absent, which most other servers take. */
+            region?: string | null;
+            bucket: string;
+            /** @description A folder in the bucket; its root if absent. */
+            prefix?: string | null;
+            access_key_id: string;
+            secret_access_key: string;
+            /** @description Whether the bucket is part of the host's name; in the path if absent. */
+            virtual_host?: boolean | null;
+        };
         /** @description When a backup is made by itself. */
         Schedule: {
             /** Format: int32 */
@@ -1955,6 +2056,8 @@ export interface components {
             day_of_month?: number | null;
             timezone: string;
             compression: string;
+            /** @description The destinations that its backups are copied to; null for every one. */
+            destination_ids?: number[] | null;
             /**
              * Format: date-time
              * @description The last due time that was acted on.
@@ -1997,6 +2100,8 @@ export interface components {
             timezone?: string | null;
             /** @description `zstd`, `gzip` or `none`; `zstd` if absent. */
             compression?: string | null;
+            /** @description The destinations that its backups are copied to; every one if absent, none if empty. */
+            destination_ids?: number[] | null;
         };
         /** @description A due time and what became of it. */
         ScheduleRun: {
@@ -2069,6 +2174,12 @@ export interface components {
             /** @description The session that asks. */
             session: components["schemas"]["Session"];
         };
+        /** @description How new backups are to be encrypted. */
+        SetBackupEncryptionRequest: {
+            enabled: boolean;
+            /** @description Further public keys of age (age1…), whose private ones you keep; none if absent. */
+            recipients?: string[];
+        };
         SetN8nConnectionRequest: {
             /**
              * Format: password
@@ -2125,6 +2236,27 @@ export interface components {
             password: string;
             /** @description The e-mail address. */
             email?: string | null;
+        };
+        /** @description A folder of another machine, over SFTP. */
+        SftpDestination: {
+            host: string;
+            /**
+             * Format: int32
+             * @description 22 if absent.
+             */
+            port?: number | null;
+            user: string;
+            /** @description A folder that is there already. */
+            folder: string;
+            /**
+             * @description The key that the server must show, as in `ssh-ed25519 AAAA…`. If absent, the one it shows now is
+             *     taken and kept.
+             */
+            host_key?: string | null;
+            /** @description Give this or a private key. */
+            password?: string | null;
+            /** @description As ssh-keygen writes it, without a passphrase. */
+            private_key?: string | null;
         };
         StartRestoreRequest: {
             /** Format: int32 */
@@ -3402,6 +3534,67 @@ export interface operations {
             };
         };
     };
+    get_backup_encryption: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackupEncryption"];
+                };
+            };
+        };
+    };
+    set_backup_encryption: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetBackupEncryptionRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackupEncryption"];
+                };
+            };
+        };
+    };
+    rotate_backup_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackupEncryption"];
+                };
+            };
+        };
+    };
     follow_backups: {
         parameters: {
             query?: never;
@@ -3512,6 +3705,25 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["BackupCopies"];
                 };
+            };
+        };
+    };
+    fetch_backup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

@@ -14,10 +14,7 @@ const INT_BYTES: usize = 5;
 const MAX_FRAME_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The uncompressed archive of a stored file, from its beginning.
-pub fn decompress<'a>(
-    stored: impl Read + Send + 'a,
-    compression: &str,
-) -> io::Result<Box<dyn Read + Send + 'a>> {
+pub fn decompress<'a>(stored: impl Read + 'a, compression: &str) -> io::Result<Box<dyn Read + 'a>> {
     let stored = BufReader::with_capacity(BUFFER_BYTES, stored);
     Ok(match compression {
         "zstd" => Box::new(zstd::stream::read::Decoder::with_buffer(stored)?),

@@ -8,6 +8,7 @@ use futures_util::TryStreamExt;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use super::content::{Content, TarFile};
+use super::sink::Sink;
 use super::{Job, storage_failure};
 use crate::features::backups::error::Failure;
 use crate::features::backups::service::BackupService;
@@ -44,6 +45,7 @@ impl BackupService {
             .create_partial(job.job_id)
             .map_err(|error| storage_failure(&error))?;
         let (compression, paths) = (job.compression, paths.to_vec());
+        let (seal, job_id) = (job.seal.clone(), job.job_id);
         let at = u64::try_from(job.started_at.timestamp()).unwrap_or(0);
         let contained = self.parts.n8n.config_archive().await;
         let contained =
@@ -54,6 +56,7 @@ impl BackupService {
             (container, folder, reader)
         });
         let packed = tokio::task::spawn_blocking(move || {
+            let file = Sink::new(file, seal.as_ref(), job_id).map_err(|e| storage_failure(&e))?;
             let mut tar = TarFile::begin(file, compression, at).map_err(|e| storage_failure(&e))?;
             let mut total = 0;
             for path in &paths {

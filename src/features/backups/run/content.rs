@@ -7,6 +7,7 @@ use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::sink::Sink;
 use crate::features::backups::archive::Compression;
 use crate::features::backups::files::PartialFile;
 use crate::features::backups::model::TableCount;
@@ -53,30 +54,10 @@ pub struct Entry {
     pub tables: Vec<TableCount>,
 }
 
-/// Hashes and counts what is written.
-struct Hashing<W> {
-    inner: W,
-    hasher: Sha256,
-    bytes: u64,
-}
-
-impl<W: Write> Write for Hashing<W> {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(buffer)?;
-        self.hasher.update(&buffer[..written]);
-        self.bytes += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
-}
-
 enum Packer {
-    Plain(Hashing<File>),
-    Gzip(GzEncoder<Hashing<File>>),
-    Zstd(zstd::Encoder<'static, Hashing<File>>),
+    Plain(Sink),
+    Gzip(GzEncoder<Sink>),
+    Zstd(zstd::Encoder<'static, Sink>),
 }
 
 impl Write for Packer {
@@ -110,14 +91,9 @@ pub struct PackedTar {
 }
 
 impl TarFile {
-    /// Begins an archive in an empty file. `modified_at` (seconds since 1970) goes into every entry
+    /// Begins an archive. `modified_at` (seconds since 1970) goes into every entry
     /// that brings no time of its own.
-    pub fn begin(file: File, compression: Compression, modified_at: u64) -> io::Result<Self> {
-        let file = Hashing {
-            inner: file,
-            hasher: Sha256::new(),
-            bytes: 0,
-        };
+    pub fn begin(file: Sink, compression: Compression, modified_at: u64) -> io::Result<Self> {
         let packer = match compression {
             Compression::None => Packer::Plain(file),
             Compression::Gzip { level } => {
@@ -248,16 +224,15 @@ impl TarFile {
 
     /// Ends the archive and makes it durable.
     pub fn finish(self) -> io::Result<PackedTar> {
-        let hashing = match self.tar.into_inner()? {
+        let sink = match self.tar.into_inner()? {
             Packer::Plain(inner) => inner,
             Packer::Gzip(inner) => inner.finish()?,
             Packer::Zstd(inner) => inner.finish()?,
         };
-        // A failed fsync is final: the file is thrown away.
-        hashing.inner.sync_all()?;
+        let written = sink.finish()?;
         Ok(PackedTar {
-            sha256: hex::encode(hashing.hasher.finalize()),
-            stored_bytes: hashing.bytes,
+            sha256: written.sha256,
+            stored_bytes: written.bytes,
             plain_bytes: self.plain_bytes,
             entries: self.entries,
         })

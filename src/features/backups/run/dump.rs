@@ -9,6 +9,7 @@ use rustix::process::Signal;
 use sqlx::{Connection, Row};
 
 use super::preflight::{NOTICE_DEATH, Plan, connect};
+use super::sink::Sink;
 use super::snapshot::{HeldSnapshot, TableName};
 use super::{Job, progress, storage_failure};
 use crate::features::backups::archive::{
@@ -38,6 +39,8 @@ struct Watched<'a> {
 
 /// What a dump brought.
 pub struct Dumped {
+    /// A part of an encrypted archive lies on disk without a name: a crash leaves nothing readable.
+    pub hidden: Option<File>,
     pub summary: ArchiveSummary,
     pub tables: Vec<TableCount>,
 }
@@ -54,7 +57,14 @@ impl BackupService {
         let lock_wait = self.parts.settings.integer(Key::BackupLockWaitSeconds);
         let mut snapshot = HeldSnapshot::take(source, lock_wait).await?;
         let storage = |error: std::io::Error| storage_failure(&error);
-        let (partial, file) = self.files.create_part(job.job_id, part).map_err(storage)?;
+        let (mut partial, file) = self.files.create_part(job.job_id, part).map_err(storage)?;
+        let hidden = match (&job.seal, part) {
+            (Some(_), Some(_)) => Some(partial.hide().map_err(storage)?),
+            _ => None,
+        };
+        // A part is encrypted with the archive it goes into.
+        let seal = job.seal.clone().filter(|_| part.is_none());
+        let job_id = job.job_id;
         let pass_file =
             PassFile::create(source, self.files.root(), None, &self.parts.ids).map_err(storage)?;
         let spec = CommandSpec::new(plan.installation.program("pg_dump"))
@@ -90,8 +100,12 @@ impl BackupService {
             workers: std::thread::available_parallelism().map_or(1, |n| n.get().min(4)),
         };
         let watched = Arc::clone(&progress_handle);
-        let pipeline =
-            tokio::task::spawn_blocking(move || store(output.into(), file, options, &watched));
+        let pipeline = tokio::task::spawn_blocking(move || match seal {
+            Some(sealer) => Sink::new(file, Some(&sealer), job_id)
+                .map_err(ArchiveError::Write)
+                .and_then(|sink| store_sealed(output.into(), sink, options, &watched)),
+            None => store(output.into(), file, options, &watched),
+        });
         let abort = AbortOnDrop(Arc::clone(&progress_handle));
         let counting = snapshot.count();
         let watched = Watched {
@@ -108,7 +122,12 @@ impl BackupService {
         snapshot.release().await;
         let (counts, summary) = outcome?;
         let tables = compare(&counts, &summary)?;
-        Ok((partial, Dumped { summary, tables }))
+        let dumped = Dumped {
+            hidden,
+            summary,
+            tables,
+        };
+        Ok((partial, dumped))
     }
 
     /// Waits for pg_dump and the pipeline, telling how far they are, and ends both when nothing
@@ -215,6 +234,19 @@ fn store(
     let summary = store_archive(input, &mut file, options, progress)?;
     // A failed fsync is final: the kernel may have dropped the pages. The file is thrown away.
     file.sync_all().map_err(ArchiveError::Write)?;
+    Ok(summary)
+}
+
+fn store_sealed(
+    input: File,
+    mut sink: Sink,
+    options: PipelineOptions,
+    progress: &Arc<Progress>,
+) -> Result<ArchiveSummary, ArchiveError> {
+    let mut summary = store_archive(input, &mut sink, options, progress)?;
+    // What the frames' index says is of the plain bytes; hash and size are of what lies on disk.
+    let written = sink.finish().map_err(ArchiveError::Write)?;
+    (summary.sha256, summary.stored_bytes) = (written.sha256, written.bytes);
     Ok(summary)
 }
 

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use super::content::{Content, PackedTar, TarFile};
 use super::preflight::{connect, query_failure};
+use super::sink::Sink;
 use super::{Job, storage_failure};
 use crate::features::backups::error::Failure;
 use crate::features::backups::model::TableCount;
@@ -52,7 +53,9 @@ impl BackupService {
             .map_err(|error| storage_failure(&error))?;
         let (compression, at) = (job.compression, job.started_at.timestamp());
         let (parts, mut received) = mpsc::channel::<Part>(8);
+        let (seal, job_id) = (job.seal.clone(), job.job_id);
         let packing = tokio::task::spawn_blocking(move || -> std::io::Result<PackedTar> {
+            let file = Sink::new(file, seal.as_ref(), job_id)?;
             let mut tar = TarFile::begin(file, compression, u64::try_from(at).unwrap_or(0))?;
             while let Some((name, content)) = received.blocking_recv() {
                 tar.add(&name, &content)?;

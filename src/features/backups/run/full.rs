@@ -7,6 +7,7 @@ use sqlx::{Connection, Row};
 
 use super::content::{Content, Entry, TarFile};
 use super::preflight::{Plan, connect, query_failure};
+use super::sink::Sink;
 use super::{Job, storage_failure};
 use crate::features::backups::archive::Compression;
 use crate::features::backups::error::Failure;
@@ -22,6 +23,8 @@ const MOST_GLOBALS_BYTES: u64 = 64 * 1024 * 1024;
 
 struct Part {
     partial: PartialFile,
+    /// Its file, when that has no name any more.
+    hidden: Option<File>,
     entry: Entry,
 }
 
@@ -47,6 +50,7 @@ impl BackupService {
             dump_version.clone_from(&dumped.summary.header.dump_version);
             parts.push(Part {
                 partial,
+                hidden: dumped.hidden,
                 entry: Entry {
                     name: format!(
                         "{:02}-{}.dump{}",
@@ -77,12 +81,18 @@ impl BackupService {
             .create_partial(job.job_id)
             .map_err(|error| storage_failure(&error))?;
         let at = u64::try_from(job.started_at.timestamp()).unwrap_or(0);
+        let (seal, job_id) = (job.seal.clone(), job.job_id);
         let packed = tokio::task::spawn_blocking(move || {
             // The dumps in it are compressed already.
+            let file = Sink::new(file, seal.as_ref(), job_id)?;
             let mut tar = TarFile::begin(file, Compression::None, at)?;
             tar.add("globals.sql", &globals)?;
             for part in parts {
-                tar.add_file(File::open(part.partial.path())?, part.entry)?;
+                let file = match part.hidden {
+                    Some(file) => file,
+                    None => File::open(part.partial.path())?,
+                };
+                tar.add_file(file, part.entry)?;
             }
             let list = serde_json::to_vec_pretty(tar.entries())?;
             tar.add("manifest.json", &list)?;

@@ -7,6 +7,7 @@ mod dump;
 mod flows;
 mod full;
 mod preflight;
+mod sink;
 mod snapshot;
 
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ use uuid::Uuid;
 use super::archive::{Compression, Snapshot};
 use super::error::{BackupError, Failure};
 use super::model::{BackupType, Trigger};
+use super::seal::{self, Sealer};
 use super::service::BackupService;
 use super::{Manifest, store};
 use crate::features::audit::{self, Action, Actor};
@@ -106,6 +108,8 @@ pub struct Job {
     pub job_id: Uuid,
     pub backup_type: BackupType,
     pub compression: Compression,
+    /// How it is encrypted, if it is.
+    pub seal: Option<Sealer>,
     pub source: Source,
     pub started_at: DateTime<Utc>,
     pub filename: String,
@@ -171,6 +175,7 @@ impl BackupService {
             stored_bytes: content.stored_bytes,
             archive_bytes: content.archive_bytes,
             compression: content.compression.to_owned(),
+            encryption: job.seal.as_ref().map(|_| seal::FORMAT.to_owned()),
             database: job.source.name(),
             server_version: content.server_version,
             server_major: content.server_major,

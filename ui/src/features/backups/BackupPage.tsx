@@ -8,13 +8,14 @@ import {
   IconShieldCheck,
   IconTrash,
 } from "@tabler/icons-react";
-import { useQuery } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { useParams } from "@tanstack/react-router";
 import { useState } from "react";
-import type { Schemas } from "../../api/client";
+import { api, type Schemas } from "../../api/client";
 import { useLive } from "../../api/live";
-import { queries } from "../../api/queries";
+import { queries, queryClient } from "../../api/queries";
 import { CopyLine } from "../../components/Copy";
+import { tell, tellError } from "../../components/notify";
 import { Page } from "../../components/Page";
 import { Failed, Loading } from "../../components/States";
 import { Time } from "../../components/Time";
@@ -159,7 +160,7 @@ function Shown({ backup }: { backup: Detail }) {
             </Text>
           </Card>
         ) : null}
-        <Copies backupId={backup.id} />
+        <Copies backup={backup} />
         {backup.tables.length > 0 ? <Tables tables={backup.tables} /> : null}
       </Stack>
       {isRestoring ? <RestoreDialog backupId={backup.id} close={() => setRestoring(false)} /> : null}
@@ -169,8 +170,16 @@ function Shown({ backup }: { backup: Detail }) {
 }
 
 /** Where else it lies. */
-function Copies({ backupId }: { backupId: number }) {
-  const copies = useQuery(queries.copies(backupId));
+function Copies({ backup }: { backup: Detail }) {
+  const copies = useQuery(queries.copies(backup.id));
+  const fetch = useMutation({
+    mutationFn: () => api.post(`/api/backups/history/${backup.id}/fetch`),
+    onSuccess: () => {
+      for (const key of ["backup", "backups", "overview"]) void queryClient.invalidateQueries({ queryKey: [key] });
+      tell("The file is back.");
+    },
+    onError: tellError,
+  });
   const items = (copies.data?.items ?? []).filter((copy) => copy.status !== "removed");
   if (items.length === 0) return null;
   return (
@@ -196,6 +205,11 @@ function Copies({ backupId }: { backupId: number }) {
           </Group>
         ))}
       </Stack>
+      {!backup.is_file_present && backup.status === "success" && items.some((copy) => copy.status === "copied") ? (
+        <Button mt="sm" variant="default" loading={fetch.isPending} onClick={() => fetch.mutate()}>
+          Fetch the file back
+        </Button>
+      ) : null}
     </Card>
   );
 }
@@ -207,7 +221,7 @@ function Facts({ backup }: { backup: Detail }) {
     ["PostgreSQL", backup.postgres_version ?? "–"],
     ["Tables", count(backup.table_count)],
     ["Rows", count(backup.row_count)],
-    ["On disk", `${bytes(backup.compressed_size)} (${backup.compression})`],
+    ["On disk", `${bytes(backup.compressed_size)} (${backup.compression}${backup.encryption ? ", encrypted" : ""})`],
     ["Uncompressed", bytes(backup.file_size)],
     ["Took", duration(backup.duration_ms)],
     ["Started", `${dateTime(backup.started_at)} (${backup.trigger})`],
@@ -249,6 +263,7 @@ function Facts({ backup }: { backup: Detail }) {
 
 const CHECKS: Record<string, string> = {
   checksum: "File is as written",
+  opens: "Opens with the key",
   restore: "Restores",
   row_counts: "Rows are exact",
   workflows_json: "Workflows readable",

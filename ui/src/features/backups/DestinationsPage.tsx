@@ -7,10 +7,11 @@ import {
   Group,
   Menu,
   Modal,
+  PasswordInput,
   SimpleGrid,
   Stack,
   Text,
-  TextInput,
+  Textarea,
   Title,
 } from "@mantine/core";
 import { IconDots, IconPlus, IconServer2 } from "@tabler/icons-react";
@@ -23,10 +24,12 @@ import { Page } from "../../components/Page";
 import { Empty, Failed, Loading } from "../../components/States";
 import { Time } from "../../components/Time";
 import { bytes, count } from "../../lib/format";
+import { AddDestinationDialog } from "./AddDestinationDialog";
 
 type Destination = Schemas["Destination"];
 
-const keep = (fresh: Schemas["Destinations"]) => queryClient.setQueryData(queries.destinations().queryKey, fresh);
+export const keep = (fresh: Schemas["Destinations"]) =>
+  queryClient.setQueryData(queries.destinations().queryKey, fresh);
 
 /** Further places to which every good backup is copied. */
 export function DestinationsPage() {
@@ -48,8 +51,8 @@ export function DestinationsPage() {
       {destinations.isSuccess && items.length === 0 ? (
         <Card withBorder>
           <Empty icon={<IconServer2 size={40} stroke={1.3} />} title="Backups lie in one place only">
-            A disk that dies takes n8n and its backups along. Add another disk, or the folder where a network share is
-            mounted.
+            A disk that dies takes n8n and its backups along. Add another disk, a network share, a bucket or another
+            machine.
           </Empty>
         </Card>
       ) : null}
@@ -58,7 +61,7 @@ export function DestinationsPage() {
           <One key={destination.id} destination={destination} />
         ))}
       </SimpleGrid>
-      {isAdding ? <AddDialog close={() => setAdding(false)} /> : null}
+      {isAdding ? <AddDestinationDialog close={() => setAdding(false)} /> : null}
     </Page>
   );
 }
@@ -66,6 +69,7 @@ export function DestinationsPage() {
 function One({ destination }: { destination: Destination }) {
   const path = `/api/backups/destinations/${destination.id}`;
   const [isForgetting, setForgetting] = useState(false);
+  const [isChanging, setChanging] = useState(false);
   const test = useMutation({
     mutationFn: () => api.post<Schemas["Destinations"]>(`${path}/test`),
     onSuccess: (fresh) => {
@@ -109,6 +113,11 @@ function One({ destination }: { destination: Destination }) {
           <Text size="sm" c="dimmed" style={{ overflowWrap: "anywhere" }}>
             {destination.path}
           </Text>
+          {destination.host_key ? (
+            <Text size="xs" c="dimmed" style={{ overflowWrap: "anywhere" }}>
+              Host key {destination.host_key}
+            </Text>
+          ) : null}
         </div>
         <Menu position="bottom-end">
           <Menu.Target>
@@ -118,6 +127,9 @@ function One({ destination }: { destination: Destination }) {
           </Menu.Target>
           <Menu.Dropdown>
             <Menu.Item onClick={() => change.mutate()}>{destination.enabled ? "Pause" : "Go on"}</Menu.Item>
+            {destination.kind === "folder" ? null : (
+              <Menu.Item onClick={() => setChanging(true)}>New password or key</Menu.Item>
+            )}
             <Menu.Item color="red" onClick={() => setForgetting(true)}>
               Forget
             </Menu.Item>
@@ -132,8 +144,8 @@ function One({ destination }: { destination: Destination }) {
       <Group justify="space-between" mt="sm">
         <Text size="sm">
           {count(destination.copied)} copies, {bytes(destination.copied_bytes)}
-          {destination.queued > 0 ? ` · ${count(destination.queued)} waiting` : ""} · {bytes(destination.free_bytes)}{" "}
-          free
+          {destination.queued > 0 ? ` · ${count(destination.queued)} waiting` : ""}
+          {destination.free_bytes == null ? "" : ` · ${bytes(destination.free_bytes)} free`}
           {destination.last_checked_at ? (
             <Text span c="dimmed">
               {" "}
@@ -145,6 +157,7 @@ function One({ destination }: { destination: Destination }) {
           Test
         </Button>
       </Group>
+      {isChanging ? <SecretDialog destination={destination} close={() => setChanging(false)} /> : null}
       <Modal opened={isForgetting} onClose={() => setForgetting(false)} title={`Forget ${destination.name}?`}>
         <Text size="sm">
           No more copies go there. What lies there stays, and nothing deletes it any more: remove it by hand if it is
@@ -163,47 +176,55 @@ function One({ destination }: { destination: Destination }) {
   );
 }
 
-function AddDialog({ close }: { close: () => void }) {
-  const [name, setName] = useState("");
-  const [path, setPath] = useState("");
-  const add = useMutation({
-    mutationFn: () => api.post<Schemas["Destinations"]>("/api/backups/destinations", { name, path }),
+function SecretDialog({ destination, close }: { destination: Destination; close: () => void }) {
+  const [secret, setSecret] = useState("");
+  const [key, setKey] = useState("");
+  const isSftp = destination.kind === "sftp";
+  const change = useMutation({
+    mutationFn: () =>
+      api.put<Schemas["Destinations"]>(`/api/backups/destinations/${destination.id}`, {
+        enabled: destination.enabled,
+        secret: secret || null,
+        private_key: key || null,
+      }),
     onSuccess: (fresh) => {
       keep(fresh);
-      tell(`${name} is a destination now; the backups that are there are copied first.`);
+      tell(`${destination.name} has a new password or key. Test it, and make a new recovery kit.`);
       close();
     },
   });
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    add.mutate();
+    change.mutate();
   };
   return (
-    <Modal opened onClose={close} title="Add a destination">
+    <Modal opened onClose={close} title={`New password or key for ${destination.name}`}>
       <form onSubmit={submit}>
         <Stack>
-          <TextInput
-            label="Name"
-            placeholder="NAS"
-            value={name}
-            onChange={(event) => setName(event.currentTarget.value)}
-            error={fieldError(add.error, "name")}
+          <PasswordInput
+            label={isSftp ? "Password" : "Secret access key"}
+            value={secret}
+            onChange={(event) => setSecret(event.currentTarget.value)}
+            error={fieldError(change.error, "secret")}
+            autoComplete="off"
             data-autofocus
           />
-          <TextInput
-            label="Folder"
-            description="Another disk, or where a network share is mounted. A small file is left in it, by which Flowkeep knows that the share is mounted."
-            placeholder="/mnt/nas/backups"
-            value={path}
-            onChange={(event) => setPath(event.currentTarget.value)}
-            error={fieldError(add.error, "path")}
-          />
+          {isSftp ? (
+            <Textarea
+              label="Or a private key"
+              value={key}
+              onChange={(event) => setKey(event.currentTarget.value)}
+              autosize
+              minRows={3}
+              maxRows={8}
+            />
+          ) : null}
           <Group justify="flex-end">
             <Button variant="default" onClick={close}>
               Leave it
             </Button>
-            <Button type="submit" loading={add.isPending}>
-              Add
+            <Button type="submit" loading={change.isPending} disabled={secret === "" && key === ""}>
+              Save
             </Button>
           </Group>
         </Stack>

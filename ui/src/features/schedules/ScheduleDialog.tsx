@@ -1,8 +1,8 @@
-import { Button, Group, Modal, NumberInput, Select, Stack, Switch, Text, TextInput } from "@mantine/core";
-import { useMutation } from "@tanstack/react-query";
+import { Button, Group, Modal, MultiSelect, NumberInput, Select, Stack, Switch, Text, TextInput } from "@mantine/core";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { api, fieldError, type Schemas } from "../../api/client";
-import { queryClient } from "../../api/queries";
+import { queries, queryClient } from "../../api/queries";
 import { tell } from "../../components/notify";
 import { BACKUP_TYPES } from "../../lib/format";
 import { DAYS, type Frequency, type Schedule, words, zones } from "./when";
@@ -31,7 +31,10 @@ export function ScheduleDialog({
     day_of_month: schedule?.day_of_month ?? 1,
     timezone: schedule?.timezone ?? zone,
     compression: schedule?.compression ?? "zstd",
+    destination_ids: schedule?.destination_ids ?? null,
   }));
+  const destinations = useQuery(queries.destinations());
+  const places = destinations.data?.items ?? [];
   const set = (change: Partial<Request>) => setDraft((before) => ({ ...before, ...change }));
   const save = useMutation({
     mutationFn: () => {
@@ -152,6 +155,25 @@ export function ScheduleDialog({
             onChange={(value) => set({ compression: value ?? draft.compression })}
             error={wrong("compression")}
           />
+          {places.length > 0 ? (
+            <>
+              <Switch
+                label="Copy to every destination"
+                checked={draft.destination_ids == null}
+                onChange={(event) => set({ destination_ids: event.currentTarget.checked ? null : [] })}
+              />
+              {draft.destination_ids == null ? null : (
+                <MultiSelect
+                  label="Copy to"
+                  description="None: these backups lie on this machine only."
+                  data={places.map((place) => ({ value: String(place.id), label: place.name }))}
+                  value={draft.destination_ids.map(String)}
+                  onChange={(ids) => set({ destination_ids: ids.map(Number) })}
+                  error={wrong("destination_ids")}
+                />
+              )}
+            </>
+          ) : null}
           <Switch
             label="Switched on"
             checked={draft.enabled ?? true}

@@ -27,6 +27,7 @@ import { Time } from "../../components/Time";
 import { dateTime } from "../../lib/format";
 import { zones } from "../schedules/when";
 import { AboutCard } from "./AboutCard";
+import { BackupEncryptionCard } from "./BackupEncryptionCard";
 import { RecoveryCard } from "./RecoveryCard";
 
 type Setting = Schemas["Setting"];
@@ -63,6 +64,7 @@ export function SettingsPage() {
           );
         })}
         <RecoveryCard />
+        <BackupEncryptionCard />
         <Encryption />
         <AboutCard />
       </Stack>

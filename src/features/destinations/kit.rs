@@ -1,0 +1,54 @@
+//! Destinations in a recovery kit.
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use super::error::DestinationError;
+use super::place::{Saved, Where};
+use super::service::DestinationService;
+use super::store;
+use crate::features::audit::{self, Action, Actor, Entry};
+
+impl DestinationService {
+    /// Takes destinations up that a recovery kit brings; one whose name or place is there already stays as
+    /// it is.
+    pub async fn take_up(&self, actor: &Actor, saved: &[Saved]) -> Result<(), DestinationError> {
+        for one in saved {
+            let Ok(place) = Where::read(&one.kind, &one.path, &one.config) else {
+                continue;
+            };
+            let tx = self.parts.db.begin().await?;
+            self.parts.settings.vault().hold(&tx).await?;
+            let now = self.parts.clock.now();
+            let Some(id) = store::insert(&tx, &one.name, &place, one.sentinel, now).await? else {
+                continue;
+            };
+            if let Some(secret) = &one.secret {
+                self.seal(&tx, id, &SecretString::from(secret.clone()))
+                    .await?;
+            }
+            let entry = Entry::new(Action::DestinationCreated).resource("destination", id);
+            let entry = entry.details(json!({ "name": one.name, "place": place.address() }));
+            audit::record(&tx, &self.parts.clock, actor, entry).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// Every destination with its secret, for a recovery kit.
+    pub async fn saved(&self) -> Result<Vec<Saved>, DestinationError> {
+        let mut saved = Vec::new();
+        for one in store::list(self.parts.db.orm()).await? {
+            let secret = self.secret_of(&one).await?;
+            saved.push(Saved {
+                secret: secret.map(|secret| secret.expose_secret().to_owned()),
+                name: one.name,
+                kind: one.kind,
+                path: one.path,
+                config: one.config,
+                sentinel: one.sentinel,
+            });
+        }
+        Ok(saved)
+    }
+}
