@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use sqlx::migrate::MigrateError;
 use tokio_util::sync::CancellationToken;
 
 use super::health::DATABASE;
@@ -108,6 +109,11 @@ async fn bring_up(state: AppState, listen: SocketAddr) {
                 let detail = "the master key is not the one this database was encrypted with; \
                               put the right one back and restart Flowkeep";
                 state.health.set(MASTER_KEY, PartStatus::Failed, detail);
+                return;
+            }
+            Err(Unprepared::OtherVersion(why)) => {
+                tracing::error!(why, "Flowkeep does not start");
+                state.health.set(DATABASE, PartStatus::Failed, why);
                 return;
             }
             Err(Unprepared::Retry(error)) => {
@@ -217,6 +223,8 @@ enum Unprepared {
     Retry(String),
     /// No other try goes better.
     WrongMasterKey(VaultError),
+    /// The tables are another version's; no other try goes better.
+    OtherVersion(String),
 }
 
 impl Unprepared {
@@ -228,7 +236,16 @@ impl Unprepared {
 /// Brings the tables up to date and reads what is answered from memory; without an administrator,
 /// makes the one that the configuration names or shows the way to make one.
 async fn prepare(state: &AppState, listen: SocketAddr) -> Result<(), Unprepared> {
-    state.db.migrate().await.map_err(Unprepared::retry)?;
+    state.db.migrate().await.map_err(|error| match error {
+        MigrateError::VersionMissing(version) => Unprepared::OtherVersion(format!(
+            "a newer Flowkeep brought this database to version {version}; start that one, or restore the \
+             database from a backup of before"
+        )),
+        MigrateError::VersionMismatch(version) => Unprepared::OtherVersion(format!(
+            "this database was brought to version {version} by a Flowkeep that is not a released one"
+        )),
+        error => Unprepared::retry(error),
+    })?;
     state.settings.load().await.map_err(|error| match error {
         SettingsError::Vault(error @ VaultError::WrongMasterKey) => {
             Unprepared::WrongMasterKey(error)
@@ -284,16 +301,40 @@ async fn forget_idle_clients(state: AppState) {
     }
 }
 
+/// At every so many looks it is also tried whether the database can be written.
+const WRITE_EVERY: u64 = 6;
+
 async fn watch_database(state: &AppState) {
     let mut tick = tokio::time::interval(Duration::from_secs(10));
+    let (mut was_away, mut looks) = (false, 1_u64);
     loop {
         tokio::select! {
             _ = tick.tick() => {}
             () = state.lifecycle.soft().cancelled() => return,
         }
         match state.db.ping().await {
-            Ok(()) => state.health.set(DATABASE, PartStatus::Ok, "connected"),
+            Ok(()) => {
+                if looks % WRITE_EVERY == 0 {
+                    match state.db.try_write().await {
+                        Ok(()) => state.health.set(DATABASE, PartStatus::Ok, "connected"),
+                        Err(error) => {
+                            tracing::error!(%error, "the database can be read and not written");
+                            let detail = "it can be read and not written: its disk is full, or it is a \
+                                          read-only standby";
+                            state.health.set(DATABASE, PartStatus::Down, detail);
+                        }
+                    }
+                } else if was_away {
+                    state.health.set(DATABASE, PartStatus::Ok, "connected");
+                }
+                looks += 1;
+                if std::mem::take(&mut was_away) {
+                    // Ends that could not be noted meanwhile.
+                    settle(state).await;
+                }
+            }
             Err(error) => {
+                was_away = true;
                 tracing::warn!(%error, "the database does not answer");
                 state
                     .health
@@ -305,8 +346,10 @@ async fn watch_database(state: &AppState) {
 
 /// Waits longer each time. Returns false when Flowkeep is stopping.
 async fn pause(state: &AppState, wait: &mut Duration) -> bool {
+    // Several daemons that lost one database do not come back to it at the same moment.
+    let jitter = f64::from(state.ids.bytes::<1>()[0]) / 255.0;
     tokio::select! {
-        () = tokio::time::sleep(*wait) => {}
+        () = tokio::time::sleep(wait.mul_f64(0.75 + jitter / 2.0)) => {}
         () = state.lifecycle.soft().cancelled() => return false,
     }
     *wait = (*wait * 2).min(LONGEST_WAIT);

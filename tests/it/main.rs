@@ -17,6 +17,7 @@ mod headers;
 mod leader;
 mod metrics;
 mod n8n;
+mod outages;
 mod permissions;
 mod recovery;
 mod remote_destinations;

@@ -144,10 +144,15 @@ impl LiveSession {
     }
 }
 
+/// For as long as this sessions are answered from memory while the database is away; then nobody is let in.
+const LONGEST_OUTAGE: TimeDelta = TimeDelta::minutes(15);
+
 /// The live sessions. Cheap to clone; all clones are one table.
 #[derive(Clone, Debug, Default)]
 pub struct LiveSessions {
     sessions: Arc<RwLock<HashMap<TokenHash, Arc<LiveSession>>>>,
+    /// Since when the database has not answered, in microseconds since 1970; 0 while it does.
+    outage_since_us: Arc<AtomicI64>,
     turn: Arc<Mutex<()>>,
 }
 
@@ -173,6 +178,9 @@ impl LiveSessions {
         now: DateTime<Utc>,
         idle_timeout: Option<TimeDelta>,
     ) -> Option<Arc<LiveSession>> {
+        if self.is_outage_too_long(now) {
+            return None;
+        }
         let session = Arc::clone(self.sessions.read().get(hash)?);
         if !session.is_alive(now, idle_timeout) {
             return None;
@@ -181,6 +189,21 @@ impl LiveSessions {
             .last_seen_us
             .fetch_max(now.timestamp_micros(), Ordering::Relaxed);
         Some(session)
+    }
+
+    /// Notes that the database does not answer: what another process revokes is not heard meanwhile.
+    pub fn note_outage(&self, now: DateTime<Utc>) {
+        let since = now.timestamp_micros();
+        let _ =
+            self.outage_since_us
+                .compare_exchange(0, since, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Whether what is known is too old to let anybody in.
+    fn is_outage_too_long(&self, now: DateTime<Utc>) -> bool {
+        let since = self.outage_since_us.load(Ordering::Relaxed);
+        since != 0
+            && now.timestamp_micros() - since > LONGEST_OUTAGE.num_microseconds().unwrap_or(0)
     }
 
     /// A user's live sessions, newest first.
@@ -326,5 +349,6 @@ impl Turn<'_> {
             }
         }
         *sessions = next;
+        self.live.outage_since_us.store(0, Ordering::Relaxed);
     }
 }

@@ -133,7 +133,8 @@ impl BackupFiles {
             .write(true)
             .create_new(true)
             .mode(0o600)
-            .open(&path)?;
+            .open(&path)
+            .map_err(|error| told_apart(error, &self.root))?;
         Ok((
             PartialFile {
                 path,
@@ -302,6 +303,20 @@ impl BackupFiles {
                 }
             }
         }
+    }
+}
+
+/// What a disk lacks on which no more files can be made though bytes are free.
+pub const NO_INODES: &str = "no room for another file (its inodes are used up)";
+
+/// Tells a disk that lacks inodes from one that lacks bytes: the system has one error for both.
+pub fn told_apart(error: io::Error, dir: &Path) -> io::Error {
+    let lacks_inodes = error.kind() == io::ErrorKind::StorageFull
+        && rustix::fs::statvfs(dir).is_ok_and(|stat| stat.f_favail == 0 && stat.f_bavail > 0);
+    if lacks_inodes {
+        io::Error::new(io::ErrorKind::StorageFull, NO_INODES)
+    } else {
+        error
     }
 }
 

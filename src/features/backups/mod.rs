@@ -33,7 +33,7 @@ mod stored;
 
 pub use encryption::Encryption;
 pub use error::{BackupError, Failure};
-pub use files::BackupFiles;
+pub use files::{BackupFiles, NO_INODES, told_apart};
 pub use manifest::Manifest;
 pub use model::{Backup, BackupFile, BackupType, TableCount, Trigger};
 pub use routes::router;

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::error::Trouble;
-use crate::features::backups::{BackupFiles, Manifest};
+use crate::features::backups::{BackupFiles, Manifest, NO_INODES, told_apart};
 
 /// Stands in the folder and says which one it is.
 pub const SENTINEL: &str = ".flowkeep-destination";
@@ -21,6 +21,10 @@ pub const PARTIAL: &str = ".partial";
 fn trouble(what: &str, error: &io::Error) -> Trouble {
     use io::ErrorKind;
     match error.kind() {
+        ErrorKind::StorageFull if error.to_string().contains(NO_INODES) => Trouble::new(
+            "no_inodes",
+            format!("The destination has {NO_INODES}. Remove small files there."),
+        ),
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Trouble::new(
             "no_space",
             "The destination is full. Make room there; what was begun is removed, older copies stay.",
@@ -116,7 +120,7 @@ pub fn check(path: &Path, sentinel: Uuid) -> Result<(), Trouble> {
         std::fs::write(&probe, b"probe")?;
         std::fs::remove_file(&probe)
     };
-    write().map_err(|error| trouble("A file cannot be written there", &error))
+    write().map_err(|error| trouble("A file cannot be written there", &told_apart(error, path)))
 }
 
 fn place(root: &Path, manifest: &Manifest) -> PathBuf {
@@ -142,7 +146,8 @@ pub fn copy(
         builder.create(root.join(FOLDER).join(PARTIAL))?;
         builder.create(root.join(FOLDER).join(&manifest.backup_type))
     };
-    prepare().map_err(|error| trouble("A folder cannot be made there", &error))?;
+    prepare()
+        .map_err(|error| trouble("A folder cannot be made there", &told_apart(error, root)))?;
     let partial = root
         .join(FOLDER)
         .join(PARTIAL)
@@ -205,7 +210,10 @@ fn copy_file(source: &Path, partial: &Path, done: &AtomicU64) -> Result<(String,
         output.sync_all()?;
         Ok((hex::encode(hasher.finalize()), total))
     };
-    write().map_err(|error| trouble("The copy cannot be written", &error))
+    write().map_err(|error| {
+        let dir = partial.parent().unwrap_or(partial);
+        trouble("The copy cannot be written", &told_apart(error, dir))
+    })
 }
 
 fn copy_sidecars(root: &Path, source: &Path, target: &Path, manifest: &Manifest) -> io::Result<()> {

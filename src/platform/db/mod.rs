@@ -86,6 +86,14 @@ impl Db {
             .map(|_| ())
     }
 
+    /// Whether it can be written: a full disk and a read-only standby answer questions as ever.
+    pub async fn try_write(&self) -> Result<(), sqlx::Error> {
+        sqlx::query("UPDATE installation SET is_only = TRUE")
+            .execute(&self.pool)
+            .await
+            .map(|_| ())
+    }
+
     /// Closes every connection.
     pub async fn close(&self) {
         self.pool.close().await;

@@ -149,9 +149,43 @@ impl From<sea_orm::DbErr> for ApiError {
                 tracing::warn!(error = %error, "the database does not answer");
                 Self::database_unavailable()
             }
-            _ => Self::internal(&error),
+            _ => match passing_trouble(&error) {
+                Some(why) => {
+                    tracing::warn!(error = %error, "the database could not do it now");
+                    Self::new(StatusCode::SERVICE_UNAVAILABLE, "database_unavailable", why)
+                        .retry_after(5)
+                }
+                None => Self::internal(&error),
+            },
         }
     }
+}
+
+/// What the database cannot do now and can do later, by its own code (PostgreSQL manual, appendix A).
+fn passing_trouble(error: &sea_orm::DbErr) -> Option<&'static str> {
+    let (sea_orm::DbErr::Exec(inner) | sea_orm::DbErr::Query(inner)) = error else {
+        return None;
+    };
+    let sea_orm::RuntimeErr::SqlxError(inner) = inner else {
+        return None;
+    };
+    let code = match inner.as_ref() {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => "08006".into(),
+        other => other.as_database_error()?.code()?,
+    };
+    Some(match &*code {
+        "25006" => "Flowkeep's database takes no changes now: it is read-only, as a standby is.",
+        "40001" | "40P01" => "Two changes came at the same moment. Nothing was changed; try again.",
+        "53100" => "The disk of Flowkeep's database is full. Nothing was changed; make room there.",
+        "57014" => "Flowkeep's database took too long. Nothing was changed; try again.",
+        code if ["08", "53", "57P"]
+            .iter()
+            .any(|class| code.starts_with(class)) =>
+        {
+            "The database does not answer. Nothing was changed; try again in a moment."
+        }
+        _ => return None,
+    })
 }
 
 impl From<PageError> for ApiError {

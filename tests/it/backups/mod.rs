@@ -2,6 +2,7 @@
 
 mod archive;
 mod crashes;
+mod disks;
 mod docker;
 mod encryption;
 mod faults;

@@ -116,6 +116,12 @@ impl TestAppBuilder {
         self
     }
 
+    /// Uses this migrated database.
+    pub fn database(mut self, database: ConnInfo) -> Self {
+        self.database = Some(database);
+        self
+    }
+
     /// Takes these PostgreSQL programs in place of all there are.
     pub fn installations(mut self, installations: Installations) -> Self {
         self.installations = Some(installations);
@@ -128,7 +134,7 @@ impl TestAppBuilder {
         self
     }
 
-    /// Builds it, as far as after the start of the daemon.
+    /// Builds it, as far as after the start.
     pub async fn start(self) -> TestApp {
         let app = self.build().await;
         app.state.settings.load().await.unwrap();
@@ -297,18 +303,18 @@ impl TestApp {
 
     /// The actions in the audit log, oldest first.
     pub async fn audit_actions(&self) -> Vec<String> {
-        sqlx::query_scalar("SELECT action FROM audit_log ORDER BY id")
-            .fetch_all(self.state.db.pool())
-            .await
-            .unwrap()
+        self.texts("SELECT action FROM audit_log ORDER BY id").await
     }
 
     /// The events in the outbox, oldest first.
     pub async fn events(&self) -> Vec<String> {
-        sqlx::query_scalar("SELECT event_type FROM event_outbox ORDER BY id")
-            .fetch_all(self.state.db.pool())
+        self.texts("SELECT event_type FROM event_outbox ORDER BY id")
             .await
-            .unwrap()
+    }
+
+    async fn texts(&self, query: &'static str) -> Vec<String> {
+        let rows = sqlx::query_scalar(query).fetch_all(self.state.db.pool());
+        rows.await.unwrap()
     }
 }
 

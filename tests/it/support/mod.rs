@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod daemon;
+pub mod disk;
 pub mod postgres;
 pub mod s3;
 pub mod sshd;

@@ -235,6 +235,17 @@ impl OwnCluster {
         self.spec.conninfo()
     }
 
+    /// Makes a folder that its server may use.
+    pub fn give_folder(&self, path: &Path) {
+        std::fs::create_dir(path).unwrap();
+        if let Some(parent) = path.parent() {
+            std::fs::set_permissions(parent, Permissions::from_mode(0o755)).unwrap();
+        }
+        if let Some(identity) = &self.spec.identity {
+            std::os::unix::fs::chown(path, Some(identity.uid), Some(identity.gid)).unwrap();
+        }
+    }
+
     /// Ends it as a crash would.
     pub async fn kill(&mut self) {
         self.cluster.take().unwrap().kill().await;

@@ -1545,6 +1545,9 @@ export interface components {
             /** @enum {string} */
             type: "lines";
         } | {
+            /** @enum {string} */
+            type: "secret_url";
+        } | {
             /** @description Most characters. */
             max_length: number;
             /** @enum {string} */

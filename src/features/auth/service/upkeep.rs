@@ -18,8 +18,11 @@ impl AuthService {
     /// Follows other processes' changes and tidies up, until it is told to stop.
     pub async fn keep_up(&self, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            if let Err(error) = self.listen(&stop).await {
+            if let Err(error) = self.listen(&stop).await
+                && !stop.is_cancelled()
+            {
                 tracing::warn!(%error, "cannot listen for session changes; trying again");
+                self.0.live.note_outage(self.now());
                 tokio::select! {
                     () = tokio::time::sleep(LISTEN_AGAIN_AFTER) => {}
                     () = stop.cancelled() => {}

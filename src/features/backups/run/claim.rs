@@ -2,8 +2,8 @@
 //! up the moment the connection or the process is gone.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
@@ -15,11 +15,20 @@ use crate::platform::lifecycle::Lifecycle;
 
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
+/// For as long as this a run whose database is away may hope to hold its lock again.
+const REGAIN_LIMIT: Duration = Duration::from_mins(30);
+
+/// How sure the lock is.
+const HELD: u8 = 0;
+/// The database does not answer: nobody else can settle the run either.
+const DOUBTFUL: u8 = 1;
+const LOST: u8 = 2;
+
 /// A held lock. While it is held, nobody settles the run.
 #[derive(Debug)]
 pub struct Claim {
     connection: Arc<Mutex<Option<PgConnection>>>,
-    is_lost: Arc<AtomicBool>,
+    state: Arc<AtomicU8>,
     stop: Option<oneshot::Sender<()>>,
 }
 
@@ -43,34 +52,42 @@ impl Claim {
             .execute(&mut connection)
             .await?;
         let connection = Arc::new(Mutex::new(Some(connection)));
-        let is_lost = Arc::new(AtomicBool::new(false));
+        let state = Arc::new(AtomicU8::new(HELD));
         let (stop, stopped) = oneshot::channel();
-        let (watched, lost) = (Arc::clone(&connection), Arc::clone(&is_lost));
+        let watched = Watched {
+            connection: Arc::clone(&connection),
+            state: Arc::clone(&state),
+            options: options.clone(),
+            number: lock_number(job_id),
+        };
         lifecycle.spawn("backup claim", async move {
             tokio::select! {
-                () = watch(&watched, &lost) => cancel.cancel(),
+                () = watched.watch() => cancel.cancel(),
                 _ = stopped => {}
             }
         });
         Ok(Self {
             connection,
-            is_lost,
+            state,
             stop: Some(stop),
         })
     }
 
-    /// Whether the lock is still ours, asked of the server.
+    /// Whether the lock is ours, asked of the server. While that does not answer, this waits for it.
     pub async fn is_held(&self) -> bool {
-        let is_held = !self.is_lost() && ping(&self.connection).await;
-        if !is_held {
-            self.is_lost.store(true, Ordering::SeqCst);
+        loop {
+            match self.state.load(Ordering::SeqCst) {
+                LOST => return false,
+                HELD if ping(&self.connection).await => return true,
+                // The watch decides at its next look.
+                _ => tokio::time::sleep(HEARTBEAT / 4).await,
+            }
         }
-        is_held
     }
 
     /// Whether it was lost for good.
     pub fn is_lost(&self) -> bool {
-        self.is_lost.load(Ordering::SeqCst)
+        self.state.load(Ordering::SeqCst) == LOST
     }
 
     /// Gives the lock up.
@@ -84,13 +101,59 @@ impl Claim {
     }
 }
 
-async fn watch(connection: &Mutex<Option<PgConnection>>, is_lost: &AtomicBool) {
-    loop {
-        tokio::time::sleep(HEARTBEAT).await;
-        if !ping(connection).await {
-            is_lost.store(true, Ordering::SeqCst);
-            return;
+/// What looks after a lock.
+struct Watched {
+    connection: Arc<Mutex<Option<PgConnection>>>,
+    state: Arc<AtomicU8>,
+    options: PgConnectOptions,
+    number: i64,
+}
+
+impl Watched {
+    /// Ends when the lock is lost for good.
+    async fn watch(&self) {
+        loop {
+            tokio::time::sleep(HEARTBEAT).await;
+            if ping(&self.connection).await {
+                continue;
+            }
+            // A server that answers others gave the lock up: somebody may have settled the run.
+            if self.connect().await.is_some() || !self.regain().await {
+                self.state.store(LOST, Ordering::SeqCst);
+                return;
+            }
         }
+    }
+
+    /// Waits for a server that is away and takes the lock again. Whether the row is still this run's is
+    /// asked when its end is noted.
+    async fn regain(&self) -> bool {
+        self.state.store(DOUBTFUL, Ordering::SeqCst);
+        *self.connection.lock().await = None;
+        let away = Instant::now();
+        tracing::warn!("Flowkeep's own database does not answer; the run goes on meanwhile");
+        while away.elapsed() < REGAIN_LIMIT {
+            tokio::time::sleep(HEARTBEAT).await;
+            let Some(mut connection) = self.connect().await else {
+                continue;
+            };
+            let taken = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+                .bind(self.number)
+                .fetch_one(&mut connection)
+                .await;
+            if let Ok(true) = taken {
+                *self.connection.lock().await = Some(connection);
+                self.state.store(HELD, Ordering::SeqCst);
+                tracing::info!("Flowkeep's own database is back; the run holds its lock again");
+                return true;
+            }
+        }
+        false
+    }
+
+    async fn connect(&self) -> Option<PgConnection> {
+        let connecting = tokio::time::timeout(Duration::from_secs(5), self.options.connect());
+        connecting.await.ok()?.ok()
     }
 }
 

@@ -26,6 +26,7 @@ use super::seal::{self, Sealer};
 use super::service::BackupService;
 use super::{Manifest, store};
 use crate::features::audit::{self, Action, Actor};
+use crate::features::backups::files::NO_INODES;
 use crate::features::n8n::N8nSource;
 use crate::platform::events::{Posted, Severity, Work};
 
@@ -216,7 +217,7 @@ impl BackupService {
                 let _ = self.files.remove(&path);
                 Err(lost_claim())
             }
-            // The file is whole and has its manifest: the next start takes it into the catalogue.
+            // The file is whole and has its manifest: it is taken into the catalogue later.
             Err(error) => Err(Failure::new(
                 "database_unavailable",
                 format!("The backup is whole on disk, but the catalogue does not answer: {error}."),
@@ -336,6 +337,12 @@ fn lost_claim() -> Failure {
 pub(super) fn storage_failure(error: &std::io::Error) -> Failure {
     use std::io::ErrorKind;
     match error.kind() {
+        ErrorKind::StorageFull if error.to_string().contains(NO_INODES) => Failure::new(
+            "no_inodes",
+            format!(
+                "The backup disk has {NO_INODES}, though bytes are. Remove small files from it."
+            ),
+        ),
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Failure::new(
             "no_space",
             "The backup disk is full. Nothing older was deleted; make room or choose another \
