@@ -199,6 +199,9 @@ async fn do_once(state: &AppState, term: Term, over: &CancellationToken) {
 /// Puts what a crash left in order.
 async fn settle(state: &AppState) {
     state.local_engine.remove_leftovers();
+    if let Err(error) = state.migration.settle().await {
+        tracing::error!(%error, "cannot settle the way from version 2");
+    }
     if let Err(error) = state.restores.settle().await {
         tracing::error!(%error, "cannot settle restores");
     }

@@ -9,6 +9,7 @@ use super::about::StartedAt;
 use crate::features::auth::{AuthParts, AuthService};
 use crate::features::backups::{BackupFiles, BackupParts, BackupService};
 use crate::features::destinations::{DestinationParts, DestinationService};
+use crate::features::migration::{MigrationParts, MigrationService};
 use crate::features::n8n::{N8nParts, N8nService};
 use crate::features::recovery::{RecoveryParts, RecoveryService};
 use crate::features::restores::{RestoreParts, RestoreService};
@@ -123,6 +124,8 @@ pub struct AppState {
     pub verifications: VerificationService,
     /// Where copies go.
     pub destinations: DestinationService,
+    /// The way from version 2.
+    pub migration: MigrationService,
     /// How a lost box comes back.
     pub recovery: RecoveryService,
     /// How they come back.
@@ -215,6 +218,7 @@ impl AppState {
             docker_engine: proofs.docker_engine,
             verifications: proofs.verifications,
             destinations: upkeep.destinations,
+            migration: upkeep.migration,
             recovery: upkeep.recovery,
             restores: upkeep.restores,
             retention: upkeep.retention,
@@ -280,6 +284,7 @@ impl Proofs {
 /// What stands on backups and their proof.
 struct Upkeep {
     destinations: DestinationService,
+    migration: MigrationService,
     recovery: RecoveryService,
     restores: RestoreService,
     retention: RetentionService,
@@ -305,6 +310,32 @@ impl Upkeep {
             ids: parts.ids.clone(),
             patience: parts.tuning.patience.unwrap_or(Duration::from_mins(1)),
         });
+        let retention = RetentionService::new(RetentionParts {
+            db: parts.db.clone(),
+            backups: backups.clone(),
+            settings: settings.clone(),
+            clock: parts.clock.clone(),
+            ids: parts.ids.clone(),
+        });
+        let schedules = ScheduleService::new(ScheduleParts {
+            db: parts.db.clone(),
+            settings: settings.clone(),
+            backups: backups.clone(),
+            verifications: verifications.clone(),
+            destinations: destinations.clone(),
+            clock: parts.clock.clone(),
+            ids: parts.ids.clone(),
+        });
+        let migration = MigrationService::new(MigrationParts {
+            db: parts.db.clone(),
+            settings: settings.clone(),
+            n8n: n8n.clone(),
+            backups: backups.clone(),
+            schedules: schedules.clone(),
+            retention: retention.clone(),
+            destinations: destinations.clone(),
+            clock: parts.clock.clone(),
+        });
         Self {
             destinations: destinations.clone(),
             recovery: RecoveryService::new(RecoveryParts {
@@ -328,22 +359,9 @@ impl Upkeep {
                 ids: parts.ids.clone(),
                 lifecycle: parts.lifecycle.clone(),
             }),
-            retention: RetentionService::new(RetentionParts {
-                db: parts.db.clone(),
-                backups: backups.clone(),
-                settings: settings.clone(),
-                clock: parts.clock.clone(),
-                ids: parts.ids.clone(),
-            }),
-            schedules: ScheduleService::new(ScheduleParts {
-                db: parts.db.clone(),
-                settings: settings.clone(),
-                backups: backups.clone(),
-                verifications: verifications.clone(),
-                destinations: destinations.clone(),
-                clock: parts.clock.clone(),
-                ids: parts.ids.clone(),
-            }),
+            migration,
+            retention,
+            schedules,
             candidacy: Candidacy::new(
                 parts.db.clone(),
                 parts.own_database.to_sqlx(),

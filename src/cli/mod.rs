@@ -3,6 +3,7 @@
 mod admin;
 mod backup;
 mod doctor;
+mod migrate_v2;
 mod openapi;
 mod own_database;
 mod recover;
@@ -37,6 +38,11 @@ enum Command {
     Migrate {
         #[command(flatten)]
         config: Box<Config>,
+    },
+    /// Take version 2's configuration file over, or give it back.
+    MigrateV2 {
+        #[command(flatten)]
+        args: Box<migrate_v2::MigrateArgs>,
     },
     /// Look at the machine and say what is missing.
     Doctor {
@@ -85,6 +91,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match cli.command {
         Command::Serve { config } => serve::run(*config),
         Command::Migrate { config } => own_database::with_state(*config, |_| async { Ok(true) }),
+        Command::MigrateV2 { args } => migrate_v2::run(*args),
         Command::Doctor { config } => doctor::run(*config),
         Command::Backup { args } => backup::run(*args),
         Command::Verify { args } => return verify::run(*args),

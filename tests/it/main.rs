@@ -16,6 +16,7 @@ mod destinations;
 mod headers;
 mod leader;
 mod metrics;
+mod migration;
 mod n8n;
 mod outages;
 mod permissions;

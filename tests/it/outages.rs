@@ -411,3 +411,40 @@ async fn f56_a_migration_that_is_killed_half_way_leaves_nothing_and_goes_through
     );
     assert!(daemon.stop().await.success());
 }
+
+#[tokio::test]
+async fn f49_a_run_that_somebody_settled_while_its_connection_was_cut_leaves_no_file() {
+    let story = Story::begin(*server_majors().await.first().unwrap()).await;
+    let mut holder = connect(&story.source).await;
+    sqlx::raw_sql("BEGIN; LOCK TABLE execution_data IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut holder)
+        .await
+        .unwrap();
+    let id = story.ask().await;
+    let mut looker = connect(&story.source).await;
+    let waiting =
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'execution_data'::regclass";
+    wait_for(&mut looker, waiting).await;
+    story
+        .app
+        .execute(
+            "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_stat_activity a USING (pid) \
+             WHERE l.locktype = 'advisory' AND a.datname = current_database()",
+        )
+        .await;
+    // Another daemon found the lock free.
+    story
+        .app
+        .execute("UPDATE backup_history SET status = 'failed', failure_code = 'interrupted', epoch = epoch + 1")
+        .await;
+    sqlx::raw_sql("COMMIT").execute(&mut holder).await.unwrap();
+    until("the end of the run", || async {
+        let left = story.files();
+        let idle = story.client.get("/api/overview").await.json()["running"].to_string();
+        (left.is_empty() && !idle.contains(&id.to_string())).then_some(())
+    })
+    .await;
+    let backup = story.backup(id).await;
+    assert_eq!(backup["failure_code"], "interrupted", "{backup}");
+    assert!(story.files().is_empty(), "{:?}", story.files());
+}

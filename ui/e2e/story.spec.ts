@@ -134,18 +134,35 @@ test("from the setup link to a proven, downloaded backup", async ({ page }) => {
   await expect(page.getByText("Backups lie in one place only")).toBeVisible();
   await page.getByRole("button", { name: "Add a destination" }).click();
   await page.getByLabel("Name").fill("Second disk");
-  await page.getByLabel("Folder").fill("/no/such/folder");
+  await page.getByRole("textbox", { name: "Folder" }).fill("/no/such/folder");
   await page.getByRole("button", { name: "Add", exact: true }).click();
   await expect(page.getByText("mount the share first", { exact: false })).toBeVisible();
-  await page.getByLabel("Folder").fill(mkdtempSync(join(tmpdir(), "flowkeep-e2e-place-")));
+  await page.getByRole("textbox", { name: "Folder" }).fill(mkdtempSync(join(tmpdir(), "flowkeep-e2e-place-")));
   await page.getByRole("button", { name: "Add", exact: true }).click();
   await expect(page.getByText(/[12] copies/)).toBeVisible({ timeout: 60_000 });
   await page.getByRole("button", { name: "Test" }).click();
   await expect(page.getByText("Second disk can be used.")).toBeVisible();
   await look(page, "destinations");
+  // A bucket whose server cannot be: the field is named, and nothing is kept.
+  await page.getByRole("button", { name: "Add a destination" }).click();
+  const adding = page.getByRole("dialog", { name: "Add a destination" });
+  await adding.getByText("S3 bucket").click();
+  await adding.getByRole("textbox", { name: "Name" }).fill("Cloud");
+  await adding.getByRole("textbox", { name: "Server" }).fill("ftp://nas");
+  await adding.getByLabel("Bucket", { exact: true }).fill("backups");
+  await adding.getByLabel("Access key", { exact: true }).fill("key");
+  await adding.getByRole("textbox", { name: "Secret access key" }).fill("secret");
+  await adding.getByRole("button", { name: "Add", exact: true }).click();
+  await expect(adding.getByText("write it as https://", { exact: false })).toBeVisible();
+  await look(page, "destination-s3");
+  await adding.getByText("SFTP", { exact: true }).click();
+  await expect(adding.getByLabel("Or a private key")).toBeVisible();
+  await adding.getByRole("button", { name: "Leave it" }).click();
 
   // Every proof, and a backup that stays.
   await go(page, "Backups");
+  await expect(page.getByRole("heading", { name: "The last three months" })).toBeVisible();
+  await look(page, "backups");
   await page.getByRole("link", { name: "Every proof" }).click();
   await expect(page.getByRole("cell", { name: "Proven" }).first()).toBeVisible({ timeout: 60_000 });
   await look(page, "proofs");
@@ -185,6 +202,30 @@ test("from the setup link to a proven, downloaded backup", async ({ page }) => {
   await page.getByRole("button", { name: "Save" }).click();
   await expect(page.getByText("the default is nothing", { exact: false })).toBeVisible();
   await look(page, "settings");
+
+  // Encrypted backups.
+  await page.getByRole("button", { name: "Encrypt backups" }).click();
+  const encrypting = page.getByRole("dialog", { name: "Encrypt new backups?" });
+  await encrypting.getByLabel("Further public keys").fill("age1nonsense");
+  await encrypting.getByRole("button", { name: "Encrypt", exact: true }).click();
+  await expect(encrypting.getByText("no public key of age", { exact: false })).toBeVisible();
+  await encrypting.getByLabel("Further public keys").fill("");
+  await encrypting.getByRole("button", { name: "Encrypt", exact: true }).click();
+  await expect(page.getByText("New backups are encrypted to", { exact: false })).toBeVisible();
+
+  // The file of version 2 is looked at, with its bad lines.
+  await page.getByRole("button", { name: "Take a file over" }).click();
+  const takeOver = page.getByRole("dialog", { name: "Take version 2's file over" });
+  await takeOver.getByLabel("The file").fill("BACKUP_SCHEDULE=*/5 * * * *");
+  await takeOver.getByRole("button", { name: "Look at it" }).click();
+  await expect(takeOver.getByText("line 1 (BACKUP_SCHEDULE)", { exact: false })).toBeVisible();
+  await takeOver.getByLabel("The file").fill("TZ=Europe/Berlin\nBACKUP_RETENTION_DAYS=9");
+  await takeOver.getByRole("button", { name: "Look at it" }).click();
+  await expect(takeOver.getByText("daily backups stay for 9 days")).toBeVisible();
+  await takeOver.getByRole("button", { name: "Take it over" }).click();
+  await expect(page.getByRole("button", { name: "Give it back" })).toBeVisible({ timeout: 60_000 });
+  await page.getByRole("button", { name: "Give it back" }).click();
+  await expect(page.getByRole("button", { name: "Take a file over" })).toBeVisible({ timeout: 60_000 });
 
   // The kit for a lost box; the password was asked for again a moment ago.
   await page.getByRole("button", { name: "Make a kit" }).click();

@@ -99,6 +99,10 @@ actions! {
     BackupUnpinned = "backup.unpinned",
     /// Whether and to what backups are encrypted was changed.
     BackupEncryptionChanged = "backup.encryption_changed",
+    /// Version 2's configuration was taken over.
+    MigrationDone = "migration.done",
+    /// What was taken over from version 2 was given back.
+    MigrationUndone = "migration.undone",
     /// How long backups stay was changed.
     RetentionChanged = "retention.changed",
     /// A schedule was made.

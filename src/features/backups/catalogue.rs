@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::error::BackupError;
 use super::files::BackupFiles;
+use super::growth;
 use super::model::{Backup, BackupFile, BackupType, TableCount};
 use super::run::Entry as PackedEntry;
 use super::seal::Lock;
@@ -25,6 +26,14 @@ pub struct Overview {
     pub free_bytes: Option<u64>,
     pub running_backups: usize,
     pub running_verifications: usize,
+}
+
+/// How the backups grew.
+pub(super) struct Growth {
+    pub days: Vec<growth::Day>,
+    pub free_bytes: Option<u64>,
+    pub bytes_a_day: Option<f64>,
+    pub days_until_full: Option<u64>,
 }
 
 impl BackupService {
@@ -135,6 +144,24 @@ impl BackupService {
             && self
                 .safe_path(&backup.filepath)
                 .is_some_and(|path| path.is_file())
+    }
+
+    /// How the backups grew over the last days, and when the disk will be full.
+    pub(super) async fn growth(&self, days: u64) -> Result<Growth, BackupError> {
+        let now = self.parts.clock.now();
+        let all = store::taking_room(self.parts.db.orm()).await?;
+        let days = growth::days(&all, now, days);
+        let bytes_a_day = growth::bytes_a_day(&days);
+        let free_bytes = self.files.free_bytes().ok();
+        let days_until_full = bytes_a_day
+            .zip(free_bytes)
+            .and_then(|(a_day, free)| growth::days_until_full(a_day, free));
+        Ok(Growth {
+            days,
+            free_bytes,
+            bytes_a_day,
+            days_until_full,
+        })
     }
 
     /// The files in a backup that is a tar archive, as its manifest lists them.

@@ -20,6 +20,8 @@ mod error;
 mod events_route;
 mod files;
 mod gauges;
+mod growth;
+mod growth_route;
 mod manifest;
 mod model;
 mod overview_route;

@@ -16,6 +16,7 @@ use utoipa_axum::routes;
 use super::encryption_route;
 use super::events_route;
 use super::files::BackupFiles;
+use super::growth_route;
 use super::model::{Backup as Row, BackupType, TableCount, Trigger};
 use super::overview_route;
 use super::run::RunRequest;
@@ -42,6 +43,7 @@ pub fn router() -> OpenApiRouter<AppState> {
             encryption_route::set_backup_encryption
         ))
         .routes(routes!(encryption_route::rotate_backup_key))
+        .routes(routes!(growth_route::get_growth))
         .routes(routes!(events_route::follow_backups))
         .routes(routes!(overview_route::get_overview))
 }

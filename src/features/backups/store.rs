@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::Manifest;
 use super::error::Failure;
+use super::growth::Kept;
 use super::model::{Backup, TableCount};
 use super::run::ScheduledAttempt;
 
@@ -323,6 +324,28 @@ pub async fn set_pinned(
     let values = vec![id.into(), is_pinned.into()];
     let done = tx.execute_raw(statement(sql.to_owned(), values)).await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Every run that ended, as far as it takes or took room.
+pub async fn taking_room(db: &impl ConnectionTrait) -> Result<Vec<Kept>, DbErr> {
+    let sql = "SELECT started_at, COALESCE(file_removed_at, deleted_at) AS removed_at, \
+               COALESCE(compressed_size, 0) AS bytes, status = 'success' AS is_good, \
+               COALESCE(verification_status = 'passed', FALSE) AS is_proven \
+               FROM backup_history WHERE status IN ('success', 'failed') ORDER BY started_at";
+    let rows = db
+        .query_all_raw(statement(sql.to_owned(), Vec::new()))
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Kept {
+                started_at: row.try_get("", "started_at")?,
+                removed_at: row.try_get("", "removed_at")?,
+                bytes: u64::try_from(row.try_get::<i64>("", "bytes")?).unwrap_or(0),
+                is_good: row.try_get("", "is_good")?,
+                is_proven: row.try_get("", "is_proven")?,
+            })
+        })
+        .collect()
 }
 
 /// Which backups are wanted.

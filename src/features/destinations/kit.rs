@@ -1,5 +1,7 @@
 //! Destinations in a recovery kit.
 
+use std::path::PathBuf;
+
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
@@ -10,6 +12,27 @@ use super::store;
 use crate::features::audit::{self, Action, Actor, Entry};
 
 impl DestinationService {
+    /// Makes a folder of this machine a destination. Returns its number.
+    pub async fn add_folder(
+        &self,
+        actor: &Actor,
+        name: &str,
+        folder: PathBuf,
+    ) -> Result<i32, DestinationError> {
+        let made = self
+            .create(actor, name, Where::Folder(folder), None)
+            .await?;
+        Ok(made.id)
+    }
+
+    /// Forgets a destination, if it is still there.
+    pub async fn forget(&self, actor: &Actor, id: i32) -> Result<(), DestinationError> {
+        match self.delete(actor, id).await {
+            Err(DestinationError::NotFound(_)) => Ok(()),
+            other => other,
+        }
+    }
+
     /// Takes destinations up that a recovery kit brings; one whose name or place is there already stays as
     /// it is.
     pub async fn take_up(&self, actor: &Actor, saved: &[Saved]) -> Result<(), DestinationError> {

@@ -79,7 +79,8 @@ impl RetentionService {
         Ok(known.collect())
     }
 
-    async fn policy(&self, kind: BackupType) -> Result<Policy, RetentionError> {
+    /// A type's policy.
+    pub async fn policy(&self, kind: BackupType) -> Result<Policy, RetentionError> {
         let found = self.policies().await?;
         let found = found.iter().find(|(other, _)| *other == kind);
         Ok(found.map_or(
@@ -95,7 +96,7 @@ impl RetentionService {
     }
 
     /// Changes a type's policy. Nothing is deleted by this; the next run does that.
-    pub(super) async fn set(
+    pub async fn set(
         &self,
         actor: &Actor,
         kind: BackupType,

@@ -20,6 +20,7 @@ mod verification;
 mod worker;
 
 pub use error::ScheduleError;
+pub use model::{Draft, Frequency, When};
 pub use recurrence::{Recurrence, Rule};
 pub use routes::router;
 pub use service::{ScheduleParts, ScheduleService};

@@ -48,21 +48,32 @@ impl Frequency {
 /// When something is due, as people say it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct When {
+    /// How often.
     pub frequency: Frequency,
+    /// 0 to 23; for all but hourly.
     pub hour: Option<i32>,
+    /// 0 to 59.
     pub minute: i32,
+    /// 0 is Monday; for weekly.
     pub day_of_week: Option<i32>,
+    /// 1 to 28; for monthly.
     pub day_of_month: Option<i32>,
+    /// A name of the tz database.
     pub timezone: String,
 }
 
 /// What somebody wants scheduled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
+    /// What people call it.
     pub name: String,
+    /// What is backed up.
     pub backup_type: BackupType,
+    /// Whether it is switched on.
     pub is_enabled: bool,
+    /// When it is due.
     pub when: When,
+    /// `zstd`, `gzip` or `none`.
     pub compression: String,
     /// Where its backups are copied to; everywhere if not said.
     pub destination_ids: Option<Vec<i32>>,

@@ -91,11 +91,8 @@ impl ScheduleService {
             .any(|schedule| schedule.is_enabled() && schedule.backup_type == kind.as_str()))
     }
 
-    pub(super) async fn create(
-        &self,
-        actor: &Actor,
-        draft: &Draft,
-    ) -> Result<Schedule, ScheduleError> {
+    /// Makes a schedule.
+    pub async fn create(&self, actor: &Actor, draft: &Draft) -> Result<Schedule, ScheduleError> {
         let recurrence = draft.check()?;
         self.check_destinations(draft).await?;
         let now = self.parts.clock.now();
@@ -140,6 +137,14 @@ impl ScheduleService {
             field: "destination_ids",
             why: format!("there is no destination {first}"),
         })
+    }
+
+    /// Removes a schedule, if it is still there.
+    pub async fn remove(&self, actor: &Actor, id: i32) -> Result<(), ScheduleError> {
+        match self.delete(actor, id).await {
+            Err(ScheduleError::NotFound(_)) => Ok(()),
+            other => other,
+        }
     }
 
     pub(super) async fn delete(&self, actor: &Actor, id: i32) -> Result<(), ScheduleError> {

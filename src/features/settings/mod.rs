@@ -18,7 +18,7 @@ mod vault;
 pub use crate::platform::crypto::cipher::Location;
 pub use error::SettingsError;
 pub use master::{MasterKey, MasterKeyError};
-pub use registry::{Key, Kind};
+pub use registry::{Key, Kind, find as find_setting};
 pub use routes::router;
 pub use service::{KeyInfo, SettingsService};
 pub use vault::{SealedColumn, Vault, VaultError};

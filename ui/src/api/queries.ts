@@ -71,6 +71,16 @@ export const queries = {
         ),
       getNextPageParam: (page) => page.next_cursor ?? undefined,
     }),
+  growth: () =>
+    queryOptions({
+      queryKey: ["backups", "growth"],
+      queryFn: () => api.get<Schemas["Growth"]>("/api/backups/growth"),
+    }),
+  migration: () =>
+    queryOptions({
+      queryKey: ["migration"],
+      queryFn: () => api.get<Schemas["Migration"]>("/api/migration"),
+    }),
   backupEncryption: () =>
     queryOptions({
       queryKey: ["backup-encryption"],

@@ -479,6 +479,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/backups/growth": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tell how the backups grew, and when the disk will be full. */
+        get: operations["get_growth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/backups/history": {
         parameters: {
             query?: never;
@@ -851,6 +868,58 @@ export interface paths {
         get: operations["get_health"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/migration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tell how far version 2's configuration was taken over. */
+        get: operations["get_migration"];
+        put?: never;
+        /** Take version 2's configuration over. */
+        post: operations["run_migration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/migration/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tell what taking a file over would change. */
+        post: operations["preview_migration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/migration/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give back what was taken over from version 2. */
+        post: operations["undo_migration"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1460,6 +1529,53 @@ export interface components {
          * @enum {string}
          */
         Frequency: "hourly" | "daily" | "weekly" | "monthly";
+        /** @description How much there was on each day, and what that means for the disk. */
+        Growth: {
+            /** @description Oldest first; the last is today, in UTC. */
+            days: components["schemas"]["GrowthDay"][];
+            /**
+             * Format: int64
+             * @description Bytes that are free on the backup disk; null if it does not say.
+             */
+            free_bytes?: number | null;
+            /**
+             * Format: double
+             * @description Bytes that are added each day, from the last thirty; null while there is too little to tell.
+             */
+            bytes_per_day?: number | null;
+            /**
+             * Format: int64
+             * @description Days until the disk is full if it goes on like this; null if it does not grow.
+             */
+            days_until_full?: number | null;
+        };
+        /** @description One day. */
+        GrowthDay: {
+            /** Format: date */
+            date: string;
+            /**
+             * Format: int64
+             * @description Bytes of backups at its end.
+             */
+            kept_bytes: number;
+            /**
+             * Format: int32
+             * @description Good runs that began on it.
+             */
+            made: number;
+            /**
+             * Format: int32
+             * @description Those of them that are proven.
+             */
+            proven: number;
+            /** Format: int32 */
+            failed: number;
+            /**
+             * Format: int64
+             * @description Bytes that they wrote.
+             */
+            made_bytes: number;
+        };
         Health: {
             status: components["schemas"]["HealthStatus"];
             is_live: boolean;
@@ -1589,6 +1705,49 @@ export interface components {
             /** @description `file` or `environment`. */
             source: string;
             path?: string | null;
+        };
+        Migration: {
+            phases: components["schemas"]["MigrationPhase"][];
+        };
+        /** @description A phase of taking version 2's configuration over. */
+        MigrationPhase: {
+            /** @description `backup`, `settings`, `n8n`, `schedule`, `retention`, `destination` or `done`. */
+            phase: string;
+            /** @description `in_progress`, `completed`, `failed` or `rolled_back`. */
+            status: string;
+            /** Format: date-time */
+            started_at?: string | null;
+            /** Format: date-time */
+            completed_at?: string | null;
+            /**
+             * Format: int32
+             * @description The backup of Flowkeep's own database that was made before.
+             */
+            backup_id?: number | null;
+            /** @description What was done, or why it was left as it was. */
+            details: Record<string, never>;
+            error?: string | null;
+            can_undo: boolean;
+            /** Format: date-time */
+            undo_until?: string | null;
+        };
+        /** @description What a file would change. No secret is in it. */
+        MigrationPreview: {
+            has_database: boolean;
+            has_encryption_key: boolean;
+            /** @description `hourly`, `daily`, `weekly` or `monthly`; null if the file names no schedule. */
+            schedule?: string | null;
+            /** Format: int32 */
+            retention_days?: number | null;
+            destination?: string | null;
+            settings: string[];
+            /** @description Keys that mean nothing here. */
+            ignored: string[];
+        };
+        /** @description Version 2's configuration. */
+        MigrationRequest: {
+            /** @description The file's text: `KEY=value` lines. It holds secrets. */
+            config: string;
         };
         /** @description A table that does not hold what it should. */
         Mismatch: {
@@ -3618,6 +3777,28 @@ export interface operations {
             };
         };
     };
+    get_growth: {
+        parameters: {
+            query?: {
+                /** @description 7 to 366; 90 if absent. */
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Growth"];
+                };
+            };
+        };
+    };
     list_backups: {
         parameters: {
             query?: {
@@ -4207,6 +4388,90 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    get_migration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Migration"];
+                };
+            };
+        };
+    };
+    run_migration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MigrationRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Migration"];
+                };
+            };
+        };
+    };
+    preview_migration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MigrationRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MigrationPreview"];
+                };
+            };
+        };
+    };
+    undo_migration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Migration"];
                 };
             };
         };

@@ -20,7 +20,7 @@ const REGAIN_LIMIT: Duration = Duration::from_mins(30);
 
 /// How sure the lock is.
 const HELD: u8 = 0;
-/// The database does not answer: nobody else can settle the run either.
+/// The connection broke; it is being taken again.
 const DOUBTFUL: u8 = 1;
 const LOST: u8 = 2;
 
@@ -117,24 +117,23 @@ impl Watched {
             if ping(&self.connection).await {
                 continue;
             }
-            // A server that answers others gave the lock up: somebody may have settled the run.
-            if self.connect().await.is_some() || !self.regain().await {
+            if !self.regain().await {
                 self.state.store(LOST, Ordering::SeqCst);
                 return;
             }
         }
     }
 
-    /// Waits for a server that is away and takes the lock again. Whether the row is still this run's is
-    /// asked when its end is noted.
+    /// Takes the lock again, as soon as the server answers. Whoever settled the run meanwhile raised its
+    /// epoch: then its end is refused, and its file goes.
     async fn regain(&self) -> bool {
         self.state.store(DOUBTFUL, Ordering::SeqCst);
         *self.connection.lock().await = None;
         let away = Instant::now();
-        tracing::warn!("Flowkeep's own database does not answer; the run goes on meanwhile");
+        tracing::warn!("the connection that proves a run alive broke; the run goes on meanwhile");
         while away.elapsed() < REGAIN_LIMIT {
-            tokio::time::sleep(HEARTBEAT).await;
             let Some(mut connection) = self.connect().await else {
+                tokio::time::sleep(HEARTBEAT).await;
                 continue;
             };
             let taken = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
@@ -144,9 +143,10 @@ impl Watched {
             if let Ok(true) = taken {
                 *self.connection.lock().await = Some(connection);
                 self.state.store(HELD, Ordering::SeqCst);
-                tracing::info!("Flowkeep's own database is back; the run holds its lock again");
+                tracing::info!("the run holds its lock again");
                 return true;
             }
+            tokio::time::sleep(HEARTBEAT / 4).await;
         }
         false
     }

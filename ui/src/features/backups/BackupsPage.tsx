@@ -13,6 +13,7 @@ import { BACKUP_TYPES, backupType, bytes, count, duration } from "../../lib/form
 import { useCancelBackup, useRunBackup } from "./actions";
 import { RunDialog } from "./RunDialog";
 import { BackupStatus, ProofStatus, RunningBackup, RunningVerification } from "./status";
+import { TimelineCard } from "./TimelineCard";
 
 export function RunMenu({ isN8nReady }: { isN8nReady: boolean }) {
   const run = useRunBackup();
@@ -129,6 +130,7 @@ export function BackupsPage() {
           Every proof
         </Anchor>
       </Group>
+      <TimelineCard />
       {list.isPending ? <Loading /> : null}
       {list.isError ? <Failed error={list.error} retry={() => void list.refetch()} /> : null}
       {list.isSuccess && rows.length === 0 ? (

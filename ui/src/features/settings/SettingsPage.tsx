@@ -28,6 +28,7 @@ import { dateTime } from "../../lib/format";
 import { zones } from "../schedules/when";
 import { AboutCard } from "./AboutCard";
 import { BackupEncryptionCard } from "./BackupEncryptionCard";
+import { MigrationCard } from "./MigrationCard";
 import { RecoveryCard } from "./RecoveryCard";
 
 type Setting = Schemas["Setting"];
@@ -66,6 +67,7 @@ export function SettingsPage() {
         <RecoveryCard />
         <BackupEncryptionCard />
         <Encryption />
+        <MigrationCard />
         <AboutCard />
       </Stack>
     </Page>
