@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
 use super::{AppState, background, router};
+use crate::platform::lifecycle::Signals;
 
 /// Why the daemon could not serve.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,7 @@ pub enum ServeError {
 /// Serves on `listener` until the lifecycle ends. Returns whether everything ended well.
 pub async fn serve(state: AppState, listener: TcpListener) -> Result<bool, ServeError> {
     let lifecycle = state.lifecycle.clone();
+    let signals = Signals::listen().map_err(ServeError::Signals)?;
     let listen = listener.local_addr().map_err(ServeError::Address)?;
     background::start(&state, listen);
     let service = router::build(state).into_make_service_with_connect_info::<SocketAddr>();
@@ -41,8 +43,5 @@ pub async fn serve(state: AppState, listener: TcpListener) -> Result<bool, Serve
         }
     });
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    lifecycle
-        .run_until_stopped()
-        .await
-        .map_err(ServeError::Signals)
+    Ok(lifecycle.run_until_stopped(signals).await)
 }

@@ -10,9 +10,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// The signals that ask for the end. From when they are listened to, they do not end the process at once:
+/// listen before anything answers.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Listens to them.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+}
 
 /// Starts tasks and ends them. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -111,9 +129,11 @@ impl Lifecycle {
     /// Waits until a signal or [`Lifecycle::stop`] asks for the end, then for the tasks.
     ///
     /// Returns whether everything ended well.
-    pub async fn run_until_stopped(&self) -> std::io::Result<bool> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+    pub async fn run_until_stopped(&self, signals: Signals) -> bool {
+        let Signals {
+            mut terminate,
+            mut interrupt,
+        } = signals;
         tokio::select! {
             _ = terminate.recv() => tracing::info!(signal = "SIGTERM", "stopping"),
             _ = interrupt.recv() => tracing::info!(signal = "SIGINT", "stopping"),
@@ -122,9 +142,9 @@ impl Lifecycle {
         self.soft.cancel();
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
         tokio::select! {
-            is_clean = self.drain() => Ok(is_clean && !self.has_failed.load(Ordering::SeqCst)),
-            _ = terminate.recv() => { self.finish().await; Ok(false) }
-            _ = interrupt.recv() => { self.finish().await; Ok(false) }
+            is_clean = self.drain() => is_clean && !self.has_failed.load(Ordering::SeqCst),
+            _ = terminate.recv() => { self.finish().await; false }
+            _ = interrupt.recv() => { self.finish().await; false }
         }
     }
 

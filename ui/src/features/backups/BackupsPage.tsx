@@ -102,6 +102,7 @@ export function BackupsPage() {
       action={<RunMenu isN8nReady={isN8nReady} />}
     >
       <RunningWork />
+      <TimelineCard />
       <Group mb="md" gap="sm" justify="space-between">
         <Group gap="sm">
           <Select
@@ -130,7 +131,6 @@ export function BackupsPage() {
           Every proof
         </Anchor>
       </Group>
-      <TimelineCard />
       {list.isPending ? <Loading /> : null}
       {list.isError ? <Failed error={list.error} retry={() => void list.refetch()} /> : null}
       {list.isSuccess && rows.length === 0 ? (

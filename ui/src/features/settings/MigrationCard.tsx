@@ -60,7 +60,7 @@ export function MigrationCard() {
               // biome-ignore lint/suspicious/noArrayIndexKey: a phase may be there twice, after a try that failed
               <Table.Tr key={`${phase.phase}-${index}`}>
                 <Table.Td w={120}>{phase.phase}</Table.Td>
-                <Table.Td w={110}>
+                <Table.Td w={130}>
                   <Badge variant="light" color={COLORS[phase.status] ?? "gray"}>
                     {WORDS[phase.status] ?? phase.status}
                   </Badge>
