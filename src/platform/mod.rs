@@ -1,6 +1,7 @@
 //! What every feature stands on: configuration, database, HTTP, time, processes.
 //! Nothing here knows a feature.
 
+pub mod causes;
 pub mod clock;
 pub mod config;
 pub mod crypto;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::backups::until;
 use crate::support::app::{TestApp, TestClient};
-use crate::support::daemon::command;
+use crate::support::daemon::{command, output};
 use crate::support::postgres::{empty_database, url_of};
 
 const BASE: &str = "/api/migration";
@@ -203,11 +203,8 @@ async fn bad_lines_are_all_named_and_an_n8n_that_is_connected_stays() {
     let work = tempfile::tempdir().unwrap();
     let path = work.path().join("v2.env");
     std::fs::write(&path, "POSTGRES_HOST=elsewhere\nPOSTGRES_PASSWORD=x\n").unwrap();
-    let mut migrate = command(&app, &["migrate-v2", "--file", path.to_str().unwrap()]);
-    let output = tokio::task::spawn_blocking(move || migrate.output())
-        .await
-        .unwrap()
-        .unwrap();
+    let migrate = command(&app, &["migrate-v2", "--file", path.to_str().unwrap()]);
+    let output = output(migrate).await;
     assert!(output.status.success(), "{output:?}");
     app.state.settings.load().await.unwrap();
     let phases = client.get(BASE).await.json();

@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, Connection};
 
 use crate::backups::{Story, until};
 use crate::support::app::{TestApp, USERNAME};
-use crate::support::daemon::{Daemon, program};
+use crate::support::daemon::{Daemon, output, program};
 use crate::support::postgres::{
     OwnCluster, connect, empty_database, empty_database_on, migrated_database, server_majors,
     url_of,
@@ -61,11 +61,8 @@ async fn f52_without_its_database_it_says_why_restores_from_the_command_line_and
         (&json!(false), &json!("starting"))
     );
 
-    let mut verify = on_box(&["verify", "--file", file.to_str().unwrap()]);
-    let verified = tokio::task::spawn_blocking(move || verify.output())
-        .await
-        .unwrap()
-        .unwrap();
+    let verify = on_box(&["verify", "--file", file.to_str().unwrap()]);
+    let verified = output(verify).await;
     assert!(verified.status.success(), "{verified:?}");
     let target = story.source.with_database("without_flowkeeps_database");
     let mut admin = connect(&story.source).await;
@@ -75,10 +72,7 @@ async fn f52_without_its_database_it_says_why_restores_from_the_command_line_and
         .unwrap();
     let mut restore = on_box(&["restore", "--file", file.to_str().unwrap()]);
     restore.env("FLOWKEEP_RESTORE_URL", url_of(&target));
-    let restored = tokio::task::spawn_blocking(move || restore.output())
-        .await
-        .unwrap()
-        .unwrap();
+    let restored = output(restore).await;
     assert!(restored.status.success(), "{restored:?}");
 
     cluster.start_again().await;

@@ -2,7 +2,7 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use flowkeep::features::recovery::open;
 use http::StatusCode;
@@ -11,17 +11,10 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection};
 
 use crate::backups::Story;
-use crate::support::daemon::{Daemon, program};
+use crate::support::daemon::{Daemon, output, program};
 use crate::support::postgres::{connect, installations, migrated_database, server_majors, url_of};
 
 const PASSPHRASE: &str = "five random words are good";
-
-async fn output(mut command: Command) -> Output {
-    tokio::task::spawn_blocking(move || command.output())
-        .await
-        .unwrap()
-        .unwrap()
-}
 
 #[tokio::test]
 #[expect(

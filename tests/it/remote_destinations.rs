@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::backups::Story;
 use crate::support::app::{TestApp, TestResponse};
-use crate::support::daemon::program;
+use crate::support::daemon::{output, program};
 use crate::support::postgres::{
     connect, empty_database_on, migrated_database, server_majors, url_of,
 };
@@ -425,10 +425,7 @@ async fn a_lost_file_comes_back_from_its_copy_and_an_empty_box_from_kit_and_buck
         .args(["--passphrase-file", &path("passphrase")])
         .env("DATABASE_URL", url_of(&database))
         .env("FLOWKEEP_DATA_DIR", path("data"));
-    let output = tokio::task::spawn_blocking(move || recover.output())
-        .await
-        .unwrap()
-        .unwrap();
+    let output = output(recover).await;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said} {output:?}");
     assert!(

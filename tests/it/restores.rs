@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection};
 
 use crate::backups::{Story, until};
-use crate::support::daemon::{Daemon, program};
+use crate::support::daemon::{Daemon, output, program};
 use crate::support::postgres::{connect, empty_database_on, server_majors, url_of};
 
 async fn story() -> (Story, i64) {
@@ -318,10 +318,7 @@ async fn f41_a_swap_or_its_undoing_that_was_cut_off_is_settled_by_the_names() {
 async fn restore_file(file: &str, into: &ConnInfo) -> Output {
     let mut command = program(&["restore", "--file", file]);
     command.env("FLOWKEEP_RESTORE_URL", url_of(into));
-    tokio::task::spawn_blocking(move || command.output())
-        .await
-        .unwrap()
-        .unwrap()
+    output(command).await
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ impl DestinationService {
         let (_, remote) = self.reach_of(destination).await?;
         if let Some(remote) = remote {
             let listing = remote::manifests(remote.as_ref());
-            return watched(self.parts.patience * 5, None, listing).await;
+            return watched(self.network_patience(), None, listing).await;
         }
         let root = PathBuf::from(&destination.path);
         self.at(destination.id, self.parts.patience, None, move || {
@@ -55,7 +55,7 @@ impl DestinationService {
         let (_, remote) = self.reach_of(destination).await?;
         let index = if let Some(remote) = remote {
             let fetching = remote::fetch(remote.as_ref(), manifest, &target, &done);
-            watched(self.parts.patience * 5, Some(&done), fetching).await?
+            watched(self.network_patience(), Some(&done), fetching).await?
         } else {
             let (root, manifest, told) = (
                 PathBuf::from(&destination.path),

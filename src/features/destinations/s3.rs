@@ -21,6 +21,7 @@ use url::Url;
 
 use super::error::Trouble;
 use super::remote::{Boxed, PIECE_BYTES, Pieces, Remote, RemotePlace, Upload, advance};
+use crate::platform::causes::root_cause;
 
 /// What S3 takes at most.
 const MOST_PARTS: u64 = 9_000;
@@ -214,12 +215,7 @@ impl Bucket {
 
 /// The innermost words: those of the server or of the network. Requests and keys are not in them.
 fn words(error: &Error) -> String {
-    let mut current: &(dyn std::error::Error + 'static) = error;
-    let mut text = current.to_string();
-    while let Some(next) = current.source() {
-        current = next;
-        text = current.to_string();
-    }
+    let text = root_cause(error);
     // The server's XML says both for programs and for people why.
     let part = |tag: &str| {
         let rest = text.split_once(&format!("<{tag}>"))?.1;

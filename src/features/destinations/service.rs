@@ -79,6 +79,11 @@ impl DestinationService {
         self.parts.patience / 4
     }
 
+    /// Over a slow line a piece of a few megabytes takes longer than anything in a folder does.
+    pub(super) fn network_patience(&self) -> Duration {
+        self.parts.patience * 5
+    }
+
     pub(super) async fn list(&self) -> Result<Vec<Standing>, DestinationError> {
         let totals = store::totals(self.parts.db.orm()).await?;
         let mut standing = Vec::new();

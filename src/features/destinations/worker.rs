@@ -19,8 +19,6 @@ use crate::features::backups::{Backup, BackupFiles, BackupType};
 use crate::platform::events::{self, Event, Severity};
 
 const PERIOD: Duration = Duration::from_mins(1);
-/// Over a slow line a piece of a few megabytes takes longer than anything in a folder does.
-const NETWORK_PATIENCE: u32 = 5;
 /// A copy that failed is tried again after these, the last one over and over.
 const RETRY_AFTER: [TimeDelta; 4] = [
     TimeDelta::minutes(1),
@@ -132,7 +130,7 @@ impl DestinationService {
         if let (_, Some(remote)) = self.reach_of(destination).await? {
             let manifest = read(&file.path)?;
             let copying = remote::copy(remote.as_ref(), sentinel, &file.path, &manifest, &done);
-            return watched(self.parts.patience * NETWORK_PATIENCE, Some(&done), copying).await;
+            return watched(self.network_patience(), Some(&done), copying).await;
         }
         let root = PathBuf::from(&destination.path);
         let told = Arc::clone(&done);

@@ -12,7 +12,7 @@ use crate::features::audit::{self, Action, Actor, Entry};
 use crate::features::backups::{BackupService, BackupType, RunRequest, Trigger};
 use crate::features::destinations::DestinationService;
 use crate::features::n8n::N8nService;
-use crate::features::retention::RetentionService;
+use crate::features::retention::{Policy, RetentionService};
 use crate::features::schedules::{Draft, ScheduleService};
 use crate::features::settings::{Key, SettingsService, find_setting};
 use crate::platform::clock::Clock;
@@ -204,12 +204,8 @@ impl MigrationService {
                 let Some(days) = wanted.retention_days else {
                     return kept("the file says nothing of retention");
                 };
-                let kind = BackupType::PostgresN8n;
-                let before = parts.retention.policy(kind).await?;
-                let most = before.max_total_bytes.map(|bytes| bytes / 1_000_000_000);
-                let most = most.and_then(|gigabytes| u32::try_from(gigabytes).ok());
-                let counts = [before.hourly, days, before.weekly, before.monthly];
-                parts.retention.set(actor, kind, counts, most).await?;
+                let before = parts.retention.policy(BackupType::PostgresN8n).await?;
+                self.keep_daily(actor, &before, days).await?;
                 Ok(json!({ "daily": before.daily, "days": days }))
             }
             _ => {
@@ -220,6 +216,23 @@ impl MigrationService {
                 Ok(json!({ "destination_id": id }))
             }
         }
+    }
+
+    /// Changes how many daily backups stay; the rest of the policy stays as it is.
+    async fn keep_daily(
+        &self,
+        actor: &Actor,
+        policy: &Policy,
+        daily: u32,
+    ) -> Result<(), MigrationError> {
+        let counts = [policy.hourly, daily, policy.weekly, policy.monthly];
+        let most = policy.max_total_bytes.map(|bytes| bytes / 1_000_000_000);
+        let most = most.and_then(|gigabytes| u32::try_from(gigabytes).ok());
+        let retention = &self.parts.retention;
+        retention
+            .set(actor, BackupType::PostgresN8n, counts, most)
+            .await?;
+        Ok(())
     }
 
     /// Gives back what was taken over.
@@ -280,12 +293,8 @@ impl MigrationService {
                     .as_u64()
                     .and_then(|days| u32::try_from(days).ok());
                 if let Some(daily) = daily {
-                    let kind = BackupType::PostgresN8n;
-                    let now = parts.retention.policy(kind).await?;
-                    let most = now.max_total_bytes.map(|bytes| bytes / 1_000_000_000);
-                    let most = most.and_then(|gigabytes| u32::try_from(gigabytes).ok());
-                    let counts = [now.hourly, daily, now.weekly, now.monthly];
-                    parts.retention.set(actor, kind, counts, most).await?;
+                    let now = parts.retention.policy(BackupType::PostgresN8n).await?;
+                    self.keep_daily(actor, &now, daily).await?;
                 }
             }
             "destination" => {

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::ScheduleError;
 use super::service::ScheduleService;
 use crate::features::settings::Key;
+use crate::platform::causes::root_cause;
 use crate::platform::events::{self, Severity};
 
 const LIMIT: Duration = Duration::from_secs(15);
@@ -74,14 +75,7 @@ async fn call(url: &SecretString) -> Result<(), String> {
         .build()
         .map_err(|error| error.without_url().to_string())?;
     let answer = client.get(url.expose_secret()).send().await;
-    let answer = answer.map_err(|error| {
-        let error = error.without_url();
-        let mut current: &(dyn std::error::Error + 'static) = &error;
-        while let Some(next) = current.source() {
-            current = next;
-        }
-        current.to_string()
-    })?;
+    let answer = answer.map_err(|error| root_cause(&error.without_url()))?;
     let status = answer.status();
     if status.is_success() {
         Ok(())

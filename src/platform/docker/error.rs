@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::platform::causes::root_cause;
+
 /// Why the Docker engine did not do what was asked.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum DockerError {
@@ -81,7 +83,7 @@ pub(super) fn sort(address: &str, error: bollard::errors::Error) -> DockerError 
         other => match io_kind(&other) {
             Some(io::ErrorKind::NotFound) => DockerError::NotThere(address.to_owned()),
             Some(io::ErrorKind::PermissionDenied) => DockerError::Denied(address.to_owned()),
-            _ => DockerError::Unreachable(innermost(&other)),
+            _ => DockerError::Unreachable(root_cause(&other)),
         },
     }
 }
@@ -95,12 +97,4 @@ fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<io::ErrorKind> {
         current = one.source();
     }
     None
-}
-
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut current = error;
-    while let Some(next) = current.source() {
-        current = next;
-    }
-    current.to_string()
 }

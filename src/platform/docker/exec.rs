@@ -4,7 +4,6 @@ use std::pin::Pin;
 
 use bollard::container::LogOutput;
 use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
-use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -158,14 +157,6 @@ impl Exec {
         tokio::select! {
             () = there => {}
             () = back => {}
-        }
-    }
-
-    /// The program's next output.
-    pub async fn next(&mut self) -> Option<Bytes> {
-        match self.output.next().await? {
-            Ok(piece) => Some(piece.into_bytes()),
-            Err(_) => None,
         }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::source::Story;
 use crate::support::app::TestApp;
-use crate::support::daemon::command;
+use crate::support::daemon::{command, output};
 use crate::support::disk;
 use crate::support::postgres::{empty_database_on, server_majors};
 
@@ -52,11 +52,8 @@ async fn f11_a_disk_that_says_only_at_the_end_that_it_is_full_fails_the_run() {
         }
         backup
     };
-    let mut failing = run(Some(&shim));
-    let failed = tokio::task::spawn_blocking(move || failing.output())
-        .await
-        .unwrap()
-        .unwrap();
+    let failing = run(Some(&shim));
+    let failed = output(failing).await;
     assert!(!failed.status.success(), "{failed:?}");
     let row = story.client.get("/api/backups/history").await.json()["items"][0].clone();
     assert_eq!(
@@ -65,11 +62,8 @@ async fn f11_a_disk_that_says_only_at_the_end_that_it_is_full_fails_the_run() {
         "{row}"
     );
     assert!(story.files().is_empty(), "{:?}", story.files());
-    let mut whole = run(None);
-    let made = tokio::task::spawn_blocking(move || whole.output())
-        .await
-        .unwrap()
-        .unwrap();
+    let whole = run(None);
+    let made = output(whole).await;
     assert!(made.status.success(), "{made:?}");
     assert_eq!(story.files().len(), 3);
 }

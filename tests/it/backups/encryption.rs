@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Connection};
 
 use super::source::Story;
 use crate::support::app::TestApp;
-use crate::support::daemon::program;
+use crate::support::daemon::{output, program};
 use crate::support::postgres::{OwnCluster, connect, installations, server_majors, url_of};
 
 const ENCRYPTION: &str = "/api/backups/encryption";
@@ -68,13 +68,6 @@ async fn keys_in_the_kit(story: &Story) -> String {
         .unwrap()
         .expose_secret()
         .to_owned()
-}
-
-async fn output(mut command: Command) -> Output {
-    tokio::task::spawn_blocking(move || command.output())
-        .await
-        .unwrap()
-        .unwrap()
 }
 
 #[tokio::test]

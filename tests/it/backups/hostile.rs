@@ -7,13 +7,13 @@ use std::path::Path;
 
 use flowkeep::platform::postgres::{ConnInfo, Installations};
 use flowkeep::platform::process::Processes;
-use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use secrecy::SecretString;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection};
 
 use super::source::{Story, until};
 use crate::support::app::TestApp;
+use crate::support::disk;
 use crate::support::postgres::{
     OwnCluster, connect, empty_database_on, installations, server_majors, url_of,
 };
@@ -68,25 +68,11 @@ async fn f10_too_little_room_is_refused_before_a_byte_is_written() {
     assert!(story.files().is_empty());
 }
 
-/// Unmounts, whatever became of the test.
-struct Mounted<'a>(&'a Path);
-
-impl Drop for Mounted<'_> {
-    fn drop(&mut self) {
-        let _ = unmount(self.0, UnmountFlags::DETACH);
-    }
-}
-
 #[tokio::test]
 async fn f09_a_disk_that_fills_up_fails_the_run_and_takes_nothing_older_along() {
-    if !rustix::process::geteuid().is_root() {
-        // Only root may mount; CI is root.
+    let Some(disk) = disk::small("24m") else {
         return;
-    }
-    let disk = tempfile::tempdir().unwrap();
-    let options = c"size=24m";
-    mount("tmpfs", disk.path(), "tmpfs", MountFlags::empty(), options).unwrap();
-    let _mounted = Mounted(disk.path());
+    };
     let source = empty_database_on(*server_majors().await.first().unwrap()).await;
     let arg = format!("--backup-dir={}", disk.path().display());
     let story = Story::begin_with(source, TestApp::builder().args(&[&arg])).await;

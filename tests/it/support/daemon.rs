@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -50,6 +50,14 @@ pub fn program(args: &[&str]) -> Command {
         .env("FLOWKEEP_DOCKER_HOST", "unix:///nonexistent/docker.sock")
         .stdin(Stdio::null());
     command
+}
+
+/// Runs a command to its end.
+pub async fn output(mut command: Command) -> Output {
+    tokio::task::spawn_blocking(move || command.output())
+        .await
+        .unwrap()
+        .unwrap()
 }
 
 impl Daemon {
