@@ -191,6 +191,7 @@ async fn do_once(state: &AppState, term: Term, over: &CancellationToken) {
         state.schedules.work(term, over.clone()),
         state.retention.work(over.clone()),
         state.destinations.work(over.clone()),
+        state.flows.work(over.clone()),
         state.verifications.keep_scrubbing(over.clone()),
         state.schedules.keep_watch(over.clone()),
     );
@@ -204,6 +205,9 @@ async fn settle(state: &AppState) {
     }
     if let Err(error) = state.restores.settle().await {
         tracing::error!(%error, "cannot settle restores");
+    }
+    if let Err(error) = state.flows.settle().await {
+        tracing::error!(%error, "cannot settle restores of workflows");
     }
     match state.backups.settle().await {
         Ok(()) => state

@@ -9,6 +9,7 @@ use super::about::StartedAt;
 use crate::features::auth::{AuthParts, AuthService};
 use crate::features::backups::{BackupFiles, BackupParts, BackupService};
 use crate::features::destinations::{DestinationParts, DestinationService};
+use crate::features::flows::{FlowParts, FlowService};
 use crate::features::migration::{MigrationParts, MigrationService};
 use crate::features::n8n::{N8nParts, N8nService};
 use crate::features::recovery::{RecoveryParts, RecoveryService};
@@ -124,6 +125,8 @@ pub struct AppState {
     pub verifications: VerificationService,
     /// Where copies go.
     pub destinations: DestinationService,
+    /// Workflows, now and in every backup.
+    pub flows: FlowService,
     /// The way from version 2.
     pub migration: MigrationService,
     /// How a lost box comes back.
@@ -193,6 +196,19 @@ impl AppState {
         );
         let proofs = Proofs::new(&parts, &docker, &settings, &n8n, &backups, &events);
         let upkeep = Upkeep::new(&parts, &backups, &settings, &n8n, &proofs.verifications);
+        let flows = FlowService::new(FlowParts {
+            db: parts.db.clone(),
+            own_database: parts.own_database.clone(),
+            n8n: n8n.clone(),
+            backups: backups.clone(),
+            installations: Arc::clone(&parts.installations),
+            processes: parts.processes.clone(),
+            archive_dir: parts.config.data.data_dir.join("flow-archives"),
+            clock: parts.clock.clone(),
+            ids: parts.ids.clone(),
+            lifecycle: parts.lifecycle.clone(),
+            events: events.clone(),
+        });
         backups.register_metrics(&metrics);
         Self {
             config: parts.config,
@@ -218,6 +234,7 @@ impl AppState {
             docker_engine: proofs.docker_engine,
             verifications: proofs.verifications,
             destinations: upkeep.destinations,
+            flows,
             migration: upkeep.migration,
             recovery: upkeep.recovery,
             restores: upkeep.restores,

@@ -75,6 +75,22 @@ actions! {
     N8nDisconnected = "n8n.disconnected",
     /// The n8n connection was tried.
     N8nTested = "n8n.tested",
+    /// Where n8n's API is was set.
+    N8nApiSet = "n8n.api_set",
+    /// n8n's API was forgotten.
+    N8nApiForgotten = "n8n.api_forgotten",
+    /// Workflows were handed out as files.
+    FlowExtracted = "flow.extracted",
+    /// An archive with workflows was uploaded.
+    FlowArchiveUploaded = "flow.archive_uploaded",
+    /// An uploaded archive was deleted.
+    FlowArchiveDeleted = "flow.archive_deleted",
+    /// Workflows were asked to be put back into n8n.
+    FlowRestoreRequested = "flow.restore_requested",
+    /// Workflows were put back into n8n.
+    FlowRestored = "flow.restored",
+    /// A workflow is as it was before it was put back.
+    FlowRestoreUndone = "flow.restore_undone",
     /// The sample n8n database was made.
     N8nSampleCreated = "n8n.sample_created",
     /// A backup was asked for.

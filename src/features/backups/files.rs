@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::archive::Compression;
+use super::archive::{ArchiveSummary, Compression};
 use super::{BackupType, Manifest, seal};
 
 const PARTIAL_DIR: &str = ".partial";
@@ -261,6 +261,13 @@ impl BackupFiles {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The index beside a dump: where each table's rows are. `None` if there is none, or none that can be
+    /// read; the dump is whole without it.
+    pub fn read_index(path: &Path) -> Option<ArchiveSummary> {
+        let file = File::open(sidecar(path, INDEX_SUFFIX)).ok()?;
+        serde_json::from_reader(io::BufReader::new(file)).ok()
     }
 
     /// Whether a name is a manifest's.

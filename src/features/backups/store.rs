@@ -1,7 +1,7 @@
 //! The table `backup_history`.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, SqlErr, Statement, Value};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, SqlErr};
 use uuid::Uuid;
 
 use super::Manifest;
@@ -9,16 +9,13 @@ use super::error::Failure;
 use super::growth::Kept;
 use super::model::{Backup, TableCount};
 use super::run::ScheduledAttempt;
+use crate::platform::db::statement;
 
 const COLUMNS: &str = "id, backup_type, filename, filepath, storage_location, file_size, \
     compressed_size, compression, checksum, started_at, completed_at, duration_ms, status, \
     failure_code, error_message, verification_status, verification_date, deleted_at, deleted_by, \
     postgres_version, n8n_version, database_name, table_count, total_rows, trigger, is_sample, \
     job_id, epoch, is_pinned, source_identity, encryption";
-
-fn statement(sql: String, values: Vec<Value>) -> Statement {
-    Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
-}
 
 /// A run that begins.
 pub struct NewRun<'a> {

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, SqlErr, Statement, Value};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, SqlErr};
 use uuid::Uuid;
 
 use super::error::Trouble;
 use super::place::Where;
+use crate::platform::db::statement;
 
 const COLUMNS: &str = "id, name, kind, path, config, secret, is_enabled, sentinel, created_at, \
     last_checked_at, last_error_code, last_error";
@@ -50,10 +51,6 @@ pub struct Copy {
     pub error: Option<String>,
     pub bytes: Option<i64>,
     pub copied_at: Option<DateTime<Utc>>,
-}
-
-fn statement(sql: impl Into<String>, values: Vec<Value>) -> Statement {
-    Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
 }
 
 pub async fn list(db: &impl ConnectionTrait) -> Result<Vec<Destination>, DbErr> {

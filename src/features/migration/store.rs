@@ -1,7 +1,9 @@
 //! The table `migration_state`: a row for each phase.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
+
+use crate::platform::db::statement;
 
 /// The version that is left.
 const VERSION: &str = "2";
@@ -21,10 +23,6 @@ pub struct Phase {
     pub error_message: Option<String>,
     pub rollback_available: Option<bool>,
     pub rollback_expires: Option<DateTime<Utc>>,
-}
-
-fn statement(sql: impl Into<String>, values: Vec<Value>) -> Statement {
-    Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
 }
 
 /// Every phase, in the order in which they were begun.

@@ -13,7 +13,7 @@ use aes_gcm::{Aes256Gcm, Nonce};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cbc::cipher::block_padding::Pkcs7;
-use cbc::cipher::{BlockModeDecrypt, KeyIvInit};
+use cbc::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
 use hkdf::Hkdf;
 use md5::{Digest as _, Md5};
 use secrecy::{ExposeSecret, SecretString};
@@ -89,13 +89,23 @@ impl Keyring {
 
     /// Whether a stored credential opens to a JSON object.
     pub fn opens_credential(&self, data: &str) -> bool {
+        self.open_credential(data).is_some()
+    }
+
+    /// What a stored credential hides, if the key is right: a JSON object.
+    pub fn open_credential(&self, data: &str) -> Option<Zeroizing<Vec<u8>>> {
         let plain = match data.split_once(':') {
             Some((id, ciphertext)) if is_key_id(id) => self.open_prefixed(id, ciphertext),
             _ => open_cbc(self.instance_key.expose_secret(), data),
         };
-        plain.is_some_and(|plain| {
-            serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&plain).is_ok()
+        plain.filter(|plain| {
+            serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(plain).is_ok()
         })
+    }
+
+    /// Encrypts a credential in the form that every n8n reads, whatever it writes by itself.
+    pub fn seal_credential(&self, plain: &[u8], salt: [u8; 8]) -> String {
+        seal_cbc(self.instance_key.expose_secret(), plain, salt)
     }
 
     fn open_prefixed(&self, id: &str, ciphertext: &str) -> Option<Zeroizing<Vec<u8>>> {
@@ -127,11 +137,8 @@ fn is_key_id(id: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
-/// base64( `Salted__` ‖ salt 8 ‖ ciphertext ). The key's characters count as Latin-1.
-fn open_cbc(key: &str, data: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let bytes = STANDARD.decode(data.trim()).ok()?;
-    let rest = bytes.strip_prefix(b"Salted__")?;
-    let (salt, ciphertext) = rest.split_at_checked(8)?;
+/// AES key and IV by OpenSSL's EVP_BytesToKey with MD5. The key's characters count as Latin-1.
+fn cbc_key(key: &str, salt: &[u8]) -> (Zeroizing<[u8; 32]>, [u8; 16]) {
     #[expect(
         clippy::cast_possible_truncation,
         reason = "Node's latin1 keeps the low byte"
@@ -151,11 +158,28 @@ fn open_cbc(key: &str, data: &str) -> Option<Zeroizing<Vec<u8>>> {
     let mut aes_key = Zeroizing::new([0_u8; 32]);
     aes_key[..16].copy_from_slice(&first);
     aes_key[16..].copy_from_slice(&second);
-    let decryptor = cbc::Decryptor::<aes::Aes256>::new_from_slices(&aes_key[..], &third).ok()?;
+    (aes_key, third.into())
+}
+
+/// base64( `Salted__` ‖ salt 8 ‖ ciphertext ).
+fn open_cbc(key: &str, data: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let bytes = STANDARD.decode(data.trim()).ok()?;
+    let rest = bytes.strip_prefix(b"Salted__")?;
+    let (salt, ciphertext) = rest.split_at_checked(8)?;
+    let (aes_key, iv) = cbc_key(key, salt);
+    let decryptor = cbc::Decryptor::<aes::Aes256>::new_from_slices(&aes_key[..], &iv).ok()?;
     let mut buffer = Zeroizing::new(ciphertext.to_vec());
     let length = decryptor.decrypt_padded::<Pkcs7>(&mut buffer).ok()?.len();
     buffer.truncate(length);
     Some(buffer)
+}
+
+fn seal_cbc(key: &str, plain: &[u8], salt: [u8; 8]) -> String {
+    let (aes_key, iv) = cbc_key(key, &salt);
+    let encryptor = cbc::Encryptor::<aes::Aes256>::new((&*aes_key).into(), (&iv).into());
+    let mut bytes = [b"Salted__".as_slice(), &salt].concat();
+    bytes.extend(encryptor.encrypt_padded_vec::<Pkcs7>(plain));
+    STANDARD.encode(bytes)
 }
 
 /// base64( 0x01 ‖ salt 32 ‖ tag 16 ‖ ciphertext ); key and IV by HKDF-SHA256.
@@ -181,4 +205,25 @@ fn open_gcm(key: &[u8; 32], data: &str) -> Option<Zeroizing<Vec<u8>>> {
         .decrypt(&Nonce::from(nonce), payload)
         .ok()
         .map(Zeroizing::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sealed_opens_again_and_under_no_other_key() {
+        let ring = |key: &str| Keyring::new(SecretString::from(key), Vec::new());
+        let plain = br#"{"name":"X","value":"a secret"}"#;
+        let sealed = ring("schlüssel €").seal_credential(plain, *b"12345678");
+        assert!(sealed.starts_with("U2FsdGVkX1"), "{sealed}");
+        assert_eq!(
+            &ring("schlüssel €").open_credential(&sealed).unwrap()[..],
+            plain
+        );
+        assert!(!ring("another").opens_credential(&sealed));
+        // Written by `openssl enc -aes-256-cbc -md md5 -base64 -A -pass pass:key`.
+        let sealed = ring("key").seal_credential(b"{}", *b"saltsalt");
+        assert_eq!(sealed, "U2FsdGVkX19zYWx0c2FsdNvWlGevyzXCqYLXfhr9Jw8=");
+    }
 }

@@ -1,7 +1,7 @@
 //! Why n8n's connection cannot be used or changed.
 
 use crate::features::settings::SettingsError;
-use crate::platform::postgres::ConnInfoError;
+use crate::platform::postgres::{ConnInfoError, server_words};
 
 /// Why n8n's connection cannot be used or changed.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,24 @@ pub enum N8nError {
         /// What is wrong, and what to do.
         why: String,
     },
+    /// The database does not answer.
+    #[error("n8n's database at {0} does not answer: {1}")]
+    DatabaseAway(String, String),
+    /// The database is not n8n's.
+    #[error("the database {0} holds no n8n; correct it on the n8n page")]
+    NotN8n(String),
+    /// n8n's database refused a question.
+    #[error("n8n's database refused a question: {}", server_words(.0))]
+    Query(#[from] sqlx::Error),
+    /// No API is set.
+    #[error("n8n's address and an API key are not set yet; set them on the n8n page")]
+    NoApi,
+    /// The address of n8n's API cannot be used.
+    #[error("{0}")]
+    ApiUrl(String),
+    /// n8n's API did not do what was asked.
+    #[error(transparent)]
+    Api(#[from] super::ApiTrouble),
     /// The settings failed.
     #[error(transparent)]
     Settings(#[from] SettingsError),

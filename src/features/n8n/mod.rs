@@ -3,21 +3,31 @@
 //!
 //! Owns no table: the connection is kept in the settings, its secrets encrypted.
 
+mod api;
+mod api_access;
+mod api_routes;
 mod container;
 mod crypto;
 mod error;
+mod flow;
 mod inert;
+mod inventory;
+mod live;
 mod probe;
 mod routes;
 mod sample;
 mod service;
 
-pub use crypto::{KeyCheck, Keyring};
+pub use api::{ApiTaste, ApiTrouble, N8nApi};
+pub use crypto::{DeploymentKey, KeyCheck, Keyring};
 pub use error::N8nError;
+pub use flow::{CONTENT, CredentialRef, Flow, Project, Tag, new_id, plain, time_of};
 pub use inert::make_inactive;
+pub use inventory::{Credential, Folder, INVENTORY_TABLES, Inventory, Variable};
+pub use live::{KeptVersion, begin_snapshot, flows, inventory, kept_versions};
 pub use probe::{
-    CredentialReport, N8nTables, check_credentials, find_tables, has_table, invalid_workflows,
-    version,
+    CredentialReport, N8nTables, check_credentials, deployment_keys, find_tables, has_table,
+    invalid_workflows, version,
 };
 pub use routes::router;
 pub use service::{N8nParts, N8nService, N8nSource, server_version};

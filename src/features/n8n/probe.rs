@@ -161,30 +161,40 @@ pub struct CredentialReport {
     pub unreadable: Vec<String>,
 }
 
+/// n8n's own keys, wrapped by the instance key; none on 1.x.
+pub async fn deployment_keys(
+    connection: &mut PgConnection,
+    tables: &N8nTables,
+) -> sqlx::Result<Vec<DeploymentKey>> {
+    if !has_table(connection, tables, "deployment_key").await? {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT id::text, type::text, value::text, algorithm::text FROM {}",
+        tables.name("deployment_key")
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .fetch_all(connection)
+        .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(DeploymentKey {
+                id: row.try_get("id")?,
+                kind: row.try_get("type")?,
+                value: row.try_get("value")?,
+                algorithm: row.try_get("algorithm")?,
+            })
+        })
+        .collect()
+}
+
 /// Tries a key on the wrapped keys and every stored credential.
 pub async fn check_credentials(
     connection: &mut PgConnection,
     tables: &N8nTables,
     key: SecretString,
 ) -> sqlx::Result<CredentialReport> {
-    let mut rows = Vec::new();
-    if has_table(connection, tables, "deployment_key").await? {
-        let sql = format!(
-            "SELECT id::text, type::text, value::text, algorithm::text FROM {}",
-            tables.name("deployment_key")
-        );
-        for row in sqlx::query(AssertSqlSafe(sql))
-            .fetch_all(&mut *connection)
-            .await?
-        {
-            rows.push(DeploymentKey {
-                id: row.try_get("id")?,
-                kind: row.try_get("type")?,
-                value: row.try_get("value")?,
-                algorithm: row.try_get("algorithm")?,
-            });
-        }
-    }
+    let rows = deployment_keys(connection, tables).await?;
     let ring = Keyring::new(key, rows);
     let sql = format!(
         "SELECT id::text, data::text FROM {}",

@@ -25,6 +25,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         ))
         .routes(routes!(test_n8n_connection))
         .routes(routes!(create_n8n_sample))
+        .merge(super::api_routes::router())
 }
 
 /// The connection to n8n, without its secrets.
@@ -165,6 +166,12 @@ impl From<N8nError> for ApiError {
             N8nError::NotConfigured => Self::conflict("n8n_not_configured", error.to_string()),
             N8nError::SampleUnavailable => Self::conflict("sample_unavailable", error.to_string()),
             N8nError::Container { .. } => Self::conflict("container_unusable", error.to_string()),
+            N8nError::DatabaseAway(..) => Self::conflict("n8n_database_away", error.to_string()),
+            N8nError::NotN8n(_) => Self::conflict("not_n8n", error.to_string()),
+            N8nError::Query(_) => Self::conflict("n8n_database_refused", error.to_string()),
+            N8nError::NoApi => Self::conflict("n8n_api_not_configured", error.to_string()),
+            N8nError::ApiUrl(why) => Self::invalid("url", why),
+            N8nError::Api(error) => Self::conflict("n8n_api", error.to_string()),
             N8nError::Sample(_) => Self::internal(&error),
             N8nError::Settings(error) => error.into(),
         }

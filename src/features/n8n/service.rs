@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use std::sync::Arc;
 
+use super::api_access::Tasted;
 use super::probe::{self, N8nTables};
 use super::sample::{self, Sample};
 use super::{KeyCheck, N8nError};
@@ -49,6 +50,7 @@ pub struct N8nParts {
 pub struct N8nService {
     pub(super) parts: Arc<N8nParts>,
     last_test: Arc<Mutex<Option<LastTest>>>,
+    pub(super) tasted: Arc<Mutex<Option<Tasted>>>,
 }
 
 type LastTest = (DateTime<Utc>, TestReport);
@@ -119,6 +121,7 @@ impl N8nService {
         Self {
             parts: Arc::new(parts),
             last_test: Arc::default(),
+            tasted: Arc::default(),
         }
     }
 

@@ -1,8 +1,10 @@
 //! The table `restore_runs`.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, SqlErr, Statement, Value};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, SqlErr};
 use uuid::Uuid;
+
+use crate::platform::db::statement;
 
 const COLUMNS: &str = "id, backup_id, status, job_id, database_name, scratch_name, previous_name, \
     is_inactive, stopped_containers, failure_code, message, remedy, tables_checked, restore_ms, \
@@ -51,10 +53,6 @@ pub struct End<'a> {
     pub remedy: Option<&'a str>,
     pub tables_checked: Option<i32>,
     pub restore_ms: Option<i64>,
-}
-
-fn statement(sql: impl Into<String>, values: Vec<Value>) -> Statement {
-    Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
 }
 
 /// Begins a restore. `None` when its database has one under way.

@@ -1,9 +1,10 @@
 //! The tables of the scheduler.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Value};
 
 use super::model::{Draft, Schedule};
+use crate::platform::db::statement;
 
 const COLUMNS: &str = "id, name, backup_type, enabled, frequency, hour, minute, day_of_week, \
     day_of_month, timezone, compression, destination_ids, last_run, next_run, created_at, updated_at";
@@ -67,10 +68,6 @@ impl Job {
 /// A job's name.
 pub fn job_id(kind: Kind, schedule_id: i32) -> String {
     format!("{}:{schedule_id}", kind.as_str())
-}
-
-fn statement(sql: impl Into<String>, values: Vec<Value>) -> Statement {
-    Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
 }
 
 pub async fn list(db: &impl ConnectionTrait) -> Result<Vec<Schedule>, DbErr> {

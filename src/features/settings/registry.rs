@@ -189,6 +189,12 @@ settings! {
     N8nEncryptionKey = "n8n.encryption_key", "n8n", "n8n's encryption key",
         "The key n8n encrypts credentials with.",
         Kind::Secret { max_length: 4_000 }, Default::Nothing, internal;
+    N8nApiUrl = "n8n.api_url", "n8n", "n8n's address",
+        "Where n8n's public API is, without /api.",
+        Kind::Text { max_length: 500, example: "http://n8n:5678" }, Default::Text(""), internal;
+    N8nApiKey = "n8n.api_key", "n8n", "n8n's API key",
+        "The key with which workflows are put back.",
+        Kind::Secret { max_length: 4_000 }, Default::Nothing, internal;
     N8nIsSample = "n8n.is_sample", "n8n", "Sample database",
         "Whether the connection is the sample that comes with Flowkeep.",
         Kind::Boolean, Default::Boolean(false), internal;

@@ -1,9 +1,10 @@
 //! The table `verification_runs`.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, SqlErr, Statement, Value};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, SqlErr};
 
 use super::outcome::{Outcome, Verdict};
+use crate::platform::db::statement;
 
 const COLUMNS: &str = "id, backup_id, status, outcome_code, message, remedy, engine, trigger, \
     server_version, tables_checked, tables_total, mismatches, checks, restore_ms, duration_ms, \
@@ -34,10 +35,6 @@ pub struct Run {
     pub engine_note: Option<String>,
     pub attempt: i32,
     pub not_before: Option<DateTime<Utc>>,
-}
-
-fn statement(sql: impl Into<String>, values: Vec<Value>) -> Statement {
-    Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
 }
 
 /// Queues a verification. `None` when the backup has one under way.

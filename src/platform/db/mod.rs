@@ -6,8 +6,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sea_orm::{
-    AccessMode, DatabaseConnection, DatabaseTransaction, DbErr, IsolationLevel,
-    SqlxPostgresConnector, TransactionTrait,
+    AccessMode, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
+    SqlxPostgresConnector, Statement, TransactionTrait, Value,
 };
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgPool;
@@ -16,6 +16,11 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 /// The migrations under `migrations/`, compiled in.
 pub static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
+
+/// A statement with its values.
+pub fn statement(sql: impl Into<String>, values: Vec<Value>) -> Statement {
+    Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
+}
 
 /// Flowkeep's own database. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -857,6 +857,279 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/flows/archives": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List uploaded archives. */
+        get: operations["list_flow_archives"];
+        put?: never;
+        /** Upload an archive: pg_dump's custom format or plain SQL, or workflows that n8n exported, also compressed. */
+        post: operations["upload_flow_archive"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/flows/archives/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Delete an uploaded archive. */
+        delete: operations["delete_flow_archive"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/flows/diff/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tell what differs between two versions of a workflow. */
+        get: operations["diff_flow"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/flows/export/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Hand many workflows out in a zip; n8n's import reads each. */
+        post: operations["export_flows"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/flows/export/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Hand a workflow out as n8n's import reads it. */
+        get: operations["export_flow"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/flows/from-archive/{archive_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what is in an uploaded archive. */
+        get: operations["list_flows_of_archive"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/flows/from-backup/{backup_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what is in a backup, without restoring it. */
+        get: operations["list_flows_of_backup"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/flows/history/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List every version of a workflow that can be had. */
+        get: operations["get_flow_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/flows/list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the workflows that n8n has now. */
+        get: operations["list_flows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/flows/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Put workflows back into the running n8n, inactive. */
+        post: operations["restore_flows"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/flows/restore/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tell what a restore would do. Nothing is changed. */
+        post: operations["preview_flow_restore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/flows/restores": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List restores of workflows. */
+        get: operations["list_flow_restores"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/flows/restores/items/{id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Undo what a restore did with one workflow. */
+        post: operations["undo_flow_restore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/flows/restores/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tell what became of each workflow of a restore. */
+        get: operations["get_flow_restore"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/flows/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Search the workflows of all backups and archives. */
+        get: operations["search_flows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/flows/version/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a version of a workflow. */
+        get: operations["get_flow_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/health": {
         parameters: {
             query?: never;
@@ -920,6 +1193,42 @@ export interface paths {
         put?: never;
         /** Give back what was taken over from version 2. */
         post: operations["undo_migration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/n8n/api": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tell where n8n's public API is. */
+        get: operations["get_n8n_api"];
+        /** Set where n8n's public API is and the key for it. */
+        put: operations["set_n8n_api"];
+        post?: never;
+        /** Forget n8n's public API. */
+        delete: operations["delete_n8n_api"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/n8n/api/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Try n8n's public API: the given parts in place of the saved ones. */
+        post: operations["test_n8n_api"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1230,6 +1539,11 @@ export interface components {
             postgres_installations: components["schemas"]["Installation"][];
             notices: components["schemas"]["Notice"][];
         };
+        /**
+         * @description What is done with a workflow.
+         * @enum {string}
+         */
+        Action: "create" | "overwrite" | "rename" | "skip" | "same" | "refused";
         /** @description A network to be let in. */
         AddSubnetRequest: {
             /** @description The network or one address. */
@@ -1369,6 +1683,15 @@ export interface components {
          * @enum {string}
          */
         BackupType: "postgres_n8n" | "postgres_mgmt" | "postgres_full" | "n8n_config" | "flows";
+        /** @description A value that changed. */
+        Change: {
+            /** @description Where, as in `parameters.options.timeout`. */
+            path: string;
+            /** @description What was there; null for nothing. */
+            old?: Record<string, never> | null;
+            /** @description What is there now; null for nothing. */
+            new?: Record<string, never> | null;
+        };
         ChangeDestinationRequest: {
             enabled: boolean;
             /**
@@ -1438,6 +1761,24 @@ export interface components {
         CheckStatus: "passed" | "failed" | "skipped";
         /** @enum {string} */
         CompressionName: "zstd" | "gzip" | "none";
+        /** @description A connection and what became of it. Nodes are named as in [`NodeDiff::name`]. */
+        ConnectionDiff: {
+            /** @description What became of it. */
+            fate: components["schemas"]["Fate"];
+            /** @description Where it begins. */
+            from: string;
+            /** @description Which kind of output, as in `main` or `ai_tool`. */
+            kind: string;
+            /** @description Which output of that kind, from 0. */
+            output: number;
+            /** @description Where it ends. */
+            to: string;
+            /**
+             * Format: int64
+             * @description Which input, from 0.
+             */
+            input: number;
+        };
         CreateDestinationRequest: {
             name: string;
             /** @description A folder of this machine: another disk, or where a share is mounted. Give this, `s3` or `sftp`. */
@@ -1523,6 +1864,219 @@ export interface components {
             fields: {
                 [key: string]: unknown;
             };
+        };
+        ExportFlowsRequest: {
+            /** @description Which workflows; all of them if absent. */
+            ids?: string[] | null;
+            /** @description Of which version, as in `backup:12`; `live` if absent. */
+            version?: string | null;
+        };
+        /**
+         * @description What became of a part.
+         * @enum {string}
+         */
+        Fate: "same" | "added" | "removed" | "changed";
+        /** @description An archive that somebody uploaded. */
+        FlowArchive: {
+            /** Format: int32 */
+            id: number;
+            name: string;
+            /**
+             * Format: int64
+             * @description What came, in bytes.
+             */
+            original_bytes: number;
+            /**
+             * Format: int64
+             * @description What was kept of it, in bytes.
+             */
+            stored_bytes: number;
+            /** Format: date-time */
+            uploaded_at: string;
+            /** Format: int64 */
+            workflow_count: number;
+            n8n_version?: string | null;
+        };
+        FlowArchives: {
+            items: components["schemas"]["FlowArchive"][];
+        };
+        /** @description How many parts differ. */
+        FlowChanges: {
+            nodes_added: number;
+            nodes_removed: number;
+            nodes_changed: number;
+            connections_changed: number;
+            fields_changed: number;
+        };
+        /** @description What differs between two versions, and both of them as n8n exports them. */
+        FlowComparison: {
+            diff: components["schemas"]["FlowDiff"];
+            old: Record<string, never>;
+            new: Record<string, never>;
+        };
+        /** @description What is in a backup or an archive. */
+        FlowContents: {
+            /** Format: date-time */
+            taken_at: string;
+            n8n_version?: string | null;
+            items: components["schemas"]["FlowSummary"][];
+            credentials: components["schemas"]["FlowCredential"][];
+            /** @description Names of variables; their values are not shown. */
+            variables: string[];
+            tags: string[];
+            projects: components["schemas"]["FlowProject"][];
+            /** @description Names of workflows that no n8n could read. */
+            unreadable: string[];
+        };
+        /** @description A credential that a workflow names. */
+        FlowCredential: {
+            id: string;
+            name: string;
+            type: string;
+        };
+        /** @description What differs between two versions of a workflow. */
+        FlowDiff: {
+            /** @description Whether nothing differs but places on the canvas. */
+            is_same: boolean;
+            /** @description Every node of either version. */
+            nodes: components["schemas"]["NodeDiff"][];
+            /** @description Every connection of either version. */
+            connections: components["schemas"]["ConnectionDiff"][];
+            /** @description Name, description, tags, folder, settings, pinned data, groups. */
+            fields: components["schemas"]["Change"][];
+            /** @description Whether what its nodes remember between runs differs. It changes by itself. */
+            is_static_data_changed: boolean;
+        };
+        FlowHistory: {
+            versions: components["schemas"]["FlowVersion"][];
+        };
+        /** @description A workflow that was seen in some backup. */
+        FlowHit: {
+            id: string;
+            /** @description Its newest name. */
+            name: string;
+            /** Format: int32 */
+            node_count: number;
+            tags: string[];
+            folder: string;
+            /** @description Whether n8n has it now. */
+            is_live: boolean;
+            /** Format: date-time */
+            updated_at?: string | null;
+            /** Format: date-time */
+            first_seen_at: string;
+            /** Format: date-time */
+            last_seen_at: string;
+            /**
+             * Format: int64
+             * @description How many versions of it can be had.
+             */
+            version_count: number;
+            /**
+             * Format: int64
+             * @description In how many backups and archives it is.
+             */
+            place_count: number;
+            /** @description The newest of them, as in `backup:12`. */
+            newest: string;
+        };
+        FlowHits: {
+            items: components["schemas"]["FlowHit"][];
+            has_more: boolean;
+            /** @description Backups that were not looked into yet. */
+            pending_backups: number;
+        };
+        FlowList: {
+            /** @description `database` or `api`. */
+            origin: string;
+            items: components["schemas"]["FlowSummary"][];
+        };
+        FlowProject: {
+            id: string;
+            name: string;
+            /** @description `personal` or `team`. */
+            type: string;
+        };
+        /** @description A restore of workflows. */
+        FlowRestore: {
+            /** Format: int32 */
+            id: number;
+            source: string;
+            on_conflict: string;
+            /** @description `running`, `done`, `partly` or `failed`. */
+            status: string;
+            /** Format: date-time */
+            requested_at: string;
+            /** Format: date-time */
+            finished_at?: string | null;
+        };
+        FlowRestoreDetail: components["schemas"]["FlowRestore"] & {
+            items: components["schemas"]["FlowRestoreItem"][];
+        };
+        /** @description What became of a workflow. */
+        FlowRestoreItem: {
+            /** Format: int32 */
+            id: number;
+            workflow_id: string;
+            name: string;
+            /** @description `create`, `overwrite`, `rename`, `skip`, `same` or `refused`. */
+            action: string;
+            /** @description `sql` or `api`. */
+            way?: string | null;
+            /** @description `pending`, `running`, `done`, `skipped` or `failed`. */
+            status: string;
+            /** @description Why it was skipped or failed. */
+            message?: string | null;
+            /** @description The id it has in n8n. */
+            target_id?: string | null;
+            can_undo: boolean;
+            /** Format: date-time */
+            undone_at?: string | null;
+        };
+        FlowRestorePreview: {
+            items: components["schemas"]["PlannedFlow"][];
+            /** @description What concerns all of them. */
+            notes: components["schemas"]["Note"][];
+            /** @description Whether the archive is of a newer n8n; then it must be accepted. */
+            is_newer: boolean;
+            /** @description How many would be written. */
+            write_count: number;
+        };
+        /** @description A workflow in a list. */
+        FlowSummary: {
+            id: string;
+            name: string;
+            is_active: boolean;
+            is_archived: boolean;
+            tags: string[];
+            /** @description The folders it lies in, with ` / ` between. */
+            folder: string;
+            project?: string | null;
+            node_count: number;
+            node_types: string[];
+            credentials: components["schemas"]["FlowCredential"][];
+            /** Format: date-time */
+            updated_at?: string | null;
+            /** @description Equal for two versions that n8n would show alike. */
+            content_sha256: string;
+        };
+        /** @description A version of a workflow. */
+        FlowVersion: {
+            /** @description `live`, `backup:12`, `archive:3` or `history:<id>`. */
+            version: string;
+            /**
+             * Format: date-time
+             * @description When it was so.
+             */
+            at?: string | null;
+            name?: string | null;
+            content_sha256?: string | null;
+            node_count: number;
+            is_active?: boolean | null;
+            /** @description Who saved it, in n8n's own history. */
+            authors?: string | null;
+            /** @description Whether the next older one is the same. */
+            is_unchanged: boolean;
         };
         /**
          * @description How often.
@@ -1766,6 +2320,21 @@ export interface components {
              */
             actual?: number | null;
         };
+        /** @description The access to n8n's public API, without its key. */
+        N8nApiAccess: {
+            url?: string | null;
+            has_key: boolean;
+        };
+        /** @description What a test found. */
+        N8nApiReport: {
+            ok: boolean;
+            /** @description Why it cannot be used, with the remedy. */
+            message?: string | null;
+            /** @description Scopes that putting workflows back needs and the key lacks. */
+            missing_scopes: string[];
+            /** @description Whether this n8n keeps a change of an active workflow from going live. */
+            has_publish_if_active: boolean;
+        };
         /** @description The program that will dump it. */
         N8nClient: {
             path: string;
@@ -1830,6 +2399,34 @@ export interface components {
             /** Format: int64 */
             duration_ms: number;
         };
+        /** @description A node and what became of it. */
+        NodeDiff: {
+            /** @description What became of it. */
+            fate: components["schemas"]["Fate"];
+            /** @description Its name, the new one if there is one. */
+            name: string;
+            /** @description The old name, if it was renamed. */
+            old_name?: string | null;
+            /** @description Its type, as in `n8n-nodes-base.webhook`. */
+            kind: string;
+            /** @description Whether it is switched off. */
+            is_disabled: boolean;
+            /** @description Whether it stands elsewhere on the canvas. A moved node alone is no change of it. */
+            is_moved: boolean;
+            /** @description Where it stands, x and y in n8n's pixels; the new place if it has one. */
+            position: number[];
+            /** @description What changed in it. */
+            changes: components["schemas"]["Change"][];
+        };
+        /** @description Something to know before. */
+        Note: {
+            /** @description For programs. */
+            code: string;
+            /** @description Whether something will not work until somebody does something. */
+            is_warning: boolean;
+            /** @description For people. */
+            message: string;
+        };
         /** @description Something that the owner should know. */
         Notice: {
             code: string;
@@ -1838,6 +2435,11 @@ export interface components {
             message: string;
             remedy?: string | null;
         };
+        /**
+         * @description What to do with a workflow that is there already.
+         * @enum {string}
+         */
+        OnConflict: "skip" | "rename" | "overwrite";
         /** @description How things stand. */
         Overview: {
             last_good_backup?: components["schemas"]["Backup"] | null;
@@ -1935,6 +2537,24 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A page of items. */
+        Page_FlowRestore: {
+            /** @description The items, newest first. */
+            items: {
+                /** Format: int32 */
+                id: number;
+                source: string;
+                on_conflict: string;
+                /** @description `running`, `done`, `partly` or `failed`. */
+                status: string;
+                /** Format: date-time */
+                requested_at: string;
+                /** Format: date-time */
+                finished_at?: string | null;
+            }[];
+            /** @description Names the next page; null on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of items. */
         Page_Verification: {
             /** @description The items, newest first. */
             items: {
@@ -2001,6 +2621,22 @@ export interface components {
         PinBackupRequest: {
             is_pinned: boolean;
         };
+        /** @description What would be done with a workflow. */
+        PlannedFlow: {
+            workflow_id: string;
+            name: string;
+            action: components["schemas"]["Action"];
+            way?: components["schemas"]["Way"] | null;
+            /** @description The name it will have. */
+            new_name: string;
+            /** @description The id it will have; null when n8n chooses it. */
+            target_id?: string | null;
+            /** @description Whether it runs now. */
+            is_active_now: boolean;
+            static_data: components["schemas"]["StaticData"];
+            notes: components["schemas"]["Note"][];
+            changes?: components["schemas"]["FlowChanges"] | null;
+        };
         /** @description The password again. */
         ReauthenticateRequest: {
             /**
@@ -2065,6 +2701,31 @@ export interface components {
              * @description Bytes of the archive that are restored, while it runs.
              */
             bytes_done?: number | null;
+        };
+        RestoreFlowsRequest: {
+            /**
+             * Format: int32
+             * @description The backup they are in; or give `source`.
+             */
+            backup_id?: number | null;
+            /** @description Where they are, as in `backup:12`, `archive:3`, `history:<version>` or `safety:7`. */
+            source?: string | null;
+            /** @description The workflows' ids, 1 to 500. */
+            workflow_ids: string[];
+            /** @description What to do with a workflow that n8n has already; `skip` if absent. */
+            on_conflict?: components["schemas"]["OnConflict"];
+            static_data?: components["schemas"]["StaticData"] | null;
+            /** @description Whether credentials that n8n lacks come back too. */
+            with_credentials?: boolean;
+            /**
+             * Format: password
+             * @description The encryption key of the n8n that the archive is of, if it is another than n8n's now.
+             */
+            source_encryption_key?: string | null;
+            /** @description The project that new workflows belong to; the one they were in if absent. */
+            project_id?: string | null;
+            /** @description Whether workflows of a newer n8n are put into an older one. */
+            accept_newer?: boolean;
         };
         Restores: {
             /** @description Newest first. */
@@ -2342,6 +3003,15 @@ export interface components {
             /** @description Further public keys of age (age1…), whose private ones you keep; none if absent. */
             recipients?: string[];
         };
+        SetN8nApiRequest: {
+            /** @description n8n's address, as in `http://n8n:5678`. */
+            url: string;
+            /**
+             * Format: password
+             * @description Absent to keep the saved one.
+             */
+            key?: string | null;
+        };
         SetN8nConnectionRequest: {
             /**
              * Format: password
@@ -2433,6 +3103,11 @@ export interface components {
              */
             id: number;
         };
+        /**
+         * @description What becomes of what nodes remember between runs.
+         * @enum {string}
+         */
+        StaticData: "keep" | "restore" | "clear";
         /** @description A network that may come in. */
         Subnet: {
             /**
@@ -2475,6 +3150,15 @@ export interface components {
              * @description What it takes in the uncompressed archive, in bytes.
              */
             archive_bytes: number;
+        };
+        TestN8nApiRequest: {
+            /** @description In place of the saved one. */
+            url?: string | null;
+            /**
+             * Format: password
+             * @description In place of the saved one.
+             */
+            key?: string | null;
         };
         TestN8nConnectionRequest: {
             /**
@@ -2639,6 +3323,11 @@ export interface components {
              */
             verify_latest_count: number;
         };
+        /**
+         * @description How it is done.
+         * @enum {string}
+         */
+        Way: "sql" | "api";
     };
     responses: never;
     parameters: never;
@@ -4363,6 +5052,387 @@ export interface operations {
             };
         };
     };
+    list_flow_archives: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlowArchives"];
+                };
+            };
+        };
+    };
+    upload_flow_archive: {
+        parameters: {
+            query: {
+                /** @description The file's name. */
+                name: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": number[];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlowArchive"];
+                };
+            };
+        };
+    };
+    delete_flow_archive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    diff_flow: {
+        parameters: {
+            query: {
+                /** @description The old version, as in `backup:12`. */
+                from: string;
+                /** @description The new version; `live` if absent. */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlowComparison"];
+                };
+            };
+        };
+    };
+    export_flows: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportFlowsRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": unknown;
+                };
+            };
+        };
+    };
+    export_flow: {
+        parameters: {
+            query?: {
+                /** @description `live`, `backup:12`, `archive:3`, `history:<id>` or `safety:7`; `live` if absent. */
+                version?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+        };
+    };
+    list_flows_of_archive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                archive_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlowContents"];
+                };
+            };
+        };
+    };
+    list_flows_of_backup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                backup_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlowContents"];
+                };
+            };
+        };
+    };
+    get_flow_history: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlowHistory"];
+                };
+            };
+        };
+    };
+    list_flows: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlowList"];
+                };
+            };
+        };
+    };
+    restore_flows: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RestoreFlowsRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlowRestoreDetail"];
+                };
+            };
+        };
+    };
+    preview_flow_restore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RestoreFlowsRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlowRestorePreview"];
+                };
+            };
+        };
+    };
+    list_flow_restores: {
+        parameters: {
+            query?: {
+                /** @description Most items to return, 1 to 200; 50 if absent. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_FlowRestore"];
+                };
+            };
+        };
+    };
+    undo_flow_restore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_flow_restore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlowRestoreDetail"];
+                };
+            };
+        };
+    };
+    search_flows: {
+        parameters: {
+            query?: {
+                /** @description In names, ids, tags, folders, types of nodes and names of credentials; everything if absent. */
+                q?: string;
+                /** @description Only workflows that n8n does not have any more. */
+                deleted?: boolean;
+                /** @description Most hits, 1 to 200; 50 if absent. */
+                limit?: number;
+                /** @description Hits to pass over. */
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlowHits"];
+                };
+            };
+        };
+    };
+    get_flow_version: {
+        parameters: {
+            query?: {
+                /** @description `live`, `backup:12`, `archive:3`, `history:<id>` or `safety:7`; `live` if absent. */
+                version?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+        };
+    };
     get_health: {
         parameters: {
             query?: never;
@@ -4472,6 +5542,88 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Migration"];
+                };
+            };
+        };
+    };
+    get_n8n_api: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["N8nApiAccess"];
+                };
+            };
+        };
+    };
+    set_n8n_api: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetN8nApiRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["N8nApiAccess"];
+                };
+            };
+        };
+    };
+    delete_n8n_api: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    test_n8n_api: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TestN8nApiRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["N8nApiReport"];
                 };
             };
         };

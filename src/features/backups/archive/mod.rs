@@ -3,6 +3,7 @@
 //!
 //! Plain blocking code on threads of its own: no database, no web, no async.
 
+mod copy;
 mod error;
 mod frames;
 mod pipeline;
@@ -10,6 +11,7 @@ mod reader;
 mod scanner;
 mod toc;
 
+pub use copy::{Fields, SqlLine, fields, read_sql};
 pub use error::ArchiveError;
 pub use frames::{Compression, FrameIndex};
 pub use pipeline::{

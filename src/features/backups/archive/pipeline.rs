@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+use super::copy;
 use super::frames::{FRAME_BYTES, FrameSink, store_frames};
 use super::scanner::Scanned;
 use super::{ArchiveError, Compression, FrameIndex, Header, Scanner};
@@ -204,53 +205,9 @@ fn tables(scanned: &Scanned) -> Vec<TableIndex> {
                 offset_bytes: block.offset_bytes,
                 length_bytes: block.length_bytes,
                 rows: block.rows,
-                columns: columns(&entry.copy_statement),
+                columns: copy::statement(&entry.copy_statement).2,
             });
         }
     }
     tables
-}
-
-/// The names in `COPY schema.table (a, "b, c") FROM stdin;`.
-fn columns(statement: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    let Some(list) = statement.rfind(") FROM stdin").map(|end| &statement[..end]) else {
-        return names;
-    };
-    let (mut name, mut is_quoted, mut is_inside) = (String::new(), false, false);
-    let mut chars = list.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '"' if is_quoted && chars.peek() == Some(&'"') => {
-                chars.next();
-                name.push('"');
-            }
-            '"' => is_quoted = !is_quoted,
-            _ if is_quoted => name.push(c),
-            '(' => {
-                is_inside = true;
-                name.clear();
-            }
-            ',' if is_inside => names.push(std::mem::take(&mut name)),
-            ' ' => {}
-            _ => name.push(c),
-        }
-    }
-    if is_inside && !name.is_empty() {
-        names.push(name);
-    }
-    names
-}
-
-#[cfg(test)]
-mod tests {
-    use super::columns;
-
-    #[test]
-    fn columns_are_read_with_their_quotes() {
-        let list = columns("COPY public.\"a (b\" (id, \"versionId\", \"x, \"\"y\") FROM stdin;\n");
-        assert_eq!(list, ["id", "versionId", "x, \"y"]);
-        assert!(columns("COPY public.empty () FROM stdin;\n").is_empty());
-        assert!(columns("").is_empty());
-    }
 }

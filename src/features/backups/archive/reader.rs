@@ -1,8 +1,9 @@
 //! Reads a stored archive: the whole of it for a restore, or one table's rows by the index,
 //! without a server and without the frames that hold none of them.
 
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
+use super::copy::{Fields, fields, read_line};
 use super::frames::{Compression, FrameIndex};
 use super::toc::decode_int;
 use super::{ArchiveError, TableIndex};
@@ -34,9 +35,6 @@ pub struct ArchiveReader<F> {
     frame_bytes: u64,
     frame: Option<(usize, Vec<u8>)>,
 }
-
-/// One row: its fields in the order of the columns, `None` for NULL.
-pub type Fields = Vec<Option<String>>;
 
 impl<F: Read + Seek> ArchiveReader<F> {
     /// Reads `file` by the index that was written with it.
@@ -70,14 +68,10 @@ impl<F: Read + Seek> ArchiveReader<F> {
         let mut line = Vec::new();
         let mut count = 0;
         loop {
-            line.clear();
-            let read = payload
-                .read_until(b'\n', &mut line)
-                .map_err(ArchiveError::Read)?;
-            if read == 0 || line == b"\\.\n" {
+            let is_there = read_line(&mut payload, &mut line).map_err(ArchiveError::Read)?;
+            if !is_there || line == b"\\." {
                 break;
             }
-            line.pop();
             row(fields(&line).ok_or_else(|| damaged("a row"))?);
             count += 1;
         }
@@ -194,62 +188,5 @@ impl<F: Read + Seek> Read for Payload<'_, F> {
         self.at += read as u64;
         self.left_in_chunk -= read as u64;
         Ok(read)
-    }
-}
-
-/// Takes a line of COPY's text form apart (PostgreSQL manual, COPY, "Text Format").
-fn fields(line: &[u8]) -> Option<Fields> {
-    if line.is_empty() {
-        return Some(Vec::new());
-    }
-    line.split(|byte| *byte == b'\t')
-        .map(|field| {
-            if field == b"\\N" {
-                Some(None)
-            } else {
-                text(field).map(Some)
-            }
-        })
-        .collect()
-}
-
-fn text(bytes: &[u8]) -> Option<String> {
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut bytes = bytes.iter();
-    while let Some(byte) = bytes.next() {
-        if *byte != b'\\' {
-            out.push(*byte);
-            continue;
-        }
-        out.push(match bytes.next()? {
-            b'b' => 8,
-            b'f' => 12,
-            b'n' => b'\n',
-            b'r' => b'\r',
-            b't' => b'\t',
-            b'v' => 11,
-            other => *other,
-        });
-    }
-    String::from_utf8(out).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::fields;
-
-    #[test]
-    fn copy_text_is_taken_apart() {
-        let row = fields(b"1\t\\N\ta\\tb\\\\n\\nc\t").unwrap();
-        assert_eq!(
-            row,
-            [
-                Some("1".to_owned()),
-                None,
-                Some("a\tb\\n\nc".to_owned()),
-                Some(String::new())
-            ]
-        );
-        assert_eq!(fields(b"x\\"), None);
     }
 }

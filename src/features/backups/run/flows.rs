@@ -1,8 +1,10 @@
 //! Each workflow as JSON, as n8n's own `import:workflow --separate` reads it.
 
+use std::pin::pin;
+
 use futures_util::TryStreamExt;
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use sqlx::{Connection, PgConnection};
 use tokio::sync::mpsc;
 
 use super::content::{Content, PackedTar, TarFile};
@@ -12,20 +14,9 @@ use super::{Job, storage_failure};
 use crate::features::backups::error::Failure;
 use crate::features::backups::model::TableCount;
 use crate::features::backups::service::BackupService;
-use crate::features::n8n::{self, N8nTables};
+use crate::features::n8n::{self, Flow, N8nTables};
 use crate::platform::events::Posted;
 use crate::platform::postgres::ConnInfo;
-
-/// What belongs to the instance and not to the workflow: an import would trip over references to
-/// what is not there, or set something live.
-const LEFT_OUT: [&str; 6] = [
-    "activeVersionId",
-    "versionCounter",
-    "triggerCount",
-    "parentFolderId",
-    "sourceWorkflowId",
-    "shared",
-];
 
 type Part = (String, Vec<u8>);
 
@@ -103,140 +94,50 @@ async fn read(
     tables: &N8nTables,
     parts: mpsc::Sender<Part>,
 ) -> sqlx::Result<u64> {
-    let mut tx = connection
-        .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        .await?;
-    let tags = if n8n::has_table(&mut tx, tables, "workflows_tags").await? {
-        format!(
-            "(SELECT json_agg(json_build_object('id', t.id, 'name', t.name) ORDER BY t.name) FROM {} wt \
-             JOIN {} t ON t.id = wt.\"tagId\" WHERE wt.\"workflowId\" = w.id)",
-            tables.name("workflows_tags"),
-            tables.name("tag_entity")
-        )
-    } else {
-        "NULL::json".to_owned()
-    };
-    let folder = if n8n::has_table(&mut tx, tables, "folder").await? {
-        format!(
-            "(SELECT f.name FROM {} f WHERE f.id = to_jsonb(w)->>'parentFolderId')",
-            tables.name("folder")
-        )
-    } else {
-        "NULL::text".to_owned()
-    };
-    let sql = format!(
-        "SELECT w.id::text AS id, row_to_json(w)::text AS workflow, {tags}::text AS tags, \
-         {folder}::text AS folder FROM {} w ORDER BY w.id",
-        tables.name("workflow_entity")
-    );
-    let mut count = 0;
+    let mut tx = n8n::begin_snapshot(connection).await?;
+    let inventory = n8n::inventory(&mut tx, tables).await?;
     let mut listed = Vec::new();
     {
-        let mut rows = sqlx::query(AssertSqlSafe(sql)).fetch(&mut *tx);
-        while let Some(row) = rows.try_next().await? {
-            let id: String = row.try_get("id")?;
-            let workflow: String = row.try_get("workflow")?;
-            let tags: Option<String> = row.try_get("tags")?;
-            let folder: Option<String> = row.try_get("folder")?;
-            let (content, summary) = shape(&workflow, tags.as_deref(), folder.as_deref());
-            let name = format!("workflows/{}.json", file_name(&id));
-            listed.push(summary);
-            count += 1;
-            if parts.send((name, content)).await.is_err() {
-                // The other end has failed and says why.
-                return Ok(count);
-            }
+        let mut flows = pin!(n8n::flows(&mut tx, tables, &inventory, None));
+        while let Some(flow) = flows.try_next().await? {
+            listed.push(summary(&flow));
+            let name = format!("workflows/{}.json", n8n::plain(flow.id(), ""));
+            let content = serde_json::to_vec_pretty(&flow.export()).unwrap_or_default();
+            // When the other end fails it says why; the rest is read in vain.
+            let _ = parts.send((name, content)).await;
         }
     }
-    let sql = format!(
-        "SELECT json_agg(json_build_object('id', id, 'name', name, 'type', type) ORDER BY name)::text \
-         FROM {}",
-        tables.name("credentials_entity")
-    );
-    let credentials: Option<String> = sqlx::query_scalar(AssertSqlSafe(sql))
-        .fetch_optional(&mut *tx)
-        .await
-        .unwrap_or(None)
-        .flatten();
-    let credentials = credentials.unwrap_or_else(|| "[]".to_owned());
-    let _ = parts
-        .send(("credentials.json".to_owned(), credentials.into_bytes()))
-        .await;
-    let list = serde_json::to_vec_pretty(&listed).unwrap_or_default();
-    let _ = parts.send(("workflows.json".to_owned(), list)).await;
+    let credentials: Vec<Value> = inventory
+        .credentials
+        .iter()
+        .map(|one| json!({ "id": one.id, "name": one.name, "type": one.kind }))
+        .collect();
+    let variables = inventory.variables.iter().map(|one| &one.key);
+    let instance = json!({
+        "version": inventory.n8n_version,
+        "migrations": inventory.migrations,
+        "variables": variables.collect::<Vec<_>>(),
+    });
+    let count = listed.len() as u64;
+    for (name, content) in [
+        ("credentials.json", Value::Array(credentials)),
+        ("n8n.json", instance),
+        ("workflows.json", Value::Array(listed)),
+    ] {
+        let content = serde_json::to_vec_pretty(&content).unwrap_or_default();
+        let _ = parts.send((name.to_owned(), content)).await;
+    }
     tx.rollback().await?;
     Ok(count)
 }
 
-/// A workflow as n8n imports it, and what the list says of it. What cannot be read as JSON is kept as
-/// it is.
-fn shape(workflow: &str, tags: Option<&str>, folder: Option<&str>) -> (Vec<u8>, Value) {
-    let Ok(Value::Object(mut fields)) = serde_json::from_str::<Value>(workflow) else {
-        return (workflow.as_bytes().to_vec(), Value::Null);
-    };
-    let was_active = fields.get("active").cloned().unwrap_or(Value::Bool(false));
-    for name in LEFT_OUT {
-        fields.remove(name);
-    }
-    fields.insert("active".to_owned(), Value::Bool(false));
-    if let Some(Value::String(version)) = fields.get_mut("versionId") {
-        // n8n keeps it in a column that pads with blanks.
-        *version = version.trim_end().to_owned();
-    }
-    let tags: Value = tags
-        .and_then(|tags| serde_json::from_str(tags).ok())
-        .unwrap_or_else(|| json!([]));
-    let summary = json!({
-        "id": fields.get("id"), "name": fields.get("name"), "was_active": was_active,
-        "is_archived": fields.get("isArchived"), "folder": folder, "tags": tags,
-        "updated_at": fields.get("updatedAt"),
-    });
-    fields.insert("tags".to_owned(), tags);
-    (
-        serde_json::to_vec_pretty(&fields).unwrap_or_default(),
-        summary,
-    )
-}
-
-/// An id as a file name; n8n's own hold nothing else.
-fn file_name(id: &str) -> String {
-    id.chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || c == '-' || c == '_' {
-                c
-            } else {
-                '_'
-            }
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_workflow_is_shaped_for_import_and_never_goes_live() {
-        let row = r#"{"id":"abc","name":"A","active":true,"nodes":[],"connections":{},"settings":{"executionOrder":"v1"},
-            "versionId":"0f3a9c1d-0000-0000-0000-000000000000  ","activeVersionId":"x","parentFolderId":"f","staticData":{"n":1},
-            "pinData":{"Start":[]},"isArchived":false}"#;
-        let (content, summary) = shape(row, Some(r#"[{"id":"1","name":"prod"}]"#), Some("Team"));
-        let flow: Value = serde_json::from_slice(&content).unwrap();
-        assert_eq!(flow["active"], false);
-        assert_eq!(flow["versionId"], "0f3a9c1d-0000-0000-0000-000000000000");
-        assert_eq!(flow["tags"][0]["name"], "prod");
-        assert_eq!(
-            (
-                &flow["staticData"]["n"],
-                &flow["settings"]["executionOrder"]
-            ),
-            (&json!(1), &json!("v1"))
-        );
-        assert!(flow.get("activeVersionId").is_none() && flow.get("parentFolderId").is_none());
-        assert_eq!(
-            (&summary["was_active"], &summary["folder"]),
-            (&json!(true), &json!("Team"))
-        );
-        assert_eq!(file_name("../etc/passwd"), "___etc_passwd");
-    }
+/// What the list says of a workflow: what an import does not take.
+fn summary(flow: &Flow) -> Value {
+    json!({
+        "id": flow.id(), "name": flow.name(), "was_active": flow.is_active(),
+        "is_archived": flow.is_archived(), "folder": flow.folder,
+        "project": flow.project.as_ref().map(|project| &project.name),
+        "tags": flow.tags.iter().map(|tag| &tag.name).collect::<Vec<_>>(),
+        "updated_at": flow.text("updatedAt"),
+    })
 }

@@ -1,0 +1,611 @@
+//! `/api/flows`: what is there, now and in every backup.
+
+use std::collections::BTreeSet;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use http::{HeaderValue, StatusCode, header};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::collect::Listed;
+use super::diff::FlowDiff;
+use super::service::{Contents, HistoryEntry, Origin};
+use super::store::{Hit, Sighting, Upload};
+use super::{FlowError, FlowService, Place, VersionRef, restore};
+use crate::app::AppState;
+use crate::features::auth::CurrentUser;
+use crate::platform::http::{ApiError, Json, Path, Query};
+
+/// Hits on a page when the caller does not say.
+const DEFAULT_LIMIT: i64 = 50;
+const MAX_LIMIT: i64 = 200;
+
+/// The routes of workflows.
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list_flows))
+        .routes(routes!(export_flow))
+        .routes(routes!(export_flows))
+        .routes(routes!(list_flows_of_backup))
+        .routes(routes!(list_flows_of_archive))
+        .routes(routes!(search_flows))
+        .routes(routes!(get_flow_history))
+        .routes(routes!(get_flow_version))
+        .routes(routes!(diff_flow))
+        .routes(routes!(list_flow_archives, upload_flow_archive))
+        .routes(routes!(delete_flow_archive))
+        .merge(restore::router())
+}
+
+/// A credential that a workflow names.
+#[derive(Serialize, ToSchema)]
+struct FlowCredential {
+    id: String,
+    name: String,
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+/// A workflow in a list.
+#[derive(Serialize, ToSchema)]
+struct FlowSummary {
+    id: String,
+    name: String,
+    is_active: bool,
+    is_archived: bool,
+    tags: Vec<String>,
+    /// The folders it lies in, with ` / ` between.
+    folder: String,
+    project: Option<String>,
+    node_count: usize,
+    node_types: Vec<String>,
+    credentials: Vec<FlowCredential>,
+    updated_at: Option<DateTime<Utc>>,
+    /// Equal for two versions that n8n would show alike.
+    content_sha256: String,
+}
+
+#[derive(Serialize, ToSchema)]
+struct FlowList {
+    /// `database` or `api`.
+    origin: &'static str,
+    items: Vec<FlowSummary>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct FlowProject {
+    id: String,
+    name: String,
+    /// `personal` or `team`.
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+/// What is in a backup or an archive.
+#[derive(Serialize, ToSchema)]
+struct FlowContents {
+    taken_at: DateTime<Utc>,
+    n8n_version: Option<String>,
+    items: Vec<FlowSummary>,
+    credentials: Vec<FlowCredential>,
+    /// Names of variables; their values are not shown.
+    variables: Vec<String>,
+    tags: Vec<String>,
+    projects: Vec<FlowProject>,
+    /// Names of workflows that no n8n could read.
+    unreadable: Vec<String>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct SearchFlowsQuery {
+    /// In names, ids, tags, folders, types of nodes and names of credentials; everything if absent.
+    q: Option<String>,
+    /// Only workflows that n8n does not have any more.
+    deleted: Option<bool>,
+    /// Most hits, 1 to 200; 50 if absent.
+    limit: Option<i64>,
+    /// Hits to pass over.
+    offset: Option<i64>,
+}
+
+/// A workflow that was seen in some backup.
+#[derive(Serialize, ToSchema)]
+struct FlowHit {
+    id: String,
+    /// Its newest name.
+    name: String,
+    node_count: i32,
+    tags: Vec<String>,
+    folder: String,
+    /// Whether n8n has it now.
+    is_live: bool,
+    updated_at: Option<DateTime<Utc>>,
+    first_seen_at: DateTime<Utc>,
+    last_seen_at: DateTime<Utc>,
+    /// How many versions of it can be had.
+    version_count: i64,
+    /// In how many backups and archives it is.
+    place_count: i64,
+    /// The newest of them, as in `backup:12`.
+    newest: String,
+}
+
+#[derive(Serialize, ToSchema)]
+struct FlowHits {
+    items: Vec<FlowHit>,
+    has_more: bool,
+    /// Backups that were not looked into yet.
+    pending_backups: usize,
+}
+
+/// A version of a workflow.
+#[derive(Serialize, ToSchema)]
+struct FlowVersion {
+    /// `live`, `backup:12`, `archive:3` or `history:<id>`.
+    version: String,
+    /// When it was so.
+    at: Option<DateTime<Utc>>,
+    name: Option<String>,
+    content_sha256: Option<String>,
+    node_count: usize,
+    is_active: Option<bool>,
+    /// Who saved it, in n8n's own history.
+    authors: Option<String>,
+    /// Whether the next older one is the same.
+    is_unchanged: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+struct FlowHistory {
+    versions: Vec<FlowVersion>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct VersionQuery {
+    /// `live`, `backup:12`, `archive:3`, `history:<id>` or `safety:7`; `live` if absent.
+    version: Option<String>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct DiffQuery {
+    /// The old version, as in `backup:12`.
+    from: String,
+    /// The new version; `live` if absent.
+    to: Option<String>,
+}
+
+/// What differs between two versions, and both of them as n8n exports them.
+#[derive(Serialize, ToSchema)]
+struct FlowComparison {
+    diff: FlowDiff,
+    #[schema(value_type = Object)]
+    old: Value,
+    #[schema(value_type = Object)]
+    new: Value,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ExportFlowsRequest {
+    /// Which workflows; all of them if absent.
+    ids: Option<BTreeSet<String>>,
+    /// Of which version, as in `backup:12`; `live` if absent.
+    version: Option<String>,
+}
+
+/// An archive that somebody uploaded.
+#[derive(Serialize, ToSchema)]
+struct FlowArchive {
+    id: i32,
+    name: String,
+    /// What came, in bytes.
+    original_bytes: i64,
+    /// What was kept of it, in bytes.
+    stored_bytes: i64,
+    uploaded_at: DateTime<Utc>,
+    workflow_count: i64,
+    n8n_version: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct FlowArchives {
+    items: Vec<FlowArchive>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct UploadQuery {
+    /// The file's name.
+    name: String,
+}
+
+impl From<FlowError> for ApiError {
+    fn from(error: FlowError) -> Self {
+        let message = error.to_string();
+        match error {
+            FlowError::NoFlow(..) | FlowError::NoArchive(_) | FlowError::NoRestore(_) => {
+                Self::new(StatusCode::NOT_FOUND, "not_found", capital(&message))
+            }
+            FlowError::Invalid { field, why } => Self::invalid(field, why),
+            FlowError::NoFlowsIn(_) => Self::conflict("no_flows", capital(&message)),
+            FlowError::Unreadable(..) => Self::conflict("archive_unreadable", capital(&message)),
+            FlowError::Upload(why) => Self::invalid("file", why),
+            FlowError::Conflict { code, message } => Self::conflict(code, message),
+            FlowError::N8n(error) => error.into(),
+            FlowError::Backup(error) => error.into(),
+            FlowError::Io(error) => Self::internal(&error),
+            FlowError::Database(error) => error.into(),
+        }
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|c| c.to_uppercase().to_string());
+    format!("{}{}.", first.unwrap_or_default(), chars.as_str())
+}
+
+/// Reads which version is meant.
+pub(super) fn version_of(field: &'static str, text: Option<&str>) -> Result<VersionRef, ApiError> {
+    let parsed = text.unwrap_or("live").parse();
+    parsed.map_err(|why: &str| ApiError::invalid(field, why))
+}
+
+impl From<Listed> for FlowSummary {
+    fn from(listed: Listed) -> Self {
+        let flow = &listed.flow;
+        Self {
+            id: flow.id().to_owned(),
+            name: flow.name().to_owned(),
+            is_active: flow.is_active(),
+            is_archived: flow.is_archived(),
+            tags: flow.tags.iter().map(|tag| tag.name.clone()).collect(),
+            folder: flow.folder.join(" / "),
+            project: flow.project.as_ref().map(|project| project.name.clone()),
+            node_count: listed.node_count,
+            updated_at: flow.updated_at(),
+            node_types: listed.node_types,
+            credentials: listed
+                .credentials
+                .into_iter()
+                .map(|one| FlowCredential {
+                    id: one.id,
+                    name: one.name,
+                    kind: one.kind,
+                })
+                .collect(),
+            content_sha256: listed.sha256,
+        }
+    }
+}
+
+impl From<Sighting> for FlowSummary {
+    fn from(seen: Sighting) -> Self {
+        Self {
+            id: seen.workflow_id,
+            name: seen.name,
+            is_active: seen.is_active,
+            is_archived: seen.is_archived,
+            tags: seen.tags,
+            folder: seen.folder,
+            project: seen.project,
+            node_count: usize::try_from(seen.node_count).unwrap_or(0),
+            node_types: seen.node_types,
+            credentials: credentials(&seen.credentials),
+            updated_at: seen.updated_at,
+            content_sha256: seen.content_sha256,
+        }
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn credentials(value: &Value) -> Vec<FlowCredential> {
+    let all = value.as_array().into_iter().flatten();
+    all.map(|one| FlowCredential {
+        id: text(&one["id"]),
+        name: text(&one["name"]),
+        kind: text(&one["type"]),
+    })
+    .collect()
+}
+
+impl From<Contents> for FlowContents {
+    fn from(contents: Contents) -> Self {
+        let inventory = &contents.snapshot.inventory;
+        let list = |name: &str| {
+            let all = inventory[name].as_array().into_iter().flatten();
+            all.map(text).collect::<Vec<_>>()
+        };
+        let projects = inventory["projects"].as_array().into_iter().flatten();
+        let unreadable = contents
+            .snapshot
+            .unreadable
+            .as_array()
+            .into_iter()
+            .flatten();
+        Self {
+            taken_at: contents.snapshot.taken_at,
+            n8n_version: contents.snapshot.n8n_version.clone(),
+            credentials: credentials(&inventory["credentials"]),
+            variables: list("variables"),
+            tags: list("tags"),
+            projects: projects
+                .map(|one| FlowProject {
+                    id: text(&one["id"]),
+                    name: text(&one["name"]),
+                    kind: text(&one["type"]),
+                })
+                .collect(),
+            unreadable: unreadable.map(text).collect(),
+            items: contents.flows.into_iter().map(FlowSummary::from).collect(),
+        }
+    }
+}
+
+impl FlowHit {
+    fn new(hit: Hit, live: &BTreeSet<String>) -> Self {
+        let place = hit.backup_id.map(Place::Backup);
+        let place = place.or_else(|| hit.archive_id.map(Place::Archive));
+        Self {
+            is_live: live.contains(&hit.workflow_id),
+            id: hit.workflow_id,
+            name: hit.name,
+            node_count: hit.node_count,
+            tags: hit.tags,
+            folder: hit.folder,
+            updated_at: hit.updated_at,
+            first_seen_at: hit.first_seen_at,
+            last_seen_at: hit.last_seen_at,
+            version_count: hit.version_count,
+            place_count: hit.place_count,
+            newest: place.map(|place| place.to_string()).unwrap_or_default(),
+        }
+    }
+}
+
+impl From<HistoryEntry> for FlowVersion {
+    fn from(entry: HistoryEntry) -> Self {
+        Self {
+            version: entry.version,
+            at: entry.at,
+            name: entry.name,
+            content_sha256: entry.sha256,
+            node_count: entry.node_count,
+            is_active: entry.is_active,
+            authors: entry.authors,
+            is_unchanged: entry.is_unchanged,
+        }
+    }
+}
+
+impl From<Upload> for FlowArchive {
+    fn from(upload: Upload) -> Self {
+        Self {
+            id: upload.id,
+            name: upload.name,
+            original_bytes: upload.original_bytes,
+            stored_bytes: upload.stored_bytes,
+            uploaded_at: upload.uploaded_at,
+            workflow_count: upload.workflow_count,
+            n8n_version: upload.n8n_version,
+        }
+    }
+}
+
+/// List the workflows that n8n has now.
+#[utoipa::path(get, path = "/api/flows/list", tag = "flows", responses((status = 200, body = FlowList)))]
+async fn list_flows(
+    State(flows): State<FlowService>,
+    _: CurrentUser,
+) -> Result<Json<FlowList>, ApiError> {
+    let live = flows.live().await?;
+    Ok(Json(FlowList {
+        origin: match live.origin {
+            Origin::Database => "database",
+            Origin::Api => "api",
+        },
+        items: live.listed.into_iter().map(FlowSummary::from).collect(),
+    }))
+}
+
+/// Hand a workflow out as n8n's import reads it.
+#[utoipa::path(get, path = "/api/flows/export/{id}", tag = "flows", params(("id" = String, Path,), VersionQuery),
+    responses((status = 200, content_type = "application/json", body = Object)))]
+async fn export_flow(
+    State(flows): State<FlowService>,
+    user: CurrentUser,
+    Path(id): Path<String>,
+    Query(query): Query<VersionQuery>,
+) -> Result<Response, ApiError> {
+    let version = version_of("version", query.version.as_deref())?;
+    let (name, flow) = flows.export(&user.actor(), &version, &id).await?;
+    let content = serde_json::to_vec_pretty(&flow).map_err(|error| ApiError::internal(&error))?;
+    Ok(attachment(&name, "application/json", content))
+}
+
+/// Hand many workflows out in a zip; n8n's import reads each.
+#[utoipa::path(post, path = "/api/flows/export/bulk", tag = "flows", request_body = ExportFlowsRequest,
+    responses((status = 200, content_type = "application/zip")))]
+async fn export_flows(
+    State(flows): State<FlowService>,
+    user: CurrentUser,
+    Json(request): Json<ExportFlowsRequest>,
+) -> Result<Response, ApiError> {
+    let version = version_of("version", request.version.as_deref())?;
+    let packed = flows
+        .export_many(&user.actor(), &version, request.ids)
+        .await?;
+    Ok(attachment("n8n-workflows.zip", "application/zip", packed))
+}
+
+fn attachment(name: &str, kind: &'static str, content: Vec<u8>) -> Response {
+    let encoded = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
+    let disposition = format!("attachment; filename*=UTF-8''{encoded}");
+    let mut response = content.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    if let Ok(value) = HeaderValue::from_str(&disposition) {
+        headers.insert(header::CONTENT_DISPOSITION, value);
+    }
+    response
+}
+
+/// List what is in a backup, without restoring it.
+#[utoipa::path(get, path = "/api/flows/from-backup/{backup_id}", tag = "flows", params(("backup_id" = i32, Path,)),
+    responses((status = 200, body = FlowContents)))]
+async fn list_flows_of_backup(
+    State(flows): State<FlowService>,
+    _: CurrentUser,
+    Path(backup_id): Path<i32>,
+) -> Result<Json<FlowContents>, ApiError> {
+    let contents = flows.contents(Place::Backup(backup_id)).await?;
+    Ok(Json(contents.into()))
+}
+
+/// List what is in an uploaded archive.
+#[utoipa::path(get, path = "/api/flows/from-archive/{archive_id}", tag = "flows", params(("archive_id" = i32, Path,)),
+    responses((status = 200, body = FlowContents)))]
+async fn list_flows_of_archive(
+    State(flows): State<FlowService>,
+    _: CurrentUser,
+    Path(archive_id): Path<i32>,
+) -> Result<Json<FlowContents>, ApiError> {
+    let contents = flows.contents(Place::Archive(archive_id)).await?;
+    Ok(Json(contents.into()))
+}
+
+/// Search the workflows of all backups and archives.
+#[utoipa::path(get, path = "/api/flows/search", tag = "flows", params(SearchFlowsQuery),
+    responses((status = 200, body = FlowHits)))]
+async fn search_flows(
+    State(flows): State<FlowService>,
+    _: CurrentUser,
+    Query(query): Query<SearchFlowsQuery>,
+) -> Result<Json<FlowHits>, ApiError> {
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        return Err(ApiError::invalid("limit", "must be between 1 and 200"));
+    }
+    let offset = query.offset.unwrap_or(0);
+    if !(0..=1_000_000).contains(&offset) {
+        return Err(ApiError::invalid("offset", "must be between 0 and 1000000"));
+    }
+    let text = query.q.unwrap_or_default();
+    if text.chars().count() > 200 {
+        return Err(ApiError::invalid("q", "must be at most 200 characters"));
+    }
+    let deleted = query.deleted.unwrap_or(false);
+    let (mut hits, live, pending_backups) = flows.search(&text, deleted, limit + 1, offset).await?;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_more = hits.len() > limit;
+    hits.truncate(limit);
+    Ok(Json(FlowHits {
+        items: hits
+            .into_iter()
+            .map(|hit| FlowHit::new(hit, &live))
+            .collect(),
+        has_more,
+        pending_backups,
+    }))
+}
+
+/// List every version of a workflow that can be had.
+#[utoipa::path(get, path = "/api/flows/history/{id}", tag = "flows", params(("id" = String, Path,)),
+    responses((status = 200, body = FlowHistory)))]
+async fn get_flow_history(
+    State(flows): State<FlowService>,
+    _: CurrentUser,
+    Path(id): Path<String>,
+) -> Result<Json<FlowHistory>, ApiError> {
+    let versions = flows.history(&id).await?;
+    Ok(Json(FlowHistory {
+        versions: versions.into_iter().map(FlowVersion::from).collect(),
+    }))
+}
+
+/// Show a version of a workflow.
+#[utoipa::path(get, path = "/api/flows/version/{id}", tag = "flows", params(("id" = String, Path,), VersionQuery),
+    responses((status = 200, body = Object)))]
+async fn get_flow_version(
+    State(flows): State<FlowService>,
+    _: CurrentUser,
+    Path(id): Path<String>,
+    Query(query): Query<VersionQuery>,
+) -> Result<Json<Value>, ApiError> {
+    let version = version_of("version", query.version.as_deref())?;
+    Ok(Json(flows.flow(&version, &id).await?.export()))
+}
+
+/// Tell what differs between two versions of a workflow.
+#[utoipa::path(get, path = "/api/flows/diff/{id}", tag = "flows", params(("id" = String, Path,), DiffQuery),
+    responses((status = 200, body = FlowComparison)))]
+async fn diff_flow(
+    State(flows): State<FlowService>,
+    _: CurrentUser,
+    Path(id): Path<String>,
+    Query(query): Query<DiffQuery>,
+) -> Result<Json<FlowComparison>, ApiError> {
+    let old = version_of("from", Some(&query.from))?;
+    let new = version_of("to", query.to.as_deref())?;
+    let (diff, old, new) = flows.diff(&id, &old, &new).await?;
+    Ok(Json(FlowComparison {
+        diff,
+        old: old.export(),
+        new: new.export(),
+    }))
+}
+
+/// List uploaded archives.
+#[utoipa::path(get, path = "/api/flows/archives", tag = "flows", responses((status = 200, body = FlowArchives)))]
+async fn list_flow_archives(
+    State(flows): State<FlowService>,
+    _: CurrentUser,
+) -> Result<Json<FlowArchives>, ApiError> {
+    let uploads = flows.uploads().await?;
+    Ok(Json(FlowArchives {
+        items: uploads.into_iter().map(FlowArchive::from).collect(),
+    }))
+}
+
+/// Upload an archive: pg_dump's custom format or plain SQL, or workflows that n8n exported, also compressed.
+#[utoipa::path(post, path = "/api/flows/archives", tag = "flows", params(UploadQuery),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = 201, body = FlowArchive)))]
+async fn upload_flow_archive(
+    State(flows): State<FlowService>,
+    user: CurrentUser,
+    Query(query): Query<UploadQuery>,
+    body: Body,
+) -> Result<(StatusCode, Json<FlowArchive>), ApiError> {
+    let upload = flows
+        .take_upload(&user.actor(), &query.name, body.into_data_stream())
+        .await?;
+    Ok((StatusCode::CREATED, Json(upload.into())))
+}
+
+/// Delete an uploaded archive.
+#[utoipa::path(delete, path = "/api/flows/archives/{id}", tag = "flows", params(("id" = i32, Path,)), responses((status = 204)))]
+async fn delete_flow_archive(
+    State(flows): State<FlowService>,
+    user: CurrentUser,
+    Path(id): Path<i32>,
+) -> Result<StatusCode, ApiError> {
+    flows.delete_upload(&user.actor(), id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
