@@ -345,11 +345,13 @@ fn choose_way(item: &mut Item, target: &Target) {
         let taste = target.taste.as_ref();
         taste.map(|taste| taste.refused(&item.flow, is_new))
     };
+    // Only n8n itself can stop what runs.
+    let must_stop = item.was_active && item.action == Action::Overwrite;
     let is_archived = item.before.as_ref().is_some_and(Flow::is_archived);
     let (way, lost) = match item.action {
         // In one transaction it keeps everything, its id too.
         Action::Create if target.is_writable => (Some(Way::Sql), Vec::new()),
-        Action::Overwrite if target.is_writable && (is_archived && !item.was_active) => {
+        Action::Overwrite if target.is_writable && (is_archived && !must_stop) => {
             (Some(Way::Sql), Vec::new())
         }
         Action::Create | Action::Rename | Action::Overwrite => {
@@ -358,7 +360,7 @@ fn choose_way(item: &mut Item, target: &Target) {
                 // What the API does not take is filled in by the database afterwards.
                 Some(lost) if target.is_writable => {
                     let has_nodes = lost.iter().any(|name| name.starts_with("nodes"));
-                    let way = if has_nodes && !item.was_active {
+                    let way = if has_nodes && !must_stop {
                         Way::Sql
                     } else {
                         Way::Api
@@ -366,7 +368,7 @@ fn choose_way(item: &mut Item, target: &Target) {
                     (Some(way), Vec::new())
                 }
                 Some(lost) => (Some(Way::Api), lost),
-                None if target.is_writable && !item.was_active => (Some(Way::Sql), Vec::new()),
+                None if target.is_writable && !must_stop => (Some(Way::Sql), Vec::new()),
                 None => (None, Vec::new()),
             }
         }
@@ -375,7 +377,7 @@ fn choose_way(item: &mut Item, target: &Target) {
     item.way = way;
     if way.is_none() {
         item.action = Action::Refused;
-        let message = if item.was_active && target.is_writable {
+        let message = if must_stop && target.is_writable {
             "It runs now, and only n8n itself can stop it: deactivate it in n8n, or give an API key on the n8n page."
         } else {
             "Neither may n8n's database be written by this role, nor is an API key set on the n8n page."
@@ -559,7 +561,14 @@ fn references(item: &mut Item, target: &Target, group: &BTreeSet<String>) {
 
 /// Whose it becomes and in which folder.
 fn place(item: &mut Item, target: &Target, wishes: &Wishes) {
-    if item.action == Action::Overwrite || !target.knows_all {
+    if item.action == Action::Overwrite {
+        // It stays whose it is; credentials that come with it become theirs.
+        let own = item.before.as_ref().and_then(|live| live.project.as_ref());
+        let own = own.or(target.default_project.as_ref());
+        item.project_id = own.map(|project| project.id.clone());
+        return;
+    }
+    if !target.knows_all {
         return;
     }
     let projects = &target.inventory.projects;
