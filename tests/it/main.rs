@@ -13,6 +13,7 @@ mod backups;
 mod containers;
 mod daemon;
 mod destinations;
+mod flows;
 mod headers;
 mod leader;
 mod metrics;

@@ -78,6 +78,21 @@ const pages = [
   }),
   createRoute({
     getParentRoute: () => shell,
+    path: "/flows",
+    component: lazyRouteComponent(() => import("./features/flows/FlowsPage"), "FlowsPage"),
+  }),
+  createRoute({
+    getParentRoute: () => shell,
+    path: "/flows/$id",
+    component: lazyRouteComponent(() => import("./features/flows/FlowPage"), "FlowPage"),
+  }),
+  createRoute({
+    getParentRoute: () => shell,
+    path: "/flows/in/$place",
+    component: lazyRouteComponent(() => import("./features/flows/PlacePage"), "PlacePage"),
+  }),
+  createRoute({
+    getParentRoute: () => shell,
     path: "/schedules",
     component: lazyRouteComponent(() => import("./features/schedules/SchedulesPage"), "SchedulesPage"),
   }),

@@ -2,6 +2,7 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use flowkeep::platform::postgres::ConnInfo;
@@ -60,6 +61,11 @@ impl Story {
         let mut connection = connect(&source).await;
         sqlx::raw_sql(N8N).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
+        Self::on(source, builder).await
+    }
+
+    /// The same on a database that is an n8n's already.
+    pub async fn on(source: ConnInfo, builder: TestAppBuilder) -> Self {
         let app = builder.start().await;
         app.setup_admin().await;
         let client = app.client();
@@ -79,6 +85,23 @@ impl Story {
         let body = json!({ "database_url": url_of(source) });
         let answer = self.client.put("/api/n8n/connection", body).await;
         assert_eq!(answer.status, 200, "{}", answer.message());
+    }
+
+    /// Makes a good backup of this type.
+    pub async fn made(&self, kind: &str) -> Value {
+        let body = json!({ "backup_type": kind });
+        let answer = self.client.post("/api/backups/run", body).await;
+        assert_eq!(answer.status, 202, "{}", answer.message());
+        let backup = self.ended(answer.json()["id"].as_i64().unwrap()).await;
+        assert_eq!(backup["status"], "success", "{backup}");
+        backup
+    }
+
+    /// Where a backup's file is.
+    pub fn path_of(&self, backup: &Value) -> PathBuf {
+        let dir = self.app.data_dir.path().join("backups");
+        dir.join(backup["backup_type"].as_str().unwrap())
+            .join(backup["filename"].as_str().unwrap())
     }
 
     /// Asks for a backup. Returns its number.

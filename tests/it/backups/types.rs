@@ -17,21 +17,6 @@ async fn story() -> Story {
     Story::begin(*server_majors().await.first().unwrap()).await
 }
 
-async fn made(story: &Story, kind: &str) -> Value {
-    let body = json!({ "backup_type": kind });
-    let answer = story.client.post("/api/backups/run", body).await;
-    assert_eq!(answer.status, 202, "{}", answer.message());
-    let backup = story.ended(answer.json()["id"].as_i64().unwrap()).await;
-    assert_eq!(backup["status"], "success", "{backup}");
-    backup
-}
-
-fn path_of(story: &Story, backup: &Value) -> PathBuf {
-    let dir = story.app.data_dir.path().join("backups");
-    dir.join(backup["backup_type"].as_str().unwrap())
-        .join(backup["filename"].as_str().unwrap())
-}
-
 /// The files of a tar archive, as the tools of anybody read it.
 fn unpack(path: &PathBuf) -> Vec<(String, Vec<u8>)> {
     let bytes = std::fs::read(path).unwrap();
@@ -89,9 +74,9 @@ async fn the_configuration_is_packed_proven_by_hash_and_its_key_is_known() {
         200
     );
 
-    let backup = made(&story, "n8n_config").await;
+    let backup = story.made("n8n_config").await;
     assert!(backup["filename"].as_str().unwrap().ends_with(".tar.zst"));
-    let path = path_of(&story, &backup);
+    let path = story.path_of(&backup);
     let files = unpack(&path);
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
     let wanted = |end: &str| names.iter().any(|name| name.ends_with(end));
@@ -173,10 +158,10 @@ async fn workflows_are_packed_one_by_one_ready_for_import() {
     .await
     .unwrap();
     connection.close().await.unwrap();
-    let backup = made(&story, "flows").await;
+    let backup = story.made("flows").await;
     assert_eq!(backup["row_count"], 20);
-    let files = unpack(&path_of(&story, &backup));
-    assert_eq!(files.len(), 22);
+    let files = unpack(&story.path_of(&backup));
+    assert_eq!(files.len(), 23);
     let file = |wanted: &str| -> Value {
         let (_, content) = files.iter().find(|(name, _)| name == wanted).unwrap();
         serde_json::from_slice(content).unwrap()
@@ -224,9 +209,9 @@ async fn a_whole_server_is_dumped_and_every_database_proven_on_trial() {
         .await
         .unwrap();
     other.close().await.unwrap();
-    let backup = made(&story, "postgres_full").await;
+    let backup = story.made("postgres_full").await;
     assert_eq!(backup["row_count"], 1027);
-    let path = path_of(&story, &backup);
+    let path = story.path_of(&backup);
     let files = unpack(&path);
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(

@@ -15,12 +15,15 @@ use flowkeep::platform::ids::Ids;
 use flowkeep::platform::postgres::{
     Cluster, ClusterSpec, ConnInfo, Durability, Host, Installations, unprivileged_identity,
 };
-use flowkeep::platform::process::Processes;
+use flowkeep::platform::process::{CommandSpec, Processes};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use tempfile::TempDir;
 
 const TEMPLATE: &str = "migrated";
+const SAMPLE: &str = "sample_n8n";
+/// The key of [`sample_n8n`].
+pub const SAMPLE_KEY: &str = include_str!("../../../assets/sample/n8n-sample.key");
 
 static SERVERS: LazyLock<Mutex<BTreeMap<u32, ConnInfo>>> = LazyLock::new(Mutex::default);
 static NEXT_DATABASE: AtomicU32 = AtomicU32::new(0);
@@ -75,6 +78,44 @@ pub async fn connect(info: &ConnInfo) -> PgConnection {
         .connect()
         .await
         .expect("connect to the test server")
+}
+
+/// The database of a real n8n 2.41 with six workflows and a credential; its key is [`SAMPLE_KEY`].
+pub async fn sample_n8n() -> ConnInfo {
+    static MADE: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
+    let server = default_server().await;
+    MADE.get_or_init(|| async {
+        let template = server.with_database(SAMPLE);
+        let mut admin = connect(&server).await;
+        let sql = format!("CREATE DATABASE {SAMPLE}");
+        let created = sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut admin).await;
+        created.unwrap();
+        admin.close().await.unwrap();
+        let major = *server_majors().await.first().unwrap();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/sample/n8n-sample.dump");
+        run(
+            major,
+            "pg_restore",
+            &template,
+            &["--no-owner", "--no-acl", "--exit-on-error", path.to_str().unwrap()],
+        )
+        .await;
+    })
+    .await;
+    create_database(&server, Some(SAMPLE)).await
+}
+
+/// Runs one of PostgreSQL's programs on a database to its end. Returns what it says.
+pub async fn run(major: u32, program: &str, database: &ConnInfo, args: &[&str]) -> Vec<u8> {
+    let installations = installations().await;
+    let installation = installations.client_for(major).unwrap();
+    let spec = CommandSpec::new(installation.program(program))
+        .env("PGPASSWORD", database.password.as_ref().unwrap().expose_secret())
+        .arg(format!("--dbname={}", database.to_libpq()))
+        .args(args);
+    let output = Processes::new().output(spec).await.unwrap();
+    assert!(output.status.success(), "{program}: {}", output.stderr);
+    output.stdout
 }
 
 async fn default_server() -> ConnInfo {
@@ -263,4 +304,25 @@ impl OwnCluster {
             cluster.stop().await;
         }
     }
+}
+
+/// A dump of a database by pg_dump.
+pub async fn dump(database: &ConnInfo, args: &[&str]) -> Vec<u8> {
+    let major = *server_majors().await.first().unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let to = format!("--file={}", file.path().display());
+    let mut all = vec![to.as_str()];
+    all.extend(args);
+    run(major, "pg_dump", database, &all).await;
+    std::fs::read(file.path()).unwrap()
+}
+
+/// Loads a dump into a database.
+pub async fn load(database: &ConnInfo, dump: &[u8]) {
+    let major = *server_majors().await.first().unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), dump).unwrap();
+    let path = file.path().to_str().unwrap();
+    let args = ["--no-owner", "--no-acl", "--exit-on-error", path];
+    run(major, "pg_restore", database, &args).await;
 }

@@ -74,15 +74,57 @@ export async function call<T>(method: string, path: string, body?: unknown): Pro
   return (text === "" ? undefined : JSON.parse(text)) as T;
 }
 
-/** Asks for a file and hands it to the browser under a name. */
+/** Asks for a file and hands it to the browser, under the server's name for it if it gives one. */
 export async function download(path: string, body: unknown, name: string): Promise<void> {
-  const blob = await (await answer("POST", path, body)).blob();
+  const response = await answer(body === undefined ? "GET" : "POST", path, body);
+  const blob = await response.blob();
   const url = URL.createObjectURL(blob);
   const link = document.createElement("a");
   link.href = url;
-  link.download = name;
+  link.download = fileName(response.headers.get("content-disposition")) ?? name;
   link.click();
   URL.revokeObjectURL(url);
+}
+
+/** The name of a file that an answer carries. */
+export function fileName(disposition: string | null): string | undefined {
+  const encoded = disposition?.match(/filename\*=UTF-8''([^;]+)/i)?.[1];
+  try {
+    return encoded ? decodeURIComponent(encoded) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function sendFile(path: string, file: Blob, onProgress: (part: number) => void): Promise<XMLHttpRequest> {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", path);
+    request.setRequestHeader("Content-Type", "application/octet-stream");
+    request.upload.onprogress = (event) => onProgress(event.lengthComputable ? event.loaded / event.total : 0);
+    request.onload = () => resolve(request);
+    request.onerror = () =>
+      reject(new ApiError(0, "unreachable", "The upload broke off. Check that Flowkeep runs, and try again."));
+    request.send(file);
+  });
+}
+
+/** Sends a file as it is, and tells how much of it went, from 0 to 1. */
+export async function upload<T>(path: string, file: Blob, onProgress: (part: number) => void): Promise<T> {
+  const toResponse = (request: XMLHttpRequest) => new Response(request.responseText, { status: request.status || 500 });
+  let response = toResponse(await sendFile(path, file, onProgress));
+  if (response.status === 403) {
+    const error = await toError(response.clone());
+    if (error.code === "reauthentication_required" && (await askAgain())) {
+      response = toResponse(await sendFile(path, file, onProgress));
+    }
+  }
+  if (!response.ok) {
+    const error = await toError(response);
+    if (error.code === "unauthenticated") onSignedOut();
+    throw error;
+  }
+  return (await response.json()) as T;
 }
 
 export const api = {

@@ -77,7 +77,7 @@ function set(next: Live) {
 }
 
 function refresh() {
-  for (const key of ["backups", "backup", "verifications", "overview", "retention-preview", "schedules"])
+  for (const key of ["backups", "backup", "verifications", "overview", "retention-preview", "schedules", "flows"])
     void queryClient.invalidateQueries({ queryKey: [key] });
 }
 

@@ -18,6 +18,7 @@ export type BackupFilter = {
   include_deleted?: boolean;
 };
 export type ProofFilter = { status?: string };
+export type FlowFilter = { q?: string; deleted?: boolean };
 export type AuditFilter = { action?: string; username?: string; q?: string };
 
 export const queries = {
@@ -174,4 +175,61 @@ export const queries = {
         api.get<Schemas["Page_AuditEntry"]>(`/api/audit${query({ ...filter, limit: 50, cursor: pageParam })}`),
       getNextPageParam: (page) => page.next_cursor ?? undefined,
     }),
+  flows: () =>
+    queryOptions({ queryKey: ["flows", "list"], queryFn: () => api.get<Schemas["FlowList"]>("/api/flows/list") }),
+  flowSearch: (filter: FlowFilter) =>
+    infiniteQueryOptions({
+      queryKey: ["flows", "search", filter],
+      initialPageParam: 0,
+      queryFn: ({ pageParam }) =>
+        api.get<Schemas["FlowHits"]>(`/api/flows/search${query({ ...filter, limit: 50, offset: pageParam })}`),
+      getNextPageParam: (page, pages) =>
+        page.has_more ? pages.reduce((sum, one) => sum + one.items.length, 0) : undefined,
+      // Until every backup was looked into, more may come.
+      refetchInterval: (found) => (found.state.data?.pages[0]?.pending_backups ? 3_000 : false),
+    }),
+  flowHistory: (id: string) =>
+    queryOptions({
+      queryKey: ["flows", "history", id],
+      queryFn: () => api.get<Schemas["FlowHistory"]>(`/api/flows/history/${encodeURIComponent(id)}`),
+    }),
+  flowDiff: (id: string, from: string, to: string) =>
+    queryOptions({
+      queryKey: ["flows", "diff", id, from, to],
+      queryFn: () =>
+        api.get<Schemas["FlowComparison"]>(`/api/flows/diff/${encodeURIComponent(id)}${query({ from, to })}`),
+    }),
+  /** Of a backup or an archive, as in `backup:12`; it never changes. */
+  flowContents: (source: string) =>
+    queryOptions({
+      queryKey: ["flow-contents", source],
+      queryFn: () => {
+        const [kind, id] = source.split(":");
+        return api.get<Schemas["FlowContents"]>(`/api/flows/from-${kind}/${id}`);
+      },
+      staleTime: 300_000,
+    }),
+  flowArchives: () =>
+    queryOptions({
+      queryKey: ["flows", "archives"],
+      queryFn: () => api.get<Schemas["FlowArchives"]>("/api/flows/archives"),
+    }),
+  flowRestores: () =>
+    infiniteQueryOptions({
+      queryKey: ["flows", "restores"],
+      initialPageParam: "",
+      queryFn: ({ pageParam }) =>
+        api.get<Schemas["Page_FlowRestore"]>(`/api/flows/restores${query({ limit: 25, cursor: pageParam })}`),
+      getNextPageParam: (page) => page.next_cursor ?? undefined,
+      refetchInterval: (found) =>
+        found.state.data?.pages[0]?.items.some((restore) => restore.status === "running") ? 1_000 : false,
+    }),
+  flowRestore: (id: number) =>
+    queryOptions({
+      queryKey: ["flows", "restore", id],
+      queryFn: () => api.get<Schemas["FlowRestoreDetail"]>(`/api/flows/restores/${id}`),
+      refetchInterval: (found) => (found.state.data?.status === "running" ? 1_000 : false),
+    }),
+  n8nApi: () =>
+    queryOptions({ queryKey: ["n8n-api"], queryFn: () => api.get<Schemas["N8nApiAccess"]>("/api/n8n/api") }),
 };

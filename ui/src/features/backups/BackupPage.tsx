@@ -6,10 +6,11 @@ import {
   IconPin,
   IconPinnedOff,
   IconShieldCheck,
+  IconSitemap,
   IconTrash,
 } from "@tabler/icons-react";
 import { useMutation, useQuery } from "@tanstack/react-query";
-import { useParams } from "@tanstack/react-router";
+import { Link, useParams } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, type Schemas } from "../../api/client";
 import { useLive } from "../../api/live";
@@ -89,6 +90,17 @@ function Shown({ backup }: { backup: Detail }) {
             {backup.backup_type === "postgres_n8n" ? (
               <Button variant="light" leftSection={<IconArrowBackUp size={16} />} onClick={() => setRestoring(true)}>
                 Restore
+              </Button>
+            ) : null}
+            {["postgres_n8n", "postgres_full", "flows"].includes(backup.backup_type) ? (
+              <Button
+                component={Link}
+                to="/flows/in/$place"
+                params={{ place: `backup-${backup.id}` } as never}
+                variant="light"
+                leftSection={<IconSitemap size={16} />}
+              >
+                Workflows in it
               </Button>
             ) : null}
             <Button
