@@ -228,7 +228,7 @@ pub async fn of_workflow(
 ) -> Result<Vec<Sighting>, DbErr> {
     let sql = format!(
         "SELECT {SIGHTING} FROM {FROM} WHERE v.workflow_id = $1 AND {IS_THERE} \
-         ORDER BY p.taken_at DESC, p.id DESC"
+         ORDER BY p.taken_at DESC, COALESCE(p.backup_id, p.archive_id) DESC"
     );
     Sighting::find_by_statement(statement(sql, vec![workflow_id.into()]))
         .all(db)
@@ -253,7 +253,7 @@ pub async fn search(
 ) -> Result<Vec<Hit>, DbErr> {
     let sql = format!(
         "WITH seen AS (SELECT {SIGHTING}, p.id AS place, \
-           row_number() OVER (PARTITION BY v.workflow_id ORDER BY p.taken_at DESC, p.id DESC) AS nth, \
+           row_number() OVER (PARTITION BY v.workflow_id ORDER BY p.taken_at DESC, COALESCE(p.backup_id, p.archive_id) DESC) AS nth, \
            min(p.taken_at) OVER w AS first_seen_at, max(p.taken_at) OVER w AS last_seen_at, \
            count(*) OVER w AS place_count \
          FROM {FROM} WHERE {IS_THERE} WINDOW w AS (PARTITION BY v.workflow_id)), \

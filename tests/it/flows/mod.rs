@@ -15,7 +15,8 @@ use crate::support::postgres::{SAMPLE_KEY, connect, sample_n8n, url_of};
 /// An application that looks after a copy of the sample n8n.
 pub async fn story() -> Story {
     let story = Story::on(sample_n8n().await, TestApp::builder()).await;
-    let body = json!({ "database_url": url_of(&story.source), "encryption_key": SAMPLE_KEY.trim() });
+    let body =
+        json!({ "database_url": url_of(&story.source), "encryption_key": SAMPLE_KEY.trim() });
     story.client.put("/api/n8n/connection", body).await;
     story
 }
@@ -30,7 +31,9 @@ pub async fn change(story: &Story, sql: &'static str) {
 /// One value out of n8n's database, as text.
 pub async fn ask(story: &Story, sql: &'static str) -> Option<String> {
     let mut connection = connect(&story.source).await;
-    let found = sqlx::query_scalar(sql).fetch_optional(&mut connection).await;
+    let found = sqlx::query_scalar(sql)
+        .fetch_optional(&mut connection)
+        .await;
     connection.close().await.unwrap();
     found.unwrap().flatten()
 }

@@ -88,7 +88,9 @@ pub async fn sample_n8n() -> ConnInfo {
         let template = server.with_database(SAMPLE);
         let mut admin = connect(&server).await;
         let sql = format!("CREATE DATABASE {SAMPLE}");
-        let created = sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut admin).await;
+        let created = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .execute(&mut admin)
+            .await;
         created.unwrap();
         admin.close().await.unwrap();
         let major = *server_majors().await.first().unwrap();
@@ -97,7 +99,12 @@ pub async fn sample_n8n() -> ConnInfo {
             major,
             "pg_restore",
             &template,
-            &["--no-owner", "--no-acl", "--exit-on-error", path.to_str().unwrap()],
+            &[
+                "--no-owner",
+                "--no-acl",
+                "--exit-on-error",
+                path.to_str().unwrap(),
+            ],
         )
         .await;
     })
@@ -110,7 +117,10 @@ pub async fn run(major: u32, program: &str, database: &ConnInfo, args: &[&str]) 
     let installations = installations().await;
     let installation = installations.client_for(major).unwrap();
     let spec = CommandSpec::new(installation.program(program))
-        .env("PGPASSWORD", database.password.as_ref().unwrap().expose_secret())
+        .env(
+            "PGPASSWORD",
+            database.password.as_ref().unwrap().expose_secret(),
+        )
         .arg(format!("--dbname={}", database.to_libpq()))
         .args(args);
     let output = Processes::new().output(spec).await.unwrap();

@@ -280,7 +280,8 @@ impl FlowService {
         let id = store::insert(&tx, &source, word, actor.user_id, now).await?;
         let mut numbers = Vec::new();
         for item in &planned.items {
-            let before = item.before.as_ref().filter(|_| item.is_write());
+            let is_over = item.action == plan::Action::Overwrite;
+            let before = item.before.as_ref().filter(|_| is_over);
             let safety = before.map(|flow| safety_of(flow).to_string());
             numbers.push(store::insert_item(&tx, id, item, safety).await?);
         }
