@@ -21,6 +21,7 @@ mod source;
 mod store;
 mod upload;
 mod version;
+mod wire;
 mod worker;
 
 pub use error::FlowError;

@@ -170,6 +170,20 @@ impl FlowService {
         }
     }
 
+    /// Ids of the workflows that n8n has now.
+    async fn live_ids(&self) -> Result<BTreeSet<String>, FlowError> {
+        let (mut connection, tables) = match self.parts.n8n.open_database().await {
+            Ok(opened) => opened,
+            Err(error) => {
+                let flows = self.over_api(error).await?;
+                return Ok(flows.iter().map(|flow| flow.id().to_owned()).collect());
+            }
+        };
+        let names = n8n::flow_names(&mut connection, &tables).await?;
+        let _ = connection.close().await;
+        Ok(names.into_keys().collect())
+    }
+
     /// These workflows as they are now.
     pub(super) async fn live_flows(&self, ids: &BTreeSet<String>) -> Result<Vec<Flow>, FlowError> {
         let (mut connection, tables) = match self.parts.n8n.open_database().await {
@@ -260,7 +274,7 @@ impl FlowService {
         let db = self.parts.db.orm();
         let mut snapshot = store::snapshot(db, place).await?;
         // What could not be read then may be readable now: a key came back, a program was installed.
-        if snapshot.as_ref().is_none_or(|one| one.error.is_some()) {
+        if !snapshot.as_ref().is_some_and(Snapshot::is_good) {
             self.index(place).await?;
             snapshot = store::snapshot(db, place).await?;
         } else if let Place::Backup(id) = place {
@@ -279,10 +293,13 @@ impl FlowService {
     /// Reads the list of a backup or an archive, and keeps it.
     pub(super) async fn index(&self, place: Place) -> Result<(), FlowError> {
         let (source, taken_at, _lease) = self.source(place).await?;
-        let found = {
-            let _one_at_a_time = self.reading.lock().await;
-            source.read(Wanted::List, &self.tools()).await
-        };
+        let _one_at_a_time = self.reading.lock().await;
+        let known = store::snapshot(self.parts.db.orm(), place).await?;
+        if known.as_ref().is_some_and(Snapshot::is_good) {
+            // Somebody else read it while this waited.
+            return Ok(());
+        }
+        let found = source.read(Wanted::List, &self.tools()).await;
         let tx = self.parts.db.begin().await?;
         let outcome = found.as_ref().map_err(ToString::to_string);
         store::record(&tx, place, taken_at, outcome, self.parts.clock.now()).await?;
@@ -308,12 +325,11 @@ impl FlowService {
     ) -> Result<(Vec<Hit>, BTreeSet<String>, usize), FlowError> {
         let db = self.parts.db.orm();
         // A search works when n8n does not: then nobody knows what is there now.
-        let live = match self.live().await {
-            Ok(live) => live.listed,
+        let ids = match self.live_ids().await {
+            Ok(ids) => ids,
             Err(error) if deleted_only => return Err(error),
-            Err(_) => Vec::new(),
+            Err(_) => BTreeSet::new(),
         };
-        let ids: BTreeSet<String> = live.iter().map(|one| one.flow.id().to_owned()).collect();
         let search = Search {
             text: text.trim().to_owned(),
             missing_from: deleted_only.then(|| ids.iter().cloned().collect()),

@@ -39,6 +39,13 @@ pub struct Snapshot {
     pub unreadable: serde_json::Value,
 }
 
+impl Snapshot {
+    /// Whether the place could be read.
+    pub fn is_good(&self) -> bool {
+        self.error.is_none()
+    }
+}
+
 /// A workflow in the answer to a search: its newest version, and how often it was seen.
 #[derive(Clone, Debug, FromQueryResult)]
 pub struct Hit {
@@ -139,7 +146,7 @@ pub async fn record(
     };
     let sql = format!(
         "INSERT INTO flow_snapshots ({column}, taken_at, indexed_at, n8n_version, error, inventory, \
-         unreadable) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id"
+         unreadable) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT ({column}) DO NOTHING RETURNING id"
     );
     let values = vec![
         id.into(),
@@ -150,8 +157,11 @@ pub async fn record(
         inventory(found).into(),
         json!(found.unreadable).into(),
     ];
-    let row = tx.query_one_raw(statement(sql, values)).await?;
-    let snapshot: i32 = row.ok_or(DbErr::RecordNotInserted)?.try_get("", "id")?;
+    let Some(row) = tx.query_one_raw(statement(sql, values)).await? else {
+        // Another daemon looked into it in the same moment and found the same.
+        return Ok(());
+    };
+    let snapshot: i32 = row.try_get("", "id")?;
     for listed in found.listed.chunks(500) {
         let rows: serde_json::Value = listed.iter().map(row_of).collect();
         let sql = "INSERT INTO flow_versions (workflow_id, content_sha256, name, node_count, node_types, \

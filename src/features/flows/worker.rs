@@ -45,6 +45,7 @@ impl FlowService {
     /// many were looked into.
     pub async fn look_into_backups(&self) -> Result<usize, FlowError> {
         store::remove_gone(self.parts.db.orm()).await?;
+        self.forget_old().await?;
         let mut looked = 0;
         loop {
             let unseen = store::unseen(self.parts.db.orm(), AT_ONCE).await?;

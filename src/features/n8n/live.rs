@@ -1,6 +1,6 @@
 //! What n8n's database holds now.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::{Stream, TryStreamExt};
@@ -63,6 +63,23 @@ pub async fn inventory(
     }
     inventory.finish();
     Ok(inventory)
+}
+
+/// Names of all workflows by id.
+pub async fn flow_names(
+    connection: &mut PgConnection,
+    tables: &N8nTables,
+) -> sqlx::Result<BTreeMap<String, String>> {
+    let sql = format!(
+        "SELECT id::text AS id, name::text AS name FROM {}",
+        tables.name("workflow_entity")
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .fetch_all(connection)
+        .await?;
+    rows.into_iter()
+        .map(|row| Ok((row.try_get("id")?, row.try_get("name")?)))
+        .collect()
 }
 
 /// Each workflow, all or those of these ids, by name.

@@ -6,6 +6,7 @@
 mod api;
 mod api_access;
 mod api_routes;
+mod api_taste;
 mod container;
 mod crypto;
 mod error;
@@ -18,13 +19,14 @@ mod routes;
 mod sample;
 mod service;
 
-pub use api::{ApiTaste, ApiTrouble, N8nApi};
+pub use api::{ApiTrouble, N8nApi};
+pub use api_taste::ApiTaste;
 pub use crypto::{DeploymentKey, KeyCheck, Keyring};
 pub use error::N8nError;
 pub use flow::{CONTENT, CredentialRef, Flow, Project, Tag, new_id, plain, time_of};
 pub use inert::make_inactive;
 pub use inventory::{Credential, Folder, INVENTORY_TABLES, Inventory, Variable};
-pub use live::{KeptVersion, begin_snapshot, flows, inventory, kept_versions};
+pub use live::{KeptVersion, begin_snapshot, flow_names, flows, inventory, kept_versions};
 pub use probe::{
     CredentialReport, N8nTables, check_credentials, deployment_keys, find_tables, has_table,
     invalid_workflows, version,

@@ -1,5 +1,6 @@
 //! The time machine for workflows, on the database of a real n8n 2.41.
 
+mod api;
 mod read;
 mod restore;
 mod upload;

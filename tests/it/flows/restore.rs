@@ -560,3 +560,42 @@ async fn two_restores_at_once_are_refused_and_so_is_nonsense() {
     }
     assert_eq!(get(&story, "/api/flows/restores").await["items"], json!([]));
 }
+
+#[tokio::test]
+async fn a_version_of_n8n_s_own_history_comes_back_and_old_copies_are_forgotten() {
+    let (story, _, id) = begin().await;
+    change(
+        &story,
+        "INSERT INTO workflow_history (\"versionId\", \"workflowId\", authors, nodes, connections, name) \
+         SELECT 'old-version', id, 'Ada Admin', '[{\"id\": \"1\", \"name\": \"Start\", \"type\": \"n8n-nodes-base.manualTrigger\"}]', '{}', 'before the sale' \
+         FROM workflow_entity WHERE name = 'Order intake'",
+    )
+    .await;
+    let history = get(&story, &format!("/api/flows/history/{id}")).await;
+    let versions = history["versions"].as_array().unwrap();
+    let kept = versions
+        .iter()
+        .find(|one| one["version"] == "history:old-version")
+        .unwrap();
+    assert_eq!(
+        (&kept["name"], &kept["node_count"]),
+        (&json!("before the sale"), &json!(1))
+    );
+    let body = json!({ "source": "history:old-version", "workflow_ids": [id], "on_conflict": "overwrite" });
+    let item = restore(&story, body).await;
+    assert_eq!(
+        (&item["status"], &item["can_undo"]),
+        (&json!("done"), &json!(true)),
+        "{item}"
+    );
+    let count =
+        "SELECT json_array_length(nodes)::text FROM workflow_entity WHERE name = 'Order intake'";
+    assert_eq!(ask(&story, count).await.unwrap(), "1");
+    story.app.advance(chrono::TimeDelta::days(91));
+    story.app.state.flows.look_into_backups().await.unwrap();
+    let path = format!("/api/flows/restores/items/{}/undo", item["id"]);
+    assert_eq!(
+        story.client.post(&path, json!({})).await.code(),
+        "undo_is_over"
+    );
+}

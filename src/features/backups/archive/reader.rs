@@ -135,7 +135,7 @@ impl<'a, F: Read + Seek> Payload<'a, F> {
     fn open(archive: &'a mut ArchiveReader<F>, table: &TableIndex) -> Result<Self, ArchiveError> {
         let mut payload = Self {
             archive,
-            at: table.offset_bytes + 1,
+            at: table.offset_bytes.saturating_add(1),
             end: table.offset_bytes.saturating_add(table.length_bytes),
             left_in_chunk: 0,
         };

@@ -1,6 +1,8 @@
 //! Workflows put back into the running n8n.
 
 mod apply;
+mod checks;
+mod copy;
 mod credentials;
 mod plan;
 mod routes;

@@ -155,7 +155,7 @@ impl From<RestoreItem> for FlowRestoreItem {
     fn from(row: RestoreItem) -> Self {
         Self {
             id: row.id,
-            can_undo: row.status == "done" && row.undone_at.is_none(),
+            can_undo: row.can_undo(),
             workflow_id: row.workflow_id,
             name: row.name,
             action: row.action,

@@ -35,6 +35,14 @@ pub struct RestoreItem {
     pub undone_at: Option<DateTime<Utc>>,
 }
 
+impl RestoreItem {
+    /// Whether what it did can be undone.
+    pub fn can_undo(&self) -> bool {
+        let is_kept = self.action != "overwrite" || self.has_safety;
+        self.status == "done" && self.undone_at.is_none() && is_kept
+    }
+}
+
 const RESTORE: &str = "id, source, on_conflict, status, requested_at, finished_at";
 const ITEM: &str = "id, restore_id, workflow_id, name, action, way, status, message, target_id, \
     content_sha256, result_sha256, safety IS NOT NULL AS has_safety, undone_at";
@@ -199,6 +207,14 @@ pub async fn earlier(db: &impl ConnectionTrait, ids: &[String]) -> Result<Vec<Re
     RestoreItem::find_by_statement(statement(sql, vec![ids.to_vec().into()]))
         .all(db)
         .await
+}
+
+/// Forgets what was overwritten before `before`: it can be undone no more.
+pub async fn forget_safety(db: &impl ConnectionTrait, before: DateTime<Utc>) -> Result<u64, DbErr> {
+    let sql = "UPDATE flow_restore_items i SET safety = NULL FROM flow_restores r \
+               WHERE r.id = i.restore_id AND i.safety IS NOT NULL AND r.finished_at < $1";
+    let updated = db.execute_raw(statement(sql, vec![before.into()])).await?;
+    Ok(updated.rows_affected())
 }
 
 /// Notes that it was undone. False when it was before.

@@ -29,15 +29,7 @@ pub async fn from_database(
             existing.insert(flow.id().to_owned(), flow);
         }
     }
-    let sql = format!(
-        "SELECT id::text AS id, name::text AS name FROM {}",
-        tables.name("workflow_entity")
-    );
-    let names = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut *tx).await?;
-    let names = names
-        .into_iter()
-        .map(|row| Ok((row.try_get("id")?, row.try_get("name")?)))
-        .collect::<sqlx::Result<_>>()?;
+    let names = n8n::flow_names(&mut tx, tables).await?;
     let mut webhooks = BTreeMap::new();
     if n8n::has_table(&mut tx, tables, "webhook_entity").await? {
         let sql = format!(

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::TimeDelta;
 use sqlx::Connection;
 
 use super::apply::Failed;
@@ -12,6 +13,9 @@ use super::store::{self, RestoreItem};
 use crate::features::audit::{self, Action, Actor, Entry};
 use crate::features::flows::{FlowError, FlowService, VersionRef};
 
+/// How long what was overwritten is kept.
+const UNDO: TimeDelta = TimeDelta::days(90);
+
 impl FlowService {
     /// Undoes what a restore did with one workflow. Returns the restore that put the old one back, if that was
     /// the way.
@@ -19,6 +23,11 @@ impl FlowService {
         let db = self.parts.db.orm();
         let item = store::item(db, item_id).await?;
         let item = item.ok_or(FlowError::NoRestore(item_id))?;
+        if item.action == "overwrite" && !item.has_safety && item.status == "done" {
+            let message =
+                "What it overwrote was kept for 90 days and is gone; restore it from a backup.";
+            return Err(FlowError::conflict("undo_is_over", message));
+        }
         if item.status != "done" {
             return Err(FlowError::conflict(
                 "nothing_to_undo",
@@ -78,6 +87,13 @@ impl FlowService {
         };
         self.note_undone(actor, &item).await?;
         Ok(restore)
+    }
+
+    /// Forgets what was overwritten long ago.
+    pub(in crate::features::flows) async fn forget_old(&self) -> Result<(), FlowError> {
+        let before = self.parts.clock.now() - UNDO;
+        store::forget_safety(self.parts.db.orm(), before).await?;
+        Ok(())
     }
 
     async fn note_undone(&self, actor: &Actor, item: &RestoreItem) -> Result<(), FlowError> {
