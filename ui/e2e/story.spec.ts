@@ -61,14 +61,14 @@ test("from the setup link to a proven, downloaded backup", async ({ page }) => {
   await go(page, "n8n");
   await page.getByRole("button", { name: "Use the sample" }).click();
   await expect(page.getByText("Connected", { exact: true })).toBeVisible();
-  await page.getByRole("button", { name: "Test" }).click();
+  await page.getByRole("button", { name: "Test", exact: true }).click();
   await expect(page.getByText("It works")).toBeVisible();
   await expect(page.getByText("The key is right", { exact: false })).toBeVisible();
   await look(page, "n8n");
 
   // A wrong database is told with its remedy, and nothing is saved.
   await page.getByLabel("Database URL").fill("mysql://root@localhost/x");
-  await page.getByRole("button", { name: "Test" }).click();
+  await page.getByRole("button", { name: "Test", exact: true }).click();
   await expect(page.getByText("does not begin with postgres://", { exact: false })).toBeVisible();
   await page.getByLabel("Database URL").fill("");
 

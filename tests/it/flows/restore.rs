@@ -594,6 +594,7 @@ async fn a_version_of_n8n_s_own_history_comes_back_and_old_copies_are_forgotten(
     story.app.advance(chrono::TimeDelta::days(91));
     story.app.state.flows.look_into_backups().await.unwrap();
     let path = format!("/api/flows/restores/items/{}/undo", item["id"]);
+    story.client.login().await;
     assert_eq!(
         story.client.post(&path, json!({})).await.code(),
         "undo_is_over"

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { ApiError, api, call, fieldError, installHandlers, query } from "./client";
+import { ApiError, api, call, fieldError, fileName, installHandlers, query, upload } from "./client";
 
 const answer = (status: number, body?: unknown) =>
   new Response(body === undefined ? null : JSON.stringify(body), { status });
@@ -54,5 +54,46 @@ describe("the client", () => {
   it("puts only what is set into a query", () => {
     expect(query({ a: "x y", b: undefined, c: "", d: false, e: 3 })).toBe("?a=x+y&e=3");
     expect(query({})).toBe("");
+  });
+});
+
+describe("files", () => {
+  it("have the server's name if it gives one", () => {
+    expect(fileName("attachment; filename*=UTF-8''Order%20totals.json")).toBe("Order totals.json");
+    expect(fileName("attachment; filename*=UTF-8''%E0%A4%A")).toBeUndefined();
+    expect(fileName(null)).toBeUndefined();
+  });
+
+  it("go up as they are, with progress, and are refused with the server's words", async () => {
+    const answers = [
+      { status: 201, text: '{"id":3}' },
+      { status: 422, text: '{"error":{"code":"invalid_input","message":"It is no archive.","fields":{}}}' },
+    ];
+    const sent: unknown[] = [];
+    class Request {
+      upload: { onprogress?: (event: object) => void } = {};
+      onload?: () => void;
+      status = 0;
+      responseText = "";
+      open(method: string, path: string) {
+        sent.push(`${method} ${path}`);
+      }
+      setRequestHeader() {}
+      send(body: unknown) {
+        sent.push(body);
+        this.upload.onprogress?.({ lengthComputable: true, loaded: 1, total: 4 });
+        const next = answers.shift();
+        this.status = next?.status ?? 0;
+        this.responseText = next?.text ?? "";
+        this.onload?.();
+      }
+    }
+    vi.stubGlobal("XMLHttpRequest", Request);
+    const file = new Blob(["x"]);
+    const parts: number[] = [];
+    await expect(upload("/api/flows/archives", file, (part) => parts.push(part))).resolves.toEqual({ id: 3 });
+    expect(sent).toEqual(["POST /api/flows/archives", file]);
+    expect(parts).toEqual([0.25]);
+    await expect(upload("/api/flows/archives", file, () => {})).rejects.toThrow("It is no archive.");
   });
 });

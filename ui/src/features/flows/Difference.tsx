@@ -1,4 +1,4 @@
-import { Alert, Badge, Button, Card, Group, Stack, Text, Title } from "@mantine/core";
+import { Alert, Button, Card, Group, Stack, Text, Title } from "@mantine/core";
 import { IconArrowBackUp, IconCheck, IconDownload } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import type { Schemas } from "../../api/client";
@@ -6,11 +6,9 @@ import { queries } from "../../api/queries";
 import { Failed, Loading } from "../../components/States";
 import { useExport } from "./actions";
 import { Changes, NodeChanges } from "./ChangeList";
+import { FateBadge } from "./FateBadge";
 import { Graph } from "./Graph";
-import { FATES } from "./graph";
 import { versionInWords, versionLabel } from "./versions";
-
-const COLORS: Record<Schemas["Fate"], string> = { same: "gray", added: "teal", removed: "red", changed: "orange" };
 
 /** What differs between two versions: drawn, and told. */
 export function Difference({
@@ -141,15 +139,5 @@ function Told({ diff }: { diff: Schemas["FlowDiff"] }) {
         </Card>
       ) : null}
     </>
-  );
-}
-
-export function FateBadge({ fate }: { fate: Schemas["Fate"] }) {
-  const { symbol, label } = FATES[fate];
-  return (
-    <Badge variant="light" color={COLORS[fate]} tt="none" style={{ flexShrink: 0 }}>
-      {symbol ? `${symbol} ` : ""}
-      {label}
-    </Badge>
   );
 }

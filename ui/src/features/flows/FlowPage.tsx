@@ -56,7 +56,9 @@ function Shown({ id, versions }: { id: string; versions: Version[] }) {
           />
         </Grid.Col>
         <Grid.Col span={{ base: 12, md: 8 }}>
-          {from && to ? <Difference id={id} from={from} to={to} isOnly={isOnly(entries)} restore={setRestored} /> : null}
+          {from && to ? (
+            <Difference id={id} from={from} to={to} isOnly={isOnly(entries)} restore={setRestored} />
+          ) : null}
         </Grid.Col>
       </Grid>
       {restored ? (

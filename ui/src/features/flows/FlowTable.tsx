@@ -41,10 +41,7 @@ export function FlowTable({
   };
   return (
     <Card withBorder p={0}>
-      <Table.ScrollContainer
-        minWidth={640}
-        scrollAreaProps={{ viewportProps: { tabIndex: 0, "aria-label": label } }}
-      >
+      <Table.ScrollContainer minWidth={760} scrollAreaProps={{ viewportProps: { tabIndex: 0, "aria-label": label } }}>
         <Table verticalSpacing="sm" horizontalSpacing="md" highlightOnHover>
           <Table.Thead>
             <Table.Tr>
@@ -86,11 +83,11 @@ export function FlowTable({
                 </Table.Td>
                 <Table.Td>
                   <Group gap={4}>
-                    <Badge variant="light" color={flow.is_active ? "teal" : "gray"}>
+                    <Badge miw="max-content" variant="light" color={flow.is_active ? "teal" : "gray"}>
                       {flow.is_active ? "Active" : "Inactive"}
                     </Badge>
                     {flow.is_archived ? (
-                      <Badge variant="outline" color="gray">
+                      <Badge miw="max-content" variant="outline" color="gray">
                         Archived
                       </Badge>
                     ) : null}
@@ -129,7 +126,7 @@ export function Tags({ tags }: { tags: string[] }) {
   return (
     <Group gap={4} mt={4}>
       {tags.map((tag) => (
-        <Badge key={tag} size="sm" variant="default" tt="none">
+        <Badge key={tag} miw="max-content" size="sm" variant="default" tt="none">
           {tag}
         </Badge>
       ))}

@@ -4,8 +4,8 @@ import { Page } from "../../components/Page";
 import { ArchivesTab } from "./ArchivesTab";
 import { LiveTab } from "./LiveTab";
 import { FlowRestoresTab } from "./RestoresTab";
-import { TimeMachineTab } from "./TimeMachineTab";
 import { ScrolledTabs } from "./ScrolledTabs";
+import { TimeMachineTab } from "./TimeMachineTab";
 
 const TABS = [
   { value: "now", label: "In n8n now", Shown: LiveTab },

@@ -94,7 +94,7 @@ function One({ item }: { item: Item }) {
             </Text>
           ) : null}
           <Group gap="xs" mt="sm">
-            <Button size="xs" color="orange" loading={undo.isPending} onClick={() => undo.mutate(item.id)}>
+            <Button size="xs" loading={undo.isPending} onClick={() => undo.mutate(item.id)}>
               Undo it
             </Button>
             <Button size="xs" variant="default" onClick={() => setAsking(false)}>

@@ -46,7 +46,6 @@ export function RestoreWizard({ source, flows, close }: { source: string; flows:
     onSettled: refreshFlows,
   });
   // Who cannot see that the step changed is told by the heading.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: at each step, not at the first
   useEffect(() => {
     if (step !== "choose") heading.current?.focus();
   }, [step]);
@@ -66,7 +65,7 @@ export function RestoreWizard({ source, flows, close }: { source: string; flows:
           <Text size="sm" c="dimmed">
             Step {Object.keys(STEPS).indexOf(step) + 1} of 3
           </Text>
-          <Title order={3} size="h4" ref={heading} tabIndex={-1} style={{ outline: "none" }}>
+          <Title order={3} size="h4" ref={heading} tabIndex={-1} style={{ outline: "none", scrollMarginTop: 110 }}>
             {STEPS[step]}
           </Title>
         </div>
@@ -86,7 +85,9 @@ export function RestoreWizard({ source, flows, close }: { source: string; flows:
         ) : null}
         {step === "look" && plan ? (
           <>
-            <Text size="sm">Nothing was changed yet. Whatever is restored is inactive; you switch on what is to run.</Text>
+            <Text size="sm">
+              Nothing was changed yet. Whatever is restored is inactive; you switch on what is to run.
+            </Text>
             <WizardPlan plan={plan} />
             {plan.is_newer ? (
               <Checkbox
@@ -141,11 +142,7 @@ function Flows({ flows, ids, setIds }: { flows: Chosen[]; ids: string[]; setIds:
     );
   }
   return (
-    <Checkbox.Group
-      label={`${ids.length} of ${plural(flows.length, "workflow")}`}
-      value={ids}
-      onChange={setIds}
-    >
+    <Checkbox.Group label={`${ids.length} of ${plural(flows.length, "workflow")}`} value={ids} onChange={setIds}>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
       <section tabIndex={0} aria-label="Chosen workflows" style={{ maxHeight: 180, overflowY: "auto", marginTop: 8 }}>
         <Stack gap={6} p={4}>
@@ -169,13 +166,21 @@ function Result({ id }: { id: number }) {
   const restore = useQuery(queries.flowRestore(id));
   if (restore.isPending) return <Loading lines={2} />;
   if (restore.isError) return <Failed error={restore.error} retry={() => void restore.refetch()} />;
-  const outcome = OUTCOMES[restore.data.status];
+  const { status, items } = restore.data;
+  const written = items.filter((item) => item.status === "done");
+  const isNothing = status === "done" && written.length === 0;
+  const isUndone = written.length > 0 && written.every((item) => item.undone_at);
+  const outcome = isUndone
+    ? { color: "gray", text: "It was undone." }
+    : isNothing
+      ? { color: "gray", text: "There was nothing to change; see below why." }
+      : OUTCOMES[status];
   return (
     <>
       <Alert color={outcome?.color ?? "gray"} role="status">
-        {outcome?.text ?? restore.data.status}
+        {outcome?.text ?? status}
       </Alert>
-      <RestoreItems items={restore.data.items} />
+      <RestoreItems items={items} />
     </>
   );
 }

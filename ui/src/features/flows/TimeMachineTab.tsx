@@ -20,9 +20,7 @@ export function TimeMachineTab() {
   const [search] = useDebouncedValue(text, 250);
   const [isDeleted, setDeleted] = useState(false);
   const [restored, setRestored] = useState<Schemas["FlowHit"]>();
-  const list = useInfiniteQuery(
-    queries.flowSearch({ q: search.trim() || undefined, deleted: isDeleted || undefined }),
-  );
+  const list = useInfiniteQuery(queries.flowSearch({ q: search.trim() || undefined, deleted: isDeleted || undefined }));
   const box = useRef<HTMLInputElement>(null);
   useEffect(() => box.current?.focus(), []);
   const rows = list.data?.pages.flatMap((page) => page.items) ?? [];
@@ -83,7 +81,7 @@ function Hits({ rows, restore }: { rows: Schemas["FlowHit"][]; restore: (hit: Sc
   return (
     <Card withBorder p={0}>
       <Table.ScrollContainer
-        minWidth={760}
+        minWidth={860}
         scrollAreaProps={{ viewportProps: { tabIndex: 0, "aria-label": "Workflows in backups" } }}
       >
         <Table verticalSpacing="sm" horizontalSpacing="md" highlightOnHover>
@@ -114,7 +112,7 @@ function Hits({ rows, restore }: { rows: Schemas["FlowHit"][]; restore: (hit: Sc
                   <Tags tags={hit.tags} />
                 </Table.Td>
                 <Table.Td>
-                  <Badge variant="light" color={hit.is_live ? "teal" : "orange"}>
+                  <Badge miw="max-content" variant="light" color={hit.is_live ? "teal" : "orange"}>
                     {hit.is_live ? "Has it" : "Deleted"}
                   </Badge>
                 </Table.Td>

@@ -30,9 +30,7 @@ export function Versions({
       <Text size="sm" c="dimmed" mb="xs">
         Choose an old and a new one to compare.
       </Text>
-      {entries.length === 0 ? (
-        <Alert color="gray">No backup, no archive and no n8n knows this workflow.</Alert>
-      ) : null}
+      {entries.length === 0 ? <Alert color="gray">No backup, no archive and no n8n knows this workflow.</Alert> : null}
       <Stack gap={0} component="ol" p={0} m={0} style={{ listStyle: "none" }}>
         {entries.map((entry) => (
           <One key={entry[0].version} id={id} entry={entry} from={from} to={to} choose={choose} restore={restore} />

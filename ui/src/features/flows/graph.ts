@@ -12,7 +12,7 @@ export type Drawing = { nodes: DrawnNode[]; lines: DrawnLine[]; box: Box };
 export type View = { zoom: number; x: number; y: number };
 
 export const FIT: View = { zoom: 1, x: 0, y: 0 };
-export const NODE: Size = { width: 168, height: 60 };
+export const NODE: Size = { width: 184, height: 66 };
 const PADDING = 28;
 /** A small workflow is not blown up to fill the box. */
 const LEAST: Size = { width: 760, height: 240 };
@@ -58,7 +58,22 @@ export function layout(diff: Pick<Schemas["FlowDiff"], "nodes" | "connections">,
     const size = isSticky ? (sizes.get(node.name) ?? { width: 240, height: 160 }) : NODE;
     return { key: `${at}`, node, isNote: isSticky, x, y, ...size };
   });
+  makeRoom(nodes);
   return { nodes, lines: linesOf(diff.connections, nodes), box: fitted(nodes) } satisfies Drawing;
+}
+
+/** A node that went often stood where another came: it is drawn below that, so that both are seen. */
+function makeRoom(nodes: DrawnNode[]) {
+  const overlaps = (a: Box, b: Box) =>
+    a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
+  for (const gone of nodes) {
+    if (gone.node.fate !== "removed" || gone.isNote) continue;
+    for (let tries = 0; tries < nodes.length; tries += 1) {
+      const other = nodes.find((one) => one !== gone && !one.isNote && overlaps(one, gone));
+      if (!other) break;
+      gone.y = other.y + other.height + 18;
+    }
+  }
 }
 
 /** The smallest box around everything, but never smaller than a small workflow needs. */

@@ -22,6 +22,7 @@ import { tell, tellError } from "../../components/notify";
 import { Page } from "../../components/Page";
 import { Failed, Loading } from "../../components/States";
 import { bytes, count, duration } from "../../lib/format";
+import { ApiCard } from "./ApiCard";
 
 type Connection = Schemas["N8nConnection"];
 type Report = Schemas["N8nTestReport"];
@@ -118,6 +119,7 @@ function Shown({ connection }: { connection: Connection }) {
               </Stack>
             </form>
           </Card>
+          <ApiCard />
           {connection.sample_available && !connection.is_sample ? (
             <SampleOffer isConfigured={connection.is_configured} />
           ) : null}
