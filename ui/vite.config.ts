@@ -12,6 +12,9 @@ export default defineConfig({
     sourcemap: false,
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // From these on light-dark() is understood; rewritten for older ones it would lose its colours, for what it
+    // is rewritten to needs a color-scheme that is set in the same file.
+    cssTarget: ["chrome123", "firefox120", "safari17.5"],
   },
   test: {
     environment: "jsdom",

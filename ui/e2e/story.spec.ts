@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { mkdtempSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import AxeBuilder from "@axe-core/playwright";
@@ -22,6 +22,64 @@ async function look(page: Page, name: string) {
 async function go(page: Page, link: string) {
   await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: link }).click();
   await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+}
+
+/** A workflow that is broken by what somebody uploads, found in a backup, compared, and put back. */
+async function workflows(page: Page) {
+  await go(page, "Workflows");
+  await expect(page.getByRole("link", { name: "Order intake" })).toBeVisible();
+  await page.getByRole("checkbox", { name: "Choose Order intake" }).check();
+  const download = page.waitForEvent("download");
+  await page.getByRole("button", { name: /Export/ }).click();
+  const file = await (await download).path();
+  await look(page, "workflows");
+  const flow = JSON.parse(readFileSync(file, "utf8"));
+  flow.nodes[1].parameters.assignments.assignments[0].value = "broken";
+  flow.nodes.pop();
+  flow.name = "Order intake, broken";
+
+  await page.getByRole("tab", { name: "Archives" }).click();
+  await expect(page.getByText("No archive was uploaded yet")).toBeVisible();
+  const picker = page.locator('input[type="file"]');
+  await picker.setInputFiles({ name: "holiday.jpg", mimeType: "image/jpeg", buffer: Buffer.from("not a photo") });
+  await expect(page.getByText("It is none of the archives that can be read", { exact: false })).toBeVisible();
+  await picker.setInputFiles({
+    name: "broken.json",
+    mimeType: "application/json",
+    buffer: Buffer.from(JSON.stringify(flow)),
+  });
+  await page.getByRole("link", { name: "broken.json" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: /Workflows in/ })).toBeVisible();
+  await page.getByRole("checkbox", { name: "Choose Order intake, broken" }).check();
+  await page.getByRole("button", { name: /^Restore/ }).click();
+  await putBack(page, "Order intake, broken", "workflows-wizard");
+
+  await go(page, "Workflows");
+  await page.getByRole("tab", { name: "Time machine" }).click();
+  await page.getByRole("textbox", { name: "Search every backup" }).fill("order");
+  await look(page, "workflows-search");
+  await page.getByRole("link", { name: /Order intake/ }).click();
+  await expect(page.getByText("From backup 1 to what n8n has now")).toBeVisible();
+  await expect(page.getByText("broken", { exact: false }).first()).toBeVisible();
+  const box = page.locator("[data-node] rect").nth(1);
+  expect(await box.evaluate((rect) => getComputedStyle(rect).fill)).toBe("rgb(255, 255, 255)");
+  await look(page, "workflow");
+  await page.getByRole("button", { name: "Restore this version" }).click();
+  await putBack(page, "Order intake");
+  await expect(page.getByText("Nothing differs")).toBeVisible();
+}
+
+/** Through the wizard, over what is there. */
+async function putBack(page: Page, name: string, shot?: string) {
+  const wizard = page.getByRole("dialog");
+  await wizard.getByRole("radio", { name: "Overwrite" }).check();
+  await wizard.getByRole("button", { name: "See what would happen" }).click();
+  await expect(wizard.getByText("Nothing was changed yet.", { exact: false })).toBeVisible();
+  if (shot) await look(page, shot);
+  await wizard.getByRole("button", { name: "Restore 1 workflow, inactive" }).click();
+  await expect(wizard.getByText("Overwritten", { exact: true })).toBeVisible({ timeout: 30_000 });
+  await expect(wizard.getByRole("button", { name: `Undo for ${name}` })).toBeVisible();
+  await wizard.getByRole("button", { name: "Close", exact: true }).last().click();
 }
 
 /** RFC 6238 with SHA-1, six digits, 30 seconds. */
@@ -103,6 +161,8 @@ test("from the setup link to a proven, downloaded backup", async ({ page }) => {
   await expect(page.getByText("Last proven restore")).toBeVisible();
   await expect(page.getByText("was restored and held exactly", { exact: false })).toBeVisible();
   await look(page, "overview");
+
+  await workflows(page);
 
   // It happens by itself.
   await go(page, "Schedules");
