@@ -64,6 +64,7 @@ pub struct Manifest {
 impl Manifest {
     /// All rows.
     pub fn total_rows(&self) -> u64 {
-        self.tables.iter().map(|table| table.row_count).sum()
+        let rows = self.tables.iter().map(|table| table.row_count);
+        rows.fold(0, u64::saturating_add)
     }
 }

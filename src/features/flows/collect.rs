@@ -288,3 +288,105 @@ pub fn is_flow(value: &Value) -> bool {
     let fields: Option<&Map<String, Value>> = value.as_object();
     fields.is_some_and(|fields| fields.contains_key("nodes") && fields.contains_key("connections"))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::features::backups::archive::fields;
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>()
+                .prop_filter("JSON has no other numbers", |number| number.is_finite())
+                .prop_map(Value::from),
+            "\\PC{0,12}".prop_map(Value::from),
+            "[\t\n\r\\\\\"\u{8}\u{c}]{0,6}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::vec(("\\PC{1,6}", inner), 0..4)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    prop_compose! {
+        fn any_flow()(
+            id in "[0-9A-Za-z]{16}", name in "\\PC{1,20}", parameters in any_json(), pinned in any_json(),
+            remembered in any_json(), settings in any_json(), tags in prop::collection::btree_set("[a-z]{1,6}", 0..3),
+        ) -> Flow {
+            let object = |value: Value| if value.is_object() { value } else { json!({}) };
+            let fields = json!({
+                "id": id, "name": name, "active": true, "isArchived": false, "connections": { name.as_str(): {} },
+                "nodes": [{ "id": "1", "name": name, "type": "n8n-nodes-base.set", "parameters": parameters }],
+                "pinData": object(pinned), "staticData": object(remembered), "settings": object(settings),
+                "versionId": "0f3a9c1d-0000-0000-0000-000000000000", "updatedAt": "2026-11-21T13:30:59.301Z",
+            });
+            let mut flow = Flow::from_fields(fields.as_object().unwrap().clone());
+            flow.set_tags(Some(&tags.into_iter().collect()));
+            flow
+        }
+    }
+
+    /// As COPY writes a value (PostgreSQL manual, COPY, "Text Format").
+    fn copied(value: &Value) -> String {
+        let text = match value {
+            Value::Null => return "\\N".to_owned(),
+            Value::Bool(true) => "t".to_owned(),
+            Value::Bool(false) => "f".to_owned(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        text.replace('\\', "\\\\")
+            .replace('\n', "\\n")
+            .replace('\r', "\\r")
+            .replace('\t', "\\t")
+    }
+
+    fn taken(mut collector: Collector, take: impl FnOnce(&mut Collector), is_packed: bool) -> Flow {
+        take(&mut collector);
+        collector.finish(is_packed).flows.remove(0)
+    }
+
+    proptest! {
+        #[test]
+        fn a_workflow_that_is_exported_and_read_again_is_the_same(flow in any_flow()) {
+            let collector = || Collector::new(Wanted::Flows { ids: [flow.id().to_owned()].into(), has_secrets: false });
+            let file = serde_json::to_vec_pretty(&flow.export()).unwrap();
+            let content: Value = serde_json::from_slice(&file).unwrap();
+            let mut back = taken(collector(), |all| all.file("workflows/x.json", &content), true);
+            prop_assert!(!back.is_active(), "never live");
+            back.fields.insert("active".to_owned(), Value::Bool(true));
+            // Tags are known by their names.
+            let names = |flow: &Flow| flow.tags.iter().map(|tag| tag.name.clone()).collect::<Vec<_>>();
+            prop_assert_eq!(names(&back), names(&flow));
+            back.tags.clone_from(&flow.tags);
+            prop_assert_eq!(&back, &flow);
+            prop_assert_eq!(back.content_sha256(), flow.content_sha256());
+        }
+
+        #[test]
+        fn a_row_of_an_archive_is_what_n8n_had(flow in any_flow()) {
+            let columns: Vec<String> = flow.fields.keys().cloned().collect();
+            let line: Vec<String> = flow.fields.values().map(copied).collect();
+            let row = fields(line.join("\t").as_bytes()).unwrap();
+            let wanted = Wanted::Flows { ids: [flow.id().to_owned()].into(), has_secrets: false };
+            let back = taken(Collector::new(wanted), |all| all.row("workflow_entity", &columns, &row), false);
+            prop_assert_eq!(&back.fields, &flow.fields);
+            let mut list = Collector::new(Wanted::List);
+            list.row("workflow_entity", &columns, &row);
+            let listed = list.finish(false).listed.remove(0);
+            let mut untagged = flow.clone();
+            untagged.tags.clear();
+            prop_assert_eq!(listed.sha256, untagged.content_sha256());
+            prop_assert!(listed.flow.fields.get("nodes").is_none(), "what is large is not kept");
+        }
+    }
+}

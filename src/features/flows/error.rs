@@ -13,6 +13,9 @@ pub enum FlowError {
     /// A version that has no such workflow.
     #[error("there is no workflow {1} in {0}")]
     NoFlow(VersionRef, String),
+    /// A workflow that nothing knows.
+    #[error("there is no workflow {0} in n8n, in a backup or in an archive")]
+    Unknown(String),
     /// No such uploaded archive.
     #[error("there is no archive {0}")]
     NoArchive(i32),

@@ -44,7 +44,10 @@ impl From<FlowError> for ApiError {
     fn from(error: FlowError) -> Self {
         let message = error.to_string();
         match error {
-            FlowError::NoFlow(..) | FlowError::NoArchive(_) | FlowError::NoRestore(_) => {
+            FlowError::NoFlow(..)
+            | FlowError::Unknown(_)
+            | FlowError::NoArchive(_)
+            | FlowError::NoRestore(_) => {
                 Self::new(StatusCode::NOT_FOUND, "not_found", capital(&message))
             }
             FlowError::Invalid { field, why } => Self::invalid(field, why),

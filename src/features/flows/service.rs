@@ -362,7 +362,7 @@ impl FlowService {
             Err(_) => {}
         }
         if entries.is_empty() {
-            return Err(FlowError::NoFlow(VersionRef::Live, workflow_id.to_owned()));
+            return Err(FlowError::Unknown(workflow_id.to_owned()));
         }
         // The running one first, then by time.
         entries.sort_by_key(|one| (one.version != "live", std::cmp::Reverse(one.at)));

@@ -6,6 +6,7 @@ mod disks;
 mod docker;
 mod encryption;
 mod faults;
+mod garbage;
 mod hostile;
 mod runs;
 mod source;
