@@ -163,6 +163,12 @@ async fn the_key_goes_to_the_address_it_was_given_for_and_nowhere_else() {
 #[tokio::test]
 async fn a_key_without_the_scope_changes_nothing_and_leaves_nothing_half_done() {
     let story = story().await;
+    change(
+        &story,
+        "INSERT INTO tag_entity (id, name) VALUES ('t1', 'prod'); \
+         INSERT INTO workflows_tags SELECT id, 't1' FROM workflow_entity WHERE name = 'Order intake'",
+    )
+    .await;
     let backup = story.made("postgres_n8n").await;
     let id = id_of(&contents(&story, &backup).await, "Order intake");
     change(
@@ -202,10 +208,22 @@ async fn a_key_without_the_scope_changes_nothing_and_leaves_nothing_half_done() 
     body["on_conflict"] = json!("rename");
     let item = restore(&story, body).await;
     assert_eq!(item["status"], "failed", "{item}");
+    assert!(
+        item["message"]
+            .as_str()
+            .unwrap()
+            .contains("may not create a tag"),
+        "{item}"
+    );
     assert_eq!(ask(&story, rows).await, before);
     let asked = asked.lock();
     let paths: Vec<&str> = asked.iter().map(|(path, _)| path.as_str()).collect();
     assert!(paths.contains(&"POST /api/v1/workflows"), "{paths:?}");
+    let gone = "DELETE /api/v1/workflows/made%2Dby%2Dn8n";
+    assert!(
+        paths.contains(&gone),
+        "what could not be finished goes again: {paths:?}"
+    );
 }
 
 #[tokio::test]

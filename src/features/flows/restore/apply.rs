@@ -10,8 +10,9 @@ use super::sql::{self, Minted, NewCredential, Unwritten};
 use super::{store, target};
 use crate::features::audit::{self, Action, Actor, Entry};
 use crate::features::flows::{FlowError, FlowService};
-use crate::features::n8n::{self, N8nError};
+use crate::features::n8n::{self, ApiTaste, ApiTrouble, Flow, N8nApi, N8nError};
 use crate::platform::events::{self, Severity};
+use crate::platform::postgres::server_words;
 
 /// Names in an event; the rest is a number.
 const NAMED: usize = 20;
@@ -19,12 +20,12 @@ const NAMED: usize = 20;
 /// Why a workflow was not written.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failed {
-    #[error("n8n's database refused: {}", crate::platform::postgres::server_words(.0))]
+    #[error("n8n's database refused: {}", server_words(.0))]
     Sql(#[from] sqlx::Error),
     #[error(transparent)]
     Unwritten(#[from] Unwritten),
     #[error(transparent)]
-    Api(#[from] crate::features::n8n::ApiTrouble),
+    Api(#[from] ApiTrouble),
     #[error(transparent)]
     N8n(#[from] N8nError),
     #[error("{0}")]
@@ -158,49 +159,83 @@ impl FlowService {
             let project = item.project_id.as_deref();
             sql::write_credentials(connection, tables, credentials, project).await?;
         }
-        let is_new = item.action != What::Overwrite;
-        let id = if is_new {
-            let made = api.create(&item.flow, &taste).await?;
-            let id = made.id().to_owned();
-            let noted = store::note_target(self.parts.db.orm(), number, &id).await;
+        if item.action == What::Overwrite {
+            return self.overwrite_by_api(planned, item, &api, &taste).await;
+        }
+        let made = api.create(&item.flow, &taste).await?;
+        let id = made.id().to_owned();
+        let noted = store::note_target(self.parts.db.orm(), number, &id).await;
+        let finished = async {
             noted.map_err(|error| Failed::Other(error.to_string()))?;
-            id
-        } else {
-            let id = item.flow.id().to_owned();
-            let now = api.flow(&id).await?;
-            let version = |flow: &crate::features::n8n::Flow| flow.text("versionId").to_owned();
-            if now.as_ref().map(version) != item.before.as_ref().map(version) {
-                return Err(Unwritten::ChangedMeanwhile.into());
-            }
-            if now.is_some_and(|now| now.is_active()) {
-                api.deactivate(&id).await?;
-            }
-            api.update(&id, &item.flow, &taste).await?;
-            id
+            self.complete(planned, item, &api, &id).await
         };
-        let rest = async {
-            let had_tags = item
-                .before
-                .as_ref()
-                .is_some_and(|live| !live.tags.is_empty());
-            if had_tags || !item.flow.tags.is_empty() {
-                api.set_tags(&id, &item.flow.tags).await?;
-            }
-            if let Some((connection, tables)) = &mut planned.database
-                && target::is_writable(connection, tables).await?
-            {
-                sql::fill_in(connection, tables, item, &id, self.new_ids(item)).await?;
-            }
-            Ok::<_, Failed>(())
-        };
-        if let Err(error) = rest.await {
-            if is_new {
-                // Nothing is left of it: it is whole or not there.
-                let _ = api.delete(&id).await;
-            }
+        if let Err(error) = finished.await {
+            // Nothing is left of it: it is whole or not there.
+            let _ = api.delete(&id).await;
             return Err(error);
         }
         Ok(id)
+    }
+
+    async fn overwrite_by_api(
+        &self,
+        planned: &mut Planned,
+        item: &Item,
+        api: &N8nApi,
+        taste: &ApiTaste,
+    ) -> Result<String, Failed> {
+        let id = item.flow.id().to_owned();
+        let now = api.flow(&id).await?;
+        let version = |flow: &Flow| flow.text("versionId").to_owned();
+        if now.as_ref().map(version) != item.before.as_ref().map(version) {
+            return Err(Unwritten::ChangedMeanwhile.into());
+        }
+        let was_active = now.is_some_and(|now| now.is_active());
+        if was_active {
+            api.deactivate(&id).await?;
+        }
+        let written = async {
+            api.update(&id, &item.flow, taste).await?;
+            let completed = self.complete(planned, item, api, &id).await;
+            if let (Err(_), Some(before)) = (&completed, &item.before) {
+                // Half of it is none of it: what was there comes back.
+                let _ = api.update(&id, before, taste).await;
+            }
+            completed
+        };
+        written.await.map_err(|error| {
+            if was_active {
+                Failed::Other(format!(
+                    "{error}. It is inactive now; activate it again in n8n"
+                ))
+            } else {
+                error
+            }
+        })?;
+        Ok(id)
+    }
+
+    /// Adds what the API takes by another way or not at all.
+    async fn complete(
+        &self,
+        planned: &mut Planned,
+        item: &Item,
+        api: &N8nApi,
+        id: &str,
+    ) -> Result<(), Failed> {
+        let had_tags = item
+            .before
+            .as_ref()
+            .is_some_and(|live| !live.tags.is_empty());
+        if had_tags || !item.flow.tags.is_empty() {
+            api.set_tags(id, &item.flow.tags).await?;
+        }
+        if let Some((connection, tables)) = &mut planned.database
+            && target::is_writable(connection, tables).await?
+        {
+            sql::fill_in(connection, tables, item, id, self.new_ids(item)).await?;
+        }
+        Ok(())
     }
 
     /// What n8n has of it now.

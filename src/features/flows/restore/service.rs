@@ -60,8 +60,8 @@ impl Planned {
     }
 }
 
-/// The workflows of a source and when they were so.
-struct Origin {
+/// The workflows that were asked for, and when they were so.
+struct Taken {
     flows: Vec<Flow>,
     found: Found,
     taken_at: DateTime<Utc>,
@@ -74,11 +74,11 @@ impl FlowService {
         if request.ids.is_empty() || request.ids.len() > MOST_AT_ONCE {
             return Err(FlowError::invalid("ids", "give 1 to 500 workflows"));
         }
-        let origin = self.origin(request).await?;
+        let taken = self.take(request).await?;
         if let Some(missing) = request
             .ids
             .iter()
-            .find(|id| !origin.flows.iter().any(|flow| flow.id() == *id))
+            .find(|id| !taken.flows.iter().any(|flow| flow.id() == *id))
         {
             return Err(FlowError::NoFlow(request.source.clone(), missing.clone()));
         }
@@ -93,7 +93,7 @@ impl FlowService {
                 let key = self.parts.n8n.source()?.and_then(|n8n| n8n.encryption_key);
                 let source_key = request.source_key.as_ref();
                 credentials::usable(
-                    &origin.found,
+                    &taken.found,
                     key.as_ref(),
                     live_keys,
                     source_key,
@@ -114,9 +114,9 @@ impl FlowService {
         {
             return Err(FlowError::invalid("project_id", "n8n has no such project"));
         }
-        let is_newer = compare_schemas(&origin.migrations, &target, &mut notes);
+        let is_newer = compare_schemas(&taken.migrations, &target, &mut notes);
         let ids = &self.parts.ids;
-        let items: Vec<Item> = origin
+        let items: Vec<Item> = taken
             .flows
             .iter()
             .map(|flow| {
@@ -125,7 +125,7 @@ impl FlowService {
                     flow,
                     &target,
                     &request.wishes,
-                    origin.taken_at,
+                    taken.taken_at,
                     &request.ids,
                     new_id,
                 )
@@ -180,7 +180,7 @@ impl FlowService {
         }
     }
 
-    async fn origin(&self, request: &RestoreRequest) -> Result<Origin, FlowError> {
+    async fn take(&self, request: &RestoreRequest) -> Result<Taken, FlowError> {
         let now = self.parts.clock.now();
         match &request.source {
             VersionRef::Live => {
@@ -194,14 +194,14 @@ impl FlowService {
                     has_secrets: true,
                 };
                 let mut found = self.read(*place, wanted).await?;
-                Ok(Origin {
+                Ok(Taken {
                     flows: std::mem::take(&mut found.flows),
                     found,
                     taken_at: snapshot.taken_at,
                     migrations: migrations_of(&snapshot),
                 })
             }
-            version => Ok(Origin {
+            version => Ok(Taken {
                 flows: self.flows(version, &request.ids).await?,
                 found: Found::default(),
                 taken_at: now,

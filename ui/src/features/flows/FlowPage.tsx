@@ -22,7 +22,8 @@ export function FlowPage() {
 
 function Shown({ id, versions }: { id: string; versions: Version[] }) {
   const entries = fold(versions);
-  const [chosen, setChosen] = useState<{ from?: string; to?: string }>({});
+  // What is looked at stays when a restore makes other versions the usual ones.
+  const [chosen, setChosen] = useState<{ from?: string; to?: string }>(defaultPair(entries) ?? {});
   const [restored, setRestored] = useState<string>();
   const usual = defaultPair(entries);
   // What was chosen may be gone after a restore or when a backup was deleted.
