@@ -22,6 +22,7 @@ export default defineConfig({
         "--disable-sync",
       ],
     },
+    contextOptions: { reducedMotion: "reduce" },
     viewport: { width: 1280, height: 860 },
     trace: "off",
     actionTimeout: 20_000,

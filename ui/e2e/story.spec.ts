@@ -8,7 +8,18 @@ import { expect, type Page, test } from "@playwright/test";
 const PASSWORD = "a long sentence for the story";
 const shots = process.env.FLOWKEEP_SHOTS;
 
+/** The page itself: not its skeleton, nothing that still fades in or out. */
+async function settle(page: Page) {
+  await expect(page.locator('[aria-busy="true"]')).toHaveCount(0);
+  await page.waitForFunction(() =>
+    document
+      .getAnimations()
+      .every((one) => one.playState !== "running" || one.effect?.getTiming().iterations === Infinity),
+  );
+}
+
 async function look(page: Page, name: string) {
+  await settle(page);
   const found = await new AxeBuilder({ page }).withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]).analyze();
   const serious = found.violations.filter((v) => v.impact === "serious" || v.impact === "critical");
   expect(serious.map((v) => `${name}: ${v.id} ${v.nodes.map((n) => n.target).join(" | ")}`)).toEqual([]);

@@ -44,6 +44,7 @@ export const theme = createTheme({
   fontFamilyMonospace: "ui-monospace, 'JetBrains Mono', SFMono-Regular, Menlo, monospace",
   headings: { fontWeight: "650" },
   autoContrast: true,
+  respectReducedMotion: true,
 });
 
 /** Mantine's own values for these are too faint for WCAG AA. */

@@ -47,7 +47,7 @@ export function Failed({ error, retry }: { error: unknown; retry?: () => void })
 
 export function Loading({ lines = 4 }: { lines?: number }) {
   return (
-    <Stack gap="sm" aria-busy="true" aria-label="Loading">
+    <Stack gap="sm" role="status" aria-busy="true" aria-label="Loading">
       {Array.from({ length: lines }, (_, line) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: the lines are all alike and never move
         <Skeleton key={line} height={44} radius="md" />

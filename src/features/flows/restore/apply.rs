@@ -7,7 +7,7 @@ use serde_json::json;
 use super::plan::{Action as What, Item, Way};
 use super::service::Planned;
 use super::sql::{self, Minted, NewCredential, Unwritten};
-use super::{store, target};
+use super::store;
 use crate::features::audit::{self, Action, Actor, Entry};
 use crate::features::flows::{FlowError, FlowService};
 use crate::features::n8n::{self, ApiTaste, ApiTrouble, Flow, N8nApi, N8nError};
@@ -231,7 +231,7 @@ impl FlowService {
             api.set_tags(id, &item.flow.tags).await?;
         }
         if let Some((connection, tables)) = &mut planned.database
-            && target::is_writable(connection, tables).await?
+            && planned.is_writable
         {
             sql::fill_in(connection, tables, item, id, self.new_ids(item)).await?;
         }

@@ -45,20 +45,18 @@ fn is_trigger_with_path(node: &Value) -> bool {
 }
 
 fn free_name(name: &str, taken: &BTreeSet<&str>) -> String {
-    for number in 1.. {
-        let suffix = if number == 1 {
-            " (restored)".to_owned()
-        } else {
-            format!(" (restored {number})")
-        };
+    let mut suffix = " (restored)".to_owned();
+    let mut number = 1;
+    loop {
         let room = MOST_NAME_CHARS - suffix.len();
         let cut: String = name.chars().take(room).collect();
         let candidate = format!("{cut}{suffix}");
         if !taken.contains(candidate.as_str()) {
             return candidate;
         }
+        number += 1;
+        suffix = format!(" (restored {number})");
     }
-    name.to_owned()
 }
 
 #[cfg(test)]

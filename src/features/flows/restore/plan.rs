@@ -249,13 +249,12 @@ pub fn plan(
         );
     }
     if !item.is_write() {
-        if item.action == Action::Same {
-            item.note(
-                "same",
-                false,
-                "n8n has exactly this already; nothing is done.",
-            );
-        }
+        let (code, message) = if item.action == Action::Same {
+            ("same", "n8n has exactly this already; nothing is done.")
+        } else {
+            ("skipped", "n8n has it already, and that stays as it is.")
+        };
+        item.note(code, false, message);
         return item;
     }
     if item.action == Action::Rename {

@@ -47,6 +47,8 @@ pub struct Planned {
     /// Whether the archive is of a newer n8n.
     pub is_newer: bool,
     pub(super) usable: Usable,
+    /// Whether n8n's database may be written.
+    pub(super) is_writable: bool,
     pub(super) database: Option<(PgConnection, N8nTables)>,
     pub(super) api: Option<(N8nApi, ApiTaste)>,
 }
@@ -150,6 +152,7 @@ impl FlowService {
             notes,
             is_newer,
             usable,
+            is_writable: target.is_writable,
             database,
             api,
         })

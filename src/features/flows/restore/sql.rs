@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use sqlx::postgres::PgArguments;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use super::plan::{Action, Item};
@@ -154,21 +155,13 @@ pub async fn fill_in(
         }
     }
     values.retain(|(column, _)| known.contains(*column));
-    let sets: Vec<String> = values
-        .iter()
-        .enumerate()
-        .map(|(at, (column, _))| format!("\"{column}\" = {}", placeholder(column, at + 2)))
-        .collect();
     let sql = format!(
         "UPDATE {} SET {} WHERE id = $1 AND NOT active",
         tables.name("workflow_entity"),
-        sets.join(", ")
+        sets(&values)
     );
-    let mut query = sqlx::query(AssertSqlSafe(sql)).bind(id.to_owned());
-    for (column, value) in &values {
-        query = query.bind(text(column, value));
-    }
-    query.execute(&mut *tx).await?;
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(id.to_owned());
+    bind(query, &values).execute(&mut *tx).await?;
     if let Some(project) = item
         .project_id
         .as_deref()
@@ -280,6 +273,23 @@ fn text(column: &str, value: &Value) -> Option<String> {
     }
 }
 
+/// The values of an UPDATE, whose first parameter is the row's id.
+fn sets(values: &[(&str, Value)]) -> String {
+    let sets: Vec<String> = values
+        .iter()
+        .enumerate()
+        .map(|(at, (column, _))| format!("\"{column}\" = {}", placeholder(column, at + 2)))
+        .collect();
+    sets.join(", ")
+}
+
+type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, PgArguments>;
+
+fn bind<'q>(query: Query<'q>, values: &[(&str, Value)]) -> Query<'q> {
+    let bound = |query: Query<'q>, (column, value): &(&str, Value)| query.bind(text(column, value));
+    values.iter().fold(query, bound)
+}
+
 async fn upsert(
     tx: &mut PgConnection,
     tables: &N8nTables,
@@ -287,15 +297,10 @@ async fn upsert(
     values: &[(&str, Value)],
 ) -> sqlx::Result<()> {
     let table = tables.name("workflow_entity");
-    let mut query = if item.action == Action::Overwrite {
-        let sets: Vec<String> = values
-            .iter()
-            .enumerate()
-            .map(|(at, (column, _))| format!("\"{column}\" = {}", placeholder(column, at + 2)))
-            .collect();
+    let query = if item.action == Action::Overwrite {
         let sql = format!(
             "UPDATE {table} SET {}, \"updatedAt\" = CURRENT_TIMESTAMP(3) WHERE id = $1",
-            sets.join(", ")
+            sets(values)
         );
         sqlx::query(AssertSqlSafe(sql)).bind(item.flow.id().to_owned())
     } else {
@@ -315,10 +320,7 @@ async fn upsert(
         );
         sqlx::query(AssertSqlSafe(sql))
     };
-    for (column, value) in values {
-        query = query.bind(text(column, value));
-    }
-    query.execute(tx).await?;
+    bind(query, values).execute(tx).await?;
     Ok(())
 }
 

@@ -72,10 +72,7 @@ pub async fn from_api(api: &N8nApi, ids: &BTreeSet<String>) -> Result<Target, Fl
 }
 
 /// Whether the role may write what a restore writes, and the server takes writes.
-pub(super) async fn is_writable(
-    connection: &mut PgConnection,
-    tables: &N8nTables,
-) -> sqlx::Result<bool> {
+async fn is_writable(connection: &mut PgConnection, tables: &N8nTables) -> sqlx::Result<bool> {
     let mut can = sqlx::query_scalar(
         "SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off'",
     )
