@@ -8,6 +8,7 @@ pub mod destinations;
 pub mod flows;
 pub mod migration;
 pub mod n8n;
+pub mod notifications;
 pub mod recovery;
 pub mod restores;
 pub mod retention;

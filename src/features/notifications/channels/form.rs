@@ -1,0 +1,209 @@
+//! What a service's configuration is made of: one table for the form in the browser, for reading an Apprise
+//! URL, and for writing one.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::http::HttpService;
+
+/// What a field takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FieldKind {
+    /// A line of text.
+    Text,
+    /// A line of text that is never shown again.
+    Secret,
+    /// A whole number.
+    Integer {
+        /// Smallest.
+        min: i64,
+        /// Largest.
+        max: i64,
+    },
+    /// Yes or no.
+    Boolean,
+    /// One of a few words.
+    Choice {
+        /// Which.
+        choices: &'static [&'static str],
+    },
+    /// Several lines of text: recipients, rooms, channels.
+    List,
+    /// Names with values: headers, form fields.
+    Pairs,
+}
+
+/// Where a field stands in the Apprise URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Which of the two schemes: the second is over TLS.
+    Tls,
+    /// Before the colon in front of the host.
+    User,
+    /// After that colon.
+    Password,
+    /// The host. Services that have none put their first token there.
+    Host,
+    /// The port.
+    Port,
+    /// `user@host` as one value: an address of e-mail.
+    UserAtHost,
+    /// `password@host` as one value.
+    PasswordAtHost,
+    /// A segment of the path, from 0.
+    Path(usize),
+    /// The last segment of the path.
+    LastPath,
+    /// Every segment but the last, joined by slashes.
+    PathBeforeLast,
+    /// The whole path.
+    WholePath,
+    /// Every segment from this one on.
+    Targets(usize),
+    /// A query parameter.
+    Query(&'static str),
+    /// Query parameters that begin with this sign, without it (`+`, `-`, `:`).
+    QueryPrefix(char),
+    /// Only through the service's own `parse` and `compose`.
+    Custom,
+}
+
+/// A field of a service's configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// For programs.
+    pub key: &'static str,
+    /// For people.
+    pub label: &'static str,
+    /// What it takes.
+    pub kind: FieldKind,
+    /// Whether it must be given.
+    pub is_required: bool,
+    /// What it is and where to find it; may be empty.
+    pub help: &'static str,
+    /// An example; may be empty.
+    pub example: &'static str,
+    /// Where it stands in the URL.
+    pub place: Place,
+}
+
+/// The values of a service's fields.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fields(pub BTreeMap<String, Value>);
+
+impl Fields {
+    /// A text; empty if it is not given.
+    pub fn text(&self, key: &str) -> &str {
+        self.0.get(key).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// A text that is given.
+    pub fn given(&self, key: &str) -> Option<&str> {
+        Some(self.text(key)).filter(|text| !text.is_empty())
+    }
+
+    /// A whole number.
+    pub fn integer(&self, key: &str) -> Option<i64> {
+        self.0.get(key).and_then(Value::as_i64)
+    }
+
+    /// Yes or no; no if it is not given.
+    pub fn is_on(&self, key: &str) -> bool {
+        self.0.get(key).and_then(Value::as_bool).unwrap_or_default()
+    }
+
+    /// Lines; none if it is not given.
+    pub fn list(&self, key: &str) -> Vec<&str> {
+        let lines = self.0.get(key).and_then(Value::as_array);
+        lines
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect()
+    }
+
+    /// Names with values, in order.
+    pub fn pairs(&self, key: &str) -> Vec<(&str, &str)> {
+        let pairs = self.0.get(key).and_then(Value::as_object);
+        let pairs = pairs.into_iter().flatten();
+        pairs
+            .filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
+            .collect()
+    }
+
+    /// Sets a value.
+    pub fn set(&mut self, key: &str, value: impl Into<Value>) {
+        self.0.insert(key.to_owned(), value.into());
+    }
+}
+
+/// A value that a service cannot use.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {why}")]
+pub struct Misfit {
+    /// The field at fault; `url` when the URL as a whole is.
+    pub field: String,
+    /// What would be right.
+    pub why: String,
+}
+
+impl Misfit {
+    /// A field at fault, and what would be right.
+    pub fn new(field: &str, why: impl Into<String>) -> Self {
+        Self {
+            field: field.to_owned(),
+            why: why.into(),
+        }
+    }
+}
+
+/// What a service takes at most.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct Limits {
+    /// Characters of the title; 0 where there is none, and it becomes the first line.
+    pub title_chars: usize,
+    /// Characters of the text.
+    pub body_chars: usize,
+    /// Milliseconds between two messages.
+    pub interval_ms: u64,
+}
+
+/// How a service is reached.
+pub enum Transport {
+    /// Over HTTP.
+    Http(Box<dyn HttpService>),
+    /// By e-mail over a server of its own.
+    Mail(super::mail::MailRoute),
+    /// Over MQTT.
+    Mqtt(super::mqtt::MqttRoute),
+}
+
+/// A service of Apprise's that Flowkeep speaks itself.
+pub struct Definition {
+    /// For programs: the scheme people know it by.
+    pub id: &'static str,
+    /// For people.
+    pub name: &'static str,
+    /// Its schemes: one, or the plain one and that over TLS. Further names for them follow in `aliases`.
+    pub schemes: &'static [&'static str],
+    /// Other schemes that mean the first, or the one over TLS if there are two.
+    pub aliases: &'static [&'static str],
+    /// Where the service documents what is sent.
+    pub docs: &'static str,
+    /// Its configuration.
+    pub fields: &'static [Field],
+    /// What it takes.
+    pub limits: Limits,
+    /// Puts it together, or says which field does not fit.
+    pub build: fn(&Fields) -> Result<Transport, Misfit>,
+    /// Reads a URL whose shape the places of the fields do not tell.
+    pub parse: Option<fn(&super::apprise::AppriseUrl) -> Result<Fields, Misfit>>,
+    /// Writes such a URL.
+    pub compose: Option<fn(&Fields) -> super::apprise::AppriseUrl>,
+    /// Reads the address that the service itself hands out, as `https://discord.com/api/webhooks/…`.
+    pub native: Option<fn(&url::Url) -> Option<Fields>>,
+}

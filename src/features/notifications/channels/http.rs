@@ -1,0 +1,105 @@
+//! What a service that is spoken to over HTTP is: a pure plan of requests, and how its answers are read.
+
+use http::Method;
+use serde_json::Value;
+use url::Url;
+
+use super::message::Message;
+
+/// A request's body.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// None.
+    Empty,
+    /// `application/json`.
+    Json(Value),
+    /// `application/x-www-form-urlencoded`.
+    Form(Vec<(String, String)>),
+    /// Anything else.
+    Text {
+        /// Its content type.
+        content_type: &'static str,
+        /// What it says.
+        text: String,
+    },
+}
+
+/// A request that a service documents.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// How.
+    pub method: Method,
+    /// Where.
+    pub url: Url,
+    /// With these headers, beside those of the body.
+    pub headers: Vec<(String, String)>,
+    /// With this body.
+    pub body: Body,
+}
+
+impl Request {
+    /// A POST of JSON.
+    pub fn post_json(url: Url, body: Value) -> Self {
+        Self {
+            method: Method::POST,
+            url,
+            headers: Vec::new(),
+            body: Body::Json(body),
+        }
+    }
+
+    /// A POST of a form.
+    pub fn post_form(url: Url, fields: Vec<(String, String)>) -> Self {
+        Self {
+            method: Method::POST,
+            url,
+            headers: Vec::new(),
+            body: Body::Form(fields),
+        }
+    }
+
+    /// The same with one header more.
+    pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// The same with a bearer token.
+    pub fn bearer(self, token: &str) -> Self {
+        self.header("Authorization", format!("Bearer {token}"))
+    }
+}
+
+/// What is to be done next to deliver a message.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Something must be known first: a token, a room's id. The answer's JSON is added to the answers, and the
+    /// service is asked again.
+    Ask(Request),
+    /// These are the message, one for each target, in an order that is the same in every attempt: what was
+    /// accepted before is not sent again.
+    Deliver(Vec<Request>),
+}
+
+/// A service did not take what it was given, whatever its status said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// In its own words, without secrets.
+    pub why: String,
+    /// Whether trying again later can help.
+    pub is_transient: bool,
+}
+
+/// A service over HTTP. Pure: it makes requests and reads answers.
+pub trait HttpService: Send + Sync {
+    /// What to do next, given the answers to what was asked before (in order). The error names what is missing in
+    /// an answer.
+    fn step(&self, message: &Message, answers: &[Value]) -> Result<Step, String>;
+
+    /// Whether an answer of 2xx says that it failed nevertheless. Other statuses are judged by the caller: 408,
+    /// 425, 429 and 5xx may be tried again, the rest may not.
+    fn rejection(&self, status: u16, body: &str) -> Option<Rejection> {
+        let _ = (status, body);
+        None
+    }
+}

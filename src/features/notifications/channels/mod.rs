@@ -1,0 +1,11 @@
+//! How a message leaves: what each kind of service takes and how it is sent.
+
+pub mod apprise;
+mod deliver;
+pub mod form;
+pub mod http;
+pub mod mail;
+pub mod message;
+pub mod mqtt;
+
+pub use deliver::{Delivered, Undelivered, deliver};

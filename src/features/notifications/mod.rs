@@ -1,0 +1,3 @@
+//! Tells people: rules choose events, channels carry them, nothing is lost and nothing is told twice unseen.
+
+pub mod channels;

@@ -1,0 +1,72 @@
+//! Requests to places that people name. Every address is checked after its name was resolved and
+//! before anything is sent (OWASP ASVS 15.3.2, 1.3.6): what a URL looks like says nothing about where it leads.
+
+mod client;
+mod policy;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+pub use client::{Names, Outbound, SystemNames};
+pub use policy::{Policy, Refusal, check_address, check_url};
+
+/// Most of an answer that is read, and most of a body that is sent.
+pub const MOST_BYTES: usize = 64 * 1024;
+
+/// A request to somewhere else.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// How.
+    pub method: http::Method,
+    /// Where. Never with a name and a password in it: they belong in a header.
+    pub url: url::Url,
+    /// With these headers.
+    pub headers: Vec<(String, String)>,
+    /// With this body.
+    pub body: Vec<u8>,
+    /// Whether the certificate must be right.
+    pub is_verified: bool,
+    /// How long all of it may take.
+    pub timeout: Duration,
+}
+
+/// What came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// How long the server asks to be left alone (RFC 9110, 10.2.3).
+    pub retry_after: Option<Duration>,
+    /// The first 64 KB of what it said.
+    pub body: String,
+}
+
+/// Why nothing came back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreached {
+    /// It must not be asked.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    /// What is to be sent is too large.
+    #[error("it is {0} bytes long; more than 65536 are not sent")]
+    TooLarge(usize),
+    /// The name has no address.
+    #[error("the name {0} cannot be resolved: {1}")]
+    Unresolved(String, String),
+    /// It took too long.
+    #[error("no answer within {} seconds", .0.as_secs())]
+    TimedOut(Duration),
+    /// The connection failed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// What a request comes to.
+pub type Exchange<'a> = Pin<Box<dyn Future<Output = Result<Answer, Unreached>> + Send + 'a>>;
+
+/// Takes requests elsewhere: the edge of this program. [`Outbound`] does it for real.
+pub trait Wire: Send + Sync {
+    /// Sends a request and reads the answer.
+    fn exchange(&self, outgoing: Outgoing) -> Exchange<'_>;
+}
