@@ -206,6 +206,9 @@ async fn settle(state: &AppState) {
     if let Err(error) = state.restores.settle().await {
         tracing::error!(%error, "cannot settle restores");
     }
+    if let Err(error) = state.email.settle().await {
+        tracing::error!(%error, "cannot put the templates of e-mail");
+    }
     if let Err(error) = state.flows.settle().await {
         tracing::error!(%error, "cannot settle restores of workflows");
     }

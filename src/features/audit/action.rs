@@ -149,6 +149,14 @@ actions! {
     RestoreUndone = "restore.undone",
     /// What a restore left over was deleted.
     RestoreDiscarded = "restore.discarded",
+    /// How e-mail is sent was set.
+    EmailConfigured = "email.configured",
+    /// A test was sent by e-mail.
+    EmailTested = "email.tested",
+    /// A template of e-mail was edited.
+    EmailTemplateChanged = "email.template_changed",
+    /// A template of e-mail is the default again.
+    EmailTemplateReset = "email.template_reset",
     /// A verification was asked for.
     VerificationRequested = "verification.requested",
     /// A verification came to its end.

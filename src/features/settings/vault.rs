@@ -43,6 +43,13 @@ const SEALED_COLUMNS: &[SealedColumn] = &[
         column: "secret",
         condition: "TRUE",
     },
+    // A subscript reads and writes a field of a JSON column alike.
+    SealedColumn {
+        table: "system_config",
+        key_column: "config_type",
+        column: "config['password']",
+        condition: "'password' = ANY(encrypted_fields)",
+    },
 ];
 
 /// A column that holds sealed values.

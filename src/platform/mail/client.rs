@@ -27,6 +27,9 @@ use crate::platform::outbound::Outbound;
 /// Longest that one of several addresses may take to answer.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
+/// Ways to sign in with a password, the better first.
+const LOGINS: &[Mechanism] = &[Mechanism::Plain, Mechanism::Login];
+
 /// What a mailer is made of.
 #[derive(Clone, Debug)]
 pub struct MailerParts {
@@ -165,12 +168,15 @@ impl Mailer {
         }
         if let Some((name, password)) = &server.login {
             *mark.lock() = Step::Login;
-            const KNOWN: &[Mechanism] = &[Mechanism::Plain, Mechanism::Login];
-            if connection.server_info().get_auth_mechanism(KNOWN).is_none() {
+            if connection
+                .server_info()
+                .get_auth_mechanism(LOGINS)
+                .is_none()
+            {
                 return Err(MailTrouble::no_login(server));
             }
             let login = Credentials::new(name.clone(), password.expose_secret().to_owned());
-            let let_in = connection.auth(KNOWN, &login).await;
+            let let_in = connection.auth(LOGINS, &login).await;
             let_in.map_err(at(Step::Login))?;
         }
         Ok(connection)
@@ -214,7 +220,11 @@ async fn own_name(addresses: &[SocketAddr]) -> ClientId {
     let Some(server) = addresses.first() else {
         return name;
     };
-    let any = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let any = if server.is_ipv4() {
+        "0.0.0.0:0"
+    } else {
+        "[::]:0"
+    };
     let own = async {
         // Sends nothing: it only asks the kernel for the route.
         let socket = UdpSocket::bind(any).await?;

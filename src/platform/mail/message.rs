@@ -39,7 +39,8 @@ pub fn check_address(field: &'static str, text: &str) -> Result<Address, MailTro
     };
     let (local, domain) = text.trim().rsplit_once('@').ok_or_else(wrong)?;
     if !local.is_ascii() {
-        let why = format!("{text:?} has signs outside ASCII in front of the @, which few servers take");
+        let why =
+            format!("{text:?} has signs outside ASCII in front of the @, which few servers take");
         return Err(MailTrouble::field(field, why));
     }
     let domain = if domain.is_ascii() {
@@ -83,7 +84,8 @@ pub(super) fn build(mail: &Mail, at: SystemTime) -> Result<Message, MailTrouble>
     match to.len() + cc.len() + bcc.len() {
         0 => return Err(MailTrouble::field("to", "nobody is named who gets it")),
         count if count > MOST_RECIPIENTS => {
-            let why = format!("{count} recipients are more than the {MOST_RECIPIENTS} there may be");
+            let why =
+                format!("{count} recipients are more than the {MOST_RECIPIENTS} there may be");
             return Err(MailTrouble::field("to", why));
         }
         _ => {}
@@ -116,7 +118,9 @@ pub(super) fn build(mail: &Mail, at: SystemTime) -> Result<Message, MailTrouble>
         )),
         None => builder.singlepart(SinglePart::plain(mail.text.clone())),
     };
-    built.map_err(|error| MailTrouble::lasting(format!("the message cannot be put together: {error}")))
+    built.map_err(|error| {
+        MailTrouble::lasting(format!("the message cannot be put together: {error}"))
+    })
 }
 
 fn plain_header(name: &'static str, value: &str) -> HeaderValue {
@@ -178,7 +182,15 @@ mod tests {
                 assert!(!trouble.is_transient);
             }
         }
-        for bad in ["", "ann", "ann@", "@example.org", "a@b@c d", "a@b, c@d", "<>"] {
+        for bad in [
+            "",
+            "ann",
+            "ann@",
+            "@example.org",
+            "a@b@c d",
+            "a@b, c@d",
+            "<>",
+        ] {
             let trouble = check_mailbox("to", bad).unwrap_err();
             assert!(trouble.why.contains("name@example.com"), "{bad}: {trouble}");
         }

@@ -168,9 +168,7 @@ impl MailTrouble {
                 Some("username"),
             ),
             (Step::Sender, 500..) => (
-                format!(
-                    "{said}. Use a sender address that this server or account may send from"
-                ),
+                format!("{said}. Use a sender address that this server or account may send from"),
                 Some("from_email"),
             ),
             (Step::Recipient, 500..) => (said, Some("to")),
