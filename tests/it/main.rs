@@ -13,6 +13,7 @@ mod backups;
 mod containers;
 mod daemon;
 mod destinations;
+mod email;
 mod flows;
 mod headers;
 mod leader;

@@ -5,4 +5,5 @@ pub mod daemon;
 pub mod disk;
 pub mod postgres;
 pub mod s3;
+pub mod smtp;
 pub mod sshd;
