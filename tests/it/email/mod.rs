@@ -3,6 +3,7 @@
 mod mailer;
 mod routes;
 mod templates;
+mod trust;
 
 use serde_json::{Value, json};
 

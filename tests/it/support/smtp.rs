@@ -12,12 +12,12 @@ use flowkeep::platform::lifecycle::Lifecycle;
 use mailin::response::{INVALID_CREDENTIALS, OK};
 use mailin::{Action, AuthMechanism, Handler, Response, SessionBuilder};
 use parking_lot::Mutex;
-use rcgen::generate_simple_self_signed;
+use rcgen::{KeyPair, generate_simple_self_signed};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 pub const USER: &str = "box@example.org";
 pub const SECRET: &str = "a very secret word";
@@ -107,12 +107,25 @@ impl Drop for SmtpServer {
 }
 
 impl SmtpServer {
+    /// With a certificate of its own that nobody vouches for.
     pub async fn start(behaviour: Behaviour) -> Self {
+        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let made = generate_simple_self_signed(names).unwrap();
+        let certificate = made.cert.der().clone();
+        Self::with_certificate(behaviour, certificate, &made.signing_key).await
+    }
+
+    pub async fn with_certificate(
+        behaviour: Behaviour,
+        certificate: CertificateDer<'static>,
+        key: &KeyPair,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared::default());
         let tasks = Lifecycle::new(Duration::from_millis(1));
-        let (state, inner, acceptor) = (Arc::clone(&shared), tasks.clone(), acceptor());
+        let (state, inner) = (Arc::clone(&shared), tasks.clone());
+        let acceptor = acceptor(certificate, key);
         tasks.spawn("mail server", async move {
             while let Ok((stream, _)) = listener.accept().await {
                 state.connections.fetch_add(1, Ordering::SeqCst);
@@ -149,14 +162,12 @@ impl SmtpServer {
     }
 }
 
-fn acceptor() -> TlsAcceptor {
+fn acceptor(certificate: CertificateDer<'static>, key: &KeyPair) -> TlsAcceptor {
     flowkeep::platform::tls::install();
-    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let made = generate_simple_self_signed(names).unwrap();
-    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
     let config = ServerConfig::builder()
         .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
+        .with_single_cert(vec![certificate], key)
         .unwrap();
     TlsAcceptor::from(Arc::new(config))
 }
