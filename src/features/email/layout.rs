@@ -73,23 +73,24 @@ pub fn html(content: &Content<'_>) -> String {
 
 /// The same in plain text.
 pub fn text(content: &Content<'_>) -> String {
-    let mut lines = format!("{}\n\n", content.heading);
+    // Each piece begins with its line break, so that one that is left out leaves no gap.
+    let mut lines = content.heading.to_owned();
     for paragraph in &content.paragraphs {
-        lines.push_str(&when(paragraph.when, &format!("{}\n\n", paragraph.text)));
-    }
-    for fact in &content.facts {
-        let label = format!("{}:", fact.label);
-        let line = format!("{label:<16} {}\n", fact.value);
-        lines.push_str(&when(fact.when, &line));
+        lines.push_str(&when(paragraph.when, &format!("\n\n{}", paragraph.text)));
     }
     if !content.facts.is_empty() {
         lines.push('\n');
     }
+    for fact in &content.facts {
+        let label = format!("{}:", fact.label);
+        let line = format!("\n{label:<16} {}", fact.value);
+        lines.push_str(&when(fact.when, &line));
+    }
     for button in &content.buttons {
-        let line = format!("{}: {}\n", button.label, button.url);
+        let line = format!("\n\n{}: {}", button.label, button.url);
         lines.push_str(&when(button.when, &line));
     }
-    format!("{}\n\n{RULE}\n{}\n", lines.trim_end(), content.footer)
+    format!("{lines}\n\n{RULE}\n{}\n", content.footer)
 }
 
 /// What is only there when a variable is.

@@ -18,6 +18,7 @@ mod service;
 mod store;
 mod template;
 mod templates;
+mod wire;
 
 pub use defaults::Tone;
 pub use error::{EmailError, Misfit};

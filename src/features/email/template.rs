@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, filters, tests};
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, filters};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -198,7 +198,7 @@ fn environment<'a>(undefined: UndefinedBehavior) -> Environment<'a> {
     environment.add_filter("trim", filters::trim);
     environment.add_filter("length", filters::length);
     environment.add_filter("default", filters::default);
-    environment.add_test("defined", tests::is_defined);
+    environment.add_test("defined", minijinja::tests::is_defined);
     environment
 }
 
@@ -344,4 +344,78 @@ fn bare(inside: &str) -> String {
         None => true,
     };
     inside.chars().filter(outside).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const KNOWN: &[Variable] = &[Variable {
+        name: "name",
+        description: "A name.",
+        sample: "n8n",
+        is_optional: false,
+    }];
+
+    fn parts(text: &str) -> Parts {
+        Parts {
+            subject: "s".to_owned(),
+            html: "<p>h</p>".to_owned(),
+            text: text.to_owned(),
+        }
+    }
+
+    #[test]
+    fn quotes_and_comments_hide_nothing_that_joins_values() {
+        for joined in [
+            "{{ name ~ name }}",
+            "{{ '\\'' ~ name }}",
+            "{{ \"}}\" ~ name }}",
+            "{# {{ #}{{ name * 9 }}",
+            "{%- set x = name %}",
+            "{%+ with x = name %}{% endwith %}",
+            "{{- name + name -}}",
+            "{{ {{ name ~ name",
+        ] {
+            assert_eq!(check(&parts(joined), KNOWN).len(), 1, "{joined}");
+        }
+        for plain in [
+            "{{- name -}}",
+            "{{ name|default('~ * +') }}",
+            "a ~ b * c + d {",
+            "{# ~ #}",
+        ] {
+            assert_eq!(check(&parts(plain), KNOWN), [], "{plain}");
+        }
+    }
+
+    #[test]
+    fn a_subject_is_one_line_and_not_too_long() {
+        assert_eq!(one_line(" a\r\nb\u{85}\tc  d\0 "), "a b c d");
+        let cut = one_line(&"ä".repeat(300));
+        assert_eq!(cut.chars().count(), SHOWN_SUBJECT);
+        assert!(cut.ends_with('…'));
+    }
+
+    proptest! {
+        #[test]
+        fn no_source_and_no_value_breaks_rendering(
+            source in "([{}%#'\"\\\\~*+ a-zé\n-]|\\{\\{|\\}\\}|\\{%|%\\}| for x in name | if name | endfor | endif | name ){0,40}",
+            value in any::<String>(),
+        ) {
+            let parts = parts(&source);
+            let is_good = check(&parts, KNOWN).is_empty();
+            let values = serde_json::json!({ "name": value });
+            let rendered = render(&parts, &values, false);
+            // What was saved is sent, whatever the values are, unless they make it too long.
+            if is_good && value.len() < 20 {
+                prop_assert!(rendered.is_ok(), "{source:?}: {rendered:?}");
+            }
+            if let Ok(rendered) = rendered {
+                prop_assert!(rendered.text.len() <= MOST_BYTES);
+            }
+        }
+    }
 }

@@ -193,7 +193,7 @@ fn backup_success() -> Content<'static> {
         heading: "A backup was made",
         preheader: "{{ backup_type }}, {{ size }}, {{ rows }} rows.",
         paragraphs: vec![always(
-            "The backup was written, read back and compared row by row with the count of its source.",
+            "The file was written whole, and what is in it was counted against the source.",
         )],
         facts: vec![
             fact("Backup", "{{ backup_type }} no. {{ id }}"),
