@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::http::{Body, HttpService, Rejection, Request, Step};
 use super::message::Message;
+use super::words::complaint;
 use crate::platform::outbound::{Answer, Outgoing, Unreached, Wire};
 
 /// How long one request may take.
@@ -66,8 +68,12 @@ impl Undelivered {
 
     fn answered(answer: &Answer, rejection: Option<Rejection>, done: usize) -> Self {
         let status = answer.status;
+        let mut retry_after = answer.retry_after;
         let (why, is_transient) = match rejection {
-            Some(rejection) => (rejection.why, rejection.is_transient),
+            Some(rejection) => {
+                retry_after = rejection.retry_after.or(retry_after);
+                (rejection.why, rejection.is_transient)
+            }
             None if (300..400).contains(&status) => (
                 format!(
                     "it answered {status}, a redirect; those are not followed. Give the final address"
@@ -75,7 +81,10 @@ impl Undelivered {
                 false,
             ),
             None => (
-                format!("it answered {status}"),
+                match complaint(&answer.body) {
+                    Some(words) => format!("it answered {status}: {words}"),
+                    None => format!("it answered {status}"),
+                },
                 matches!(status, 408 | 425 | 429) || status >= 500,
             ),
         };
@@ -84,7 +93,7 @@ impl Undelivered {
             status: Some(status),
             is_transient,
             is_gone: status == 410,
-            retry_after: answer.retry_after,
+            retry_after,
             done,
         }
     }
@@ -95,16 +104,27 @@ pub async fn deliver(
     wire: &dyn Wire,
     service: &dyn HttpService,
     message: &Message,
+    now: DateTime<Utc>,
     is_verified: bool,
     mut done: usize,
 ) -> Result<Delivered, Undelivered> {
     let mut answers: Vec<Value> = Vec::new();
     let requests = loop {
-        let step = service.step(message, &answers);
+        let step = service.step(message, &answers, now);
         match step.map_err(|why| Undelivered::lasting(why, done))? {
             Step::Deliver(requests) => break requests,
-            Step::Ask(_) if answers.len() >= MOST_QUESTIONS => {
+            Step::Ask(_) | Step::Try(_) if answers.len() >= MOST_QUESTIONS => {
                 return Err(Undelivered::lasting("it asks for too much", done));
+            }
+            Step::Try(request) => {
+                let answer = wire.exchange(prepare(request, message, is_verified)).await;
+                let answer = answer.map_err(|error| Undelivered::unreached(&error, done))?;
+                let is_fine = (200..300).contains(&answer.status);
+                let said = Some(answer.body).filter(|_| is_fine);
+                answers.push(
+                    said.and_then(|body| serde_json::from_str(&body).ok())
+                        .unwrap_or_default(),
+                );
             }
             Step::Ask(request) => {
                 let answer = exchange(wire, service, message, request, is_verified, done).await?;
