@@ -66,7 +66,7 @@ impl Undelivered {
         }
     }
 
-    fn answered(answer: &Answer, rejection: Option<Rejection>, done: usize) -> Self {
+    fn answered(answer: &Answer, said: &str, rejection: Option<Rejection>, done: usize) -> Self {
         let status = answer.status;
         let mut retry_after = answer.retry_after;
         let (why, is_transient) = match rejection {
@@ -81,7 +81,7 @@ impl Undelivered {
                 false,
             ),
             None => (
-                match complaint(&answer.body) {
+                match complaint(said) {
                     Some(words) => format!("it answered {status}: {words}"),
                     None => format!("it answered {status}"),
                 },
@@ -99,8 +99,24 @@ impl Undelivered {
     }
 }
 
-/// Delivers a message: asks what the service has to know, then sends the requests after the first `done`.
+/// Delivers a message: asks what the service has to know, then sends the requests after the first `done`. `now` is
+/// for signatures. What it says when it fails holds no secret of the service's.
 pub async fn deliver(
+    wire: &dyn Wire,
+    service: &dyn HttpService,
+    message: &Message,
+    now: DateTime<Utc>,
+    is_verified: bool,
+    done: usize,
+) -> Result<Delivered, Undelivered> {
+    let attempt = attempt(wire, service, message, now, is_verified, done).await;
+    attempt.map_err(|undelivered| Undelivered {
+        why: service.scrub(&undelivered.why),
+        ..undelivered
+    })
+}
+
+async fn attempt(
     wire: &dyn Wire,
     service: &dyn HttpService,
     message: &Message,
@@ -141,7 +157,11 @@ pub async fn deliver(
         done += 1;
         last = Delivered {
             status: answer.status,
-            words: answer.body.chars().take(MOST_WORDS).collect(),
+            words: service
+                .scrub(&answer.body)
+                .chars()
+                .take(MOST_WORDS)
+                .collect(),
         };
     }
     Ok(last)
@@ -160,7 +180,12 @@ async fn exchange(
     let answer = answer.map_err(|error| Undelivered::unreached(&error, done))?;
     let rejection = service.rejection(answer.status, &answer.body);
     if rejection.is_some() || !(200..300).contains(&answer.status) {
-        return Err(Undelivered::answered(&answer, rejection, done));
+        return Err(Undelivered::answered(
+            &answer,
+            &service.scrub(&answer.body),
+            rejection,
+            done,
+        ));
     }
     Ok(answer)
 }

@@ -114,4 +114,9 @@ pub trait HttpService: Send + Sync {
         let _ = (status, body);
         None
     }
+
+    /// Takes secrets out of words that are kept or shown.
+    fn scrub(&self, words: &str) -> String {
+        words.to_owned()
+    }
 }

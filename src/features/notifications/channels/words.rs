@@ -117,7 +117,10 @@ pub fn markup(text: &str) -> String {
 pub fn markdown(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
-        if matches!(c, '\\' | '`' | '*' | '_' | '~' | '[' | ']' | '<' | '#' | '|') {
+        if matches!(
+            c,
+            '\\' | '`' | '*' | '_' | '~' | '[' | ']' | '<' | '#' | '|'
+        ) {
             escaped.push('\\');
         }
         escaped.push(c);

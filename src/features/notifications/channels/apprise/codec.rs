@@ -14,13 +14,29 @@ const MOST_LINES: usize = 50;
 
 /// What every Apprise URL may say. Only `verify` and `to` mean something here.
 const COMMON: &[&str] = &[
-    "verify", "to", "overflow", "format", "cto", "rto", "emojis", "tz", "redirect", "store", "retry",
-    "wait", "optional", "tags", "tag",
+    "verify", "to", "overflow", "format", "cto", "rto", "emojis", "tz", "redirect", "store",
+    "retry", "wait", "optional", "tags", "tag",
 ];
 /// How Apprise decorates messages; those sent from here look their own way.
 const DECORATION: &[&str] = &[
-    "image", "icon", "avatar", "avatar_url", "footer", "footer_logo", "fields", "tts", "timestamp",
-    "wrap", "batch", "detect", "content", "flags", "blocks", "mdv", "inline", "pgp",
+    "image",
+    "icon",
+    "avatar",
+    "avatar_url",
+    "footer",
+    "footer_logo",
+    "fields",
+    "tts",
+    "timestamp",
+    "wrap",
+    "batch",
+    "detect",
+    "content",
+    "flags",
+    "blocks",
+    "mdv",
+    "inline",
+    "pgp",
 ];
 
 /// Whether a word in a query says yes.
@@ -55,11 +71,7 @@ pub fn parse(definition: &Definition, url: &AppriseUrl) -> Result<Fields, Misfit
     Ok(fields)
 }
 
-fn take(
-    definition: &Definition,
-    field: &Field,
-    url: &AppriseUrl,
-) -> Result<Option<Value>, Misfit> {
+fn take(definition: &Definition, field: &Field, url: &AppriseUrl) -> Result<Option<Value>, Misfit> {
     let at = |index: usize| url.path.get(index).cloned();
     let joined = |segments: &[String]| Some(segments.join("/")).filter(|path| !path.is_empty());
     let host = Some(url.host.clone()).filter(|host| !host.is_empty());
@@ -117,7 +129,10 @@ fn interpret(field: &Field, text: &str) -> Result<Value, Misfit> {
             .unwrap_or(text)
             .into(),
         FieldKind::List => {
-            let lines = text.split(',').map(str::trim).filter(|line| !line.is_empty());
+            let lines = text
+                .split(',')
+                .map(str::trim)
+                .filter(|line| !line.is_empty());
             lines.map(ToOwned::to_owned).collect::<Vec<_>>().into()
         }
         FieldKind::Text | FieldKind::Secret | FieldKind::Pairs => text.into(),
@@ -141,7 +156,10 @@ pub fn check(definition: &Definition, given: &Map<String, Value>) -> Result<Fiel
                 fields.0.insert(field.key.to_owned(), value);
             }
             None if field.is_required => {
-                return Err(Misfit::new(field.key, format!("{} is missing", field.label)));
+                return Err(Misfit::new(
+                    field.key,
+                    format!("{} is missing", field.label),
+                ));
             }
             None => {}
         }
@@ -215,7 +233,12 @@ fn normal(field: &Field, value: &Value) -> Result<Option<Value>, String> {
 /// Writes the fields of a service to the places that they have.
 pub fn compose(definition: &Definition, fields: &Fields) -> AppriseUrl {
     let mut url = AppriseUrl {
-        scheme: definition.schemes.first().copied().unwrap_or_default().to_owned(),
+        scheme: definition
+            .schemes
+            .first()
+            .copied()
+            .unwrap_or_default()
+            .to_owned(),
         ..AppriseUrl::default()
     };
     let mut path: Vec<(usize, String)> = Vec::new();

@@ -5,11 +5,14 @@ mod plan;
 mod services;
 mod url;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 pub use self::services::definitions;
 pub use self::url::AppriseUrl;
 use super::form::{Definition, FieldKind, Fields, Misfit, Transport};
+use super::http::{HttpService, Rejection, Step};
+use super::message::Message;
 
 /// What stands for a secret.
 const HIDDEN: &str = "***";
@@ -135,13 +138,20 @@ impl Target {
 
     /// Puts the service together.
     pub fn build(&self) -> Result<Transport, Misfit> {
-        let mut transport = (self.definition.build)(&self.fields)?;
-        match &mut transport {
-            Transport::Http(_) => {}
-            Transport::Mail(route) => route.server.is_verified = self.is_verified,
-            Transport::Mqtt(route) => route.is_verified = self.is_verified,
-        }
-        Ok(transport)
+        Ok(match (self.definition.build)(&self.fields)? {
+            Transport::Http(inner) => Transport::Http(Box::new(Discreet {
+                inner,
+                target: self.clone(),
+            })),
+            Transport::Mail(mut route) => {
+                route.server.is_verified = self.is_verified;
+                Transport::Mail(route)
+            }
+            Transport::Mqtt(mut route) => {
+                route.is_verified = self.is_verified;
+                Transport::Mqtt(route)
+            }
+        })
     }
 
     /// The secret values.
@@ -167,10 +177,36 @@ impl Target {
         let mut clean = words.to_owned();
         for secret in secrets.iter().filter(|secret| secret.len() >= LEAST_SECRET) {
             clean = clean.replace(secret.as_str(), HIDDEN);
-            let encoded: String = ::url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+            let encoded: String =
+                ::url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
             clean = clean.replace(&encoded, HIDDEN);
         }
         clean
+    }
+}
+
+/// A service that never says its secrets.
+struct Discreet {
+    inner: Box<dyn HttpService>,
+    target: Target,
+}
+
+impl HttpService for Discreet {
+    fn step(
+        &self,
+        message: &Message,
+        answers: &[Value],
+        now: DateTime<Utc>,
+    ) -> Result<Step, String> {
+        self.inner.step(message, answers, now)
+    }
+
+    fn rejection(&self, status: u16, body: &str) -> Option<Rejection> {
+        self.inner.rejection(status, body)
+    }
+
+    fn scrub(&self, words: &str) -> String {
+        self.target.scrub(words)
     }
 }
 

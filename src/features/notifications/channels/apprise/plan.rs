@@ -17,8 +17,8 @@ pub const HOST: Field = Field::text("host", "Host", Place::Host)
     .required()
     .example("chat.example.org");
 /// Its port.
-pub const PORT: Field = Field::integer("port", "Port", (1, 65_535), Place::Port)
-    .help("Empty: 443 with TLS, else 80.");
+pub const PORT: Field =
+    Field::integer("port", "Port", (1, 65_535), Place::Port).help("Empty: 443 with TLS, else 80.");
 /// The name for HTTP's own login.
 pub const USER: Field = Field::text("user", "User name", Place::User);
 /// The password for it.
@@ -97,7 +97,10 @@ pub fn at(base: &str, segments: &[&str]) -> Result<Url, Misfit> {
 
 /// An address with segments added, each of them encoded.
 pub fn under(mut url: Url, segments: &[&str]) -> Result<Url, Misfit> {
-    if segments.iter().any(|segment| matches!(*segment, "." | "..")) {
+    if segments
+        .iter()
+        .any(|segment| matches!(*segment, "." | ".."))
+    {
         return Err(Misfit::new("url", "a part of it is only dots"));
     }
     url.path_segments_mut()
@@ -122,7 +125,9 @@ pub fn server_with(fields: &Fields, plain_port: Option<u16>) -> Result<Url, Misf
         return Err(no_host());
     }
     let mut url = Url::parse(&format!("{scheme}://{host}/")).map_err(|_| no_host())?;
-    let given = fields.integer("port").and_then(|port| u16::try_from(port).ok());
+    let given = fields
+        .integer("port")
+        .and_then(|port| u16::try_from(port).ok());
     let fallback = plain_port.filter(|_| !fields.is_on("tls"));
     if let Some(port) = given.or(fallback) {
         url.set_port(Some(port)).map_err(|()| no_host())?;
@@ -146,7 +151,11 @@ pub fn login(url: &mut Url, user: &str, password: &str) {
 
 /// The segments of a path in a field.
 pub fn segments<'a>(fields: &'a Fields, key: &str) -> Vec<&'a str> {
-    fields.text(key).split('/').filter(|segment| !segment.is_empty()).collect()
+    fields
+        .text(key)
+        .split('/')
+        .filter(|segment| !segment.is_empty())
+        .collect()
 }
 
 /// Once for each target, or once without.
@@ -161,5 +170,9 @@ pub fn each<'a>(targets: Vec<&'a str>) -> Vec<Option<&'a str>> {
 /// Pairs as an object of JSON.
 pub fn object<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Value {
     let pairs = pairs.into_iter();
-    Value::Object(pairs.map(|(name, value)| (name.to_owned(), value.into())).collect())
+    Value::Object(
+        pairs
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .collect(),
+    )
 }

@@ -81,12 +81,11 @@ impl AppriseUrl {
             Some((userinfo, host)) => (Some(userinfo), host),
             None => (None, authority),
         };
-        let (user, password) = userinfo.map_or((None, None), |userinfo| {
-            match userinfo.split_once(':') {
+        let (user, password) =
+            userinfo.map_or((None, None), |userinfo| match userinfo.split_once(':') {
                 Some((user, password)) => (Some(user), Some(password)),
                 None => (Some(userinfo), None),
-            }
-        });
+            });
         let mut url = Self {
             scheme: scheme.to_ascii_lowercase(),
             user: user.map(given).transpose()?.flatten(),
@@ -174,7 +173,10 @@ impl AppriseUrl {
 
     /// `[::1]` and `123:ABC` as they are; the rest of what could mislead encoded.
     fn host_text(&self) -> String {
-        let inside = self.host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
+        let inside = self
+            .host
+            .strip_prefix('[')
+            .and_then(|h| h.strip_suffix(']'));
         if inside.is_some_and(|inside| inside.parse::<std::net::Ipv6Addr>().is_ok()) {
             return self.host.clone();
         }

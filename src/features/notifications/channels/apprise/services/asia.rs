@@ -17,7 +17,8 @@ pub static DINGTALK: Definition = Definition {
         Field::secret("token", "Access token", Place::Host)
             .required()
             .help("What follows access_token= in the robot's address."),
-        Field::secret("secret", "Secret", Place::User).help("If the robot's security is a signature: SEC…"),
+        Field::secret("secret", "Secret", Place::User)
+            .help("If the robot's security is a signature: SEC…"),
         Field::list("mobiles", "Mention", Place::Targets(0)).help("Numbers of phones."),
     ],
     limits: Limits::new(0, 18_000, 3_000),
@@ -28,7 +29,11 @@ pub static DINGTALK: Definition = Definition {
                 return None;
             }
             // Busy, and too many messages.
-            judged(body, |said| code(said) == 0, |said| matches!(code(said), -1 | 130_101 | 410_100))
+            judged(
+                body,
+                |said| code(said) == 0,
+                |said| matches!(code(said), -1 | 130_101 | 410_100),
+            )
         })
     },
     native: Some(|url| {
@@ -47,14 +52,21 @@ fn signature(key: &[u8], text: &[u8]) -> Result<String, Misfit> {
     Ok(STANDARD.encode(mac.finalize().into_bytes()))
 }
 
-fn dingtalk(fields: &Fields, message: &Message, now: DateTime<Utc>) -> Result<Vec<Request>, Misfit> {
+fn dingtalk(
+    fields: &Fields,
+    message: &Message,
+    now: DateTime<Utc>,
+) -> Result<Vec<Request>, Misfit> {
     let words = Words::of_bytes(message, DINGTALK.limits, Acknowledge::InText);
     let mut url = at("https://oapi.dingtalk.com/robot/send", &[])?;
-    url.query_pairs_mut().append_pair("access_token", fields.text("token"));
+    url.query_pairs_mut()
+        .append_pair("access_token", fields.text("token"));
     if let Some(secret) = fields.given("secret") {
         let time = now.timestamp_millis().to_string();
         let sign = signature(secret.as_bytes(), format!("{time}\n{secret}").as_bytes())?;
-        url.query_pairs_mut().append_pair("timestamp", &time).append_pair("sign", &sign);
+        url.query_pairs_mut()
+            .append_pair("timestamp", &time)
+            .append_pair("sign", &sign);
     }
     let body = json!({
         "msgtype": "text",
@@ -77,7 +89,8 @@ pub static FEISHU: Definition = Definition {
     example: "feishu://b1c2d3e4-0000-4000-8000-abcdefabcdef",
     fields: &[
         WEBHOOK,
-        Field::secret("secret", "Secret", Place::Custom).help("If the robot's security is a signature."),
+        Field::secret("secret", "Secret", Place::Custom)
+            .help("If the robot's security is a signature."),
     ],
     limits: Limits::new(0, 18_000, 1_000),
     build: |fields| {
@@ -112,7 +125,8 @@ pub static LARK: Definition = Definition {
     native: Some(|url| feishu_native("open.larksuite.com", url)),
     fields: &[
         WEBHOOK,
-        Field::secret("secret", "Secret", Place::Custom).help("If the robot's security is a signature."),
+        Field::secret("secret", "Secret", Place::Custom)
+            .help("If the robot's security is a signature."),
     ],
     limits: Limits::new(0, 18_000, 1_000),
     ..Definition::PLAIN
@@ -147,7 +161,10 @@ fn feishu(
     now: DateTime<Utc>,
 ) -> Result<Vec<Request>, Misfit> {
     let words = Words::of_bytes(message, FEISHU.limits, Acknowledge::InText);
-    let url = at(base, &["open-apis", "bot", "v2", "hook", fields.text("token")])?;
+    let url = at(
+        base,
+        &["open-apis", "bot", "v2", "hook", fields.text("token")],
+    )?;
     // <at user_id="all"> would call everybody.
     let text = words.body.replace('<', "‹");
     let mut body = json!({ "msg_type": "text", "content": { "text": text } });
@@ -180,7 +197,9 @@ pub static WECOM: Definition = Definition {
     schemes: &["wecombot"],
     docs: "https://developer.work.weixin.qq.com/document/path/91770",
     example: "wecombot://693a91f6-7aaa-4bc4-97a0-0ec2sifa5aaa",
-    fields: &[Field::secret("key", "Key", Place::Host).required().help("What follows key= in the robot's address.")],
+    fields: &[Field::secret("key", "Key", Place::Host)
+        .required()
+        .help("What follows key= in the robot's address.")],
     limits: Limits::new(0, 2_048, 3_000),
     build: |fields| {
         judged_by(fields, wecom, |status, body| {
@@ -188,7 +207,11 @@ pub static WECOM: Definition = Definition {
             if status != 200 {
                 return None;
             }
-            judged(body, |said| code(said) == 0, |said| matches!(code(said), -1 | 45_009 | 45_033))
+            judged(
+                body,
+                |said| code(said) == 0,
+                |said| matches!(code(said), -1 | 45_009 | 45_033),
+            )
         })
     },
     native: Some(|url| {

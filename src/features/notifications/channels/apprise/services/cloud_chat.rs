@@ -66,7 +66,10 @@ fn teams(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Req
     let mut secure = fields.clone();
     secure.set("tls", true);
     let (mut path, fallback) = if fields.is_on("powerautomate") {
-        (vec!["powerautomate", "automations", "direct"], "2022-03-01-preview")
+        (
+            vec!["powerautomate", "automations", "direct"],
+            "2022-03-01-preview",
+        )
     } else {
         (Vec::new(), "2016-06-01")
     };
@@ -87,7 +90,10 @@ fn teams(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Req
         Tone::Warning => "warning",
         Tone::Failure => "attention",
     };
-    let links = [("Acknowledge", &message.acknowledge), ("Details", &message.link)];
+    let links = [
+        ("Acknowledge", &message.acknowledge),
+        ("Details", &message.link),
+    ];
     let actions: Vec<_> = links
         .iter()
         .filter_map(|(title, url)| {
@@ -131,9 +137,14 @@ pub static GOOGLE_CHAT: Definition = Definition {
         Field::text("workspace", "Space", Place::Host)
             .required()
             .help("Apps & integrations, Webhooks: what follows /spaces/ in the address."),
-        Field::secret("key", "Key", Place::Path(0)).required().help("What follows key=."),
-        Field::secret("token", "Token", Place::Path(1)).required().help("What follows token=."),
-        Field::text("thread", "Thread", Place::Path(2)).help("Any word: messages with the same one stay together."),
+        Field::secret("key", "Key", Place::Path(0))
+            .required()
+            .help("What follows key=."),
+        Field::secret("token", "Token", Place::Path(1))
+            .required()
+            .help("What follows token=."),
+        Field::text("thread", "Thread", Place::Path(2))
+            .help("Any word: messages with the same one stay together."),
     ],
     limits: Limits::new(0, 4_000, 1_000),
     build: |fields| plain(fields, google_chat),
@@ -208,7 +219,9 @@ pub static WEBEX: Definition = Definition {
         let mut fields = Fields::default();
         fields.set("token", token.trim_matches('/'));
         let host = url.host_str()?;
-        ["webexapis.com", "api.ciscospark.com"].contains(&host).then_some(fields)
+        ["webexapis.com", "api.ciscospark.com"]
+            .contains(&host)
+            .then_some(fields)
     }),
     ..Definition::PLAIN
 };
@@ -247,11 +260,15 @@ pub static ZULIP: Definition = Definition {
     docs: "https://zulip.com/api/send-message",
     example: "zulip://flowkeep@example/8FDxdyg8gQzYvKLBEsHeQN5oHF8LYvfP/alerts",
     fields: &[
-        Field::text("bot", "Bot", Place::User).required().help("Its name, without -bot@ and what follows."),
+        Field::text("bot", "Bot", Place::User)
+            .required()
+            .help("Its name, without -bot@ and what follows."),
         Field::text("organization", "Organization", Place::Host)
             .required()
             .help("The name in front of .zulipchat.com, or the host of a server of your own."),
-        Field::secret("token", "API key", Place::Path(0)).required().help("Settings, Bots."),
+        Field::secret("token", "API key", Place::Path(0))
+            .required()
+            .help("Settings, Bots."),
         Field::list("targets", "Channels", Place::Targets(1))
             .help("Channels, or people's addresses of e-mail. Empty: general."),
     ],
@@ -259,7 +276,11 @@ pub static ZULIP: Definition = Definition {
     build: |fields| {
         judged_by(fields, zulip, |status, body| {
             let is_fine = |said: &Value| said["result"] != "error";
-            if status == 200 { judged(body, is_fine, |_| false) } else { None }
+            if status == 200 {
+                judged(body, is_fine, |_| false)
+            } else {
+                None
+            }
         })
     },
     ..Definition::PLAIN
@@ -290,7 +311,11 @@ fn zulip(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Req
         targets.push("general");
     }
     let requests = targets.into_iter().map(|target| {
-        let kind = if target.contains('@') { "private" } else { "stream" };
+        let kind = if target.contains('@') {
+            "private"
+        } else {
+            "stream"
+        };
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let form = vec![
             pair("type", kind),

@@ -29,7 +29,12 @@ pub static DISCORD: Definition = Definition {
 
 fn native(url: &Url) -> Option<Fields> {
     let host = url.host_str()?;
-    let is_discord = ["discord.com", "discordapp.com", "canary.discord.com", "ptb.discord.com"];
+    let is_discord = [
+        "discord.com",
+        "discordapp.com",
+        "canary.discord.com",
+        "ptb.discord.com",
+    ];
     let path: Vec<_> = url.path_segments()?.collect();
     let ["api", rest @ ..] = path.as_slice() else {
         return None;

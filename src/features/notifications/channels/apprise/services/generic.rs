@@ -23,12 +23,21 @@ pub static JSON: Definition = Definition {
     schemes: &["json", "jsons"],
     docs: "https://appriseit.com/services/json/",
     example: "jsons://user:password@hooks.example.org/path",
-    fields: &[HOST, PORT, TLS, USER, PASSWORD, PATH, METHOD, HEADERS, PARAMS, PAYLOAD],
+    fields: &[
+        HOST, PORT, TLS, USER, PASSWORD, PATH, METHOD, HEADERS, PARAMS, PAYLOAD,
+    ],
     limits: LIMITS,
     build: |fields| {
         plain(fields, |fields, message, _| {
-            let pairs = body(fields, message, &["version", "title", "message", "attachments", "type"]);
-            let mut body: serde_json::Map<_, _> = pairs.into_iter().map(|(name, value)| (name, value.into())).collect();
+            let pairs = body(
+                fields,
+                message,
+                &["version", "title", "message", "attachments", "type"],
+            );
+            let mut body: serde_json::Map<_, _> = pairs
+                .into_iter()
+                .map(|(name, value)| (name, value.into()))
+                .collect();
             if let Some(list) = body.get_mut("attachments").filter(|value| **value == "") {
                 *list = json!([]);
             }
@@ -46,16 +55,25 @@ pub static XML: Definition = Definition {
     schemes: &["xml", "xmls"],
     docs: "https://appriseit.com/services/xml/",
     example: "xmls://user:password@hooks.example.org/path",
-    fields: &[HOST, PORT, TLS, USER, PASSWORD, PATH, METHOD, HEADERS, PARAMS, PAYLOAD],
+    fields: &[
+        HOST, PORT, TLS, USER, PASSWORD, PATH, METHOD, HEADERS, PARAMS, PAYLOAD,
+    ],
     limits: LIMITS,
     build: |fields| {
         plain(fields, |fields, message, _| {
             let mut inner = String::new();
-            for (name, value) in body(fields, message, &["Version", "Subject", "Message", "MessageType"]) {
+            for (name, value) in body(
+                fields,
+                message,
+                &["Version", "Subject", "Message", "MessageType"],
+            ) {
                 let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
                 let is_odd = !name.starts_with(|c: char| c.is_alphabetic() || c == '_');
                 if is_odd || !name.chars().all(is_name) {
-                    return Err(Misfit::new("payload", format!("{name} is no name of an element")));
+                    return Err(Misfit::new(
+                        "payload",
+                        format!("{name} is no name of an element"),
+                    ));
                 }
                 inner.push_str(&format!("<{name}>{}</{name}>", markup(&value)));
             }
@@ -66,7 +84,10 @@ pub static XML: Definition = Definition {
                  xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\">\
                  <soapenv:Body><Notification>{inner}</Notification></soapenv:Body></soapenv:Envelope>\n"
             );
-            let body = Body::Text { content_type: "application/xml", text };
+            let body = Body::Text {
+                content_type: "application/xml",
+                text,
+            };
             Ok(vec![request(fields, message, body)?])
         })
     },
@@ -80,7 +101,9 @@ pub static FORM: Definition = Definition {
     schemes: &["form", "forms"],
     docs: "https://appriseit.com/services/form/",
     example: "forms://user:password@hooks.example.org/path",
-    fields: &[HOST, PORT, TLS, USER, PASSWORD, PATH, METHOD, HEADERS, PARAMS, PAYLOAD],
+    fields: &[
+        HOST, PORT, TLS, USER, PASSWORD, PATH, METHOD, HEADERS, PARAMS, PAYLOAD,
+    ],
     limits: LIMITS,
     build: |fields| {
         plain(fields, |fields, message, _| {
@@ -154,9 +177,15 @@ fn checked_header(name: &str, value: &str) -> Result<(), Misfit> {
     let is_name = http::HeaderName::from_bytes(name.as_bytes()).is_ok();
     let is_value = http::HeaderValue::from_str(value).is_ok();
     // These belong to the connection.
-    let is_ours = ["host", "content-length", "transfer-encoding", "connection", "upgrade"]
-        .iter()
-        .any(|known| name.eq_ignore_ascii_case(known));
+    let is_ours = [
+        "host",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "upgrade",
+    ]
+    .iter()
+    .any(|known| name.eq_ignore_ascii_case(known));
     if is_name && is_value && !is_ours {
         Ok(())
     } else {
@@ -180,9 +209,15 @@ pub static APPRISE_API: Definition = Definition {
         Field::text("path", "Path of the server", Place::PathBeforeLast)
             .help("Only if the server is not at the root."),
         Field::secret("token", "Configuration key", Place::LastPath).required(),
-        Field::list("tags", "Tags", Place::Query("tags")).help("Which of the configured services. Empty: all."),
-        Field::choice("version", "Version of its API", &["1", "2"], Place::Query("version"))
-            .help("1: the key in the address, which every server takes. 2: in a header."),
+        Field::list("tags", "Tags", Place::Query("tags"))
+            .help("Which of the configured services. Empty: all."),
+        Field::choice(
+            "version",
+            "Version of its API",
+            &["1", "2"],
+            Place::Query("version"),
+        )
+        .help("1: the key in the address, which every server takes. 2: in a header."),
         HEADERS,
     ],
     limits: LIMITS,

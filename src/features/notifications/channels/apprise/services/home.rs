@@ -100,10 +100,15 @@ pub static IFTTT: Definition = Definition {
     docs: "https://ifttt.com/maker_webhooks",
     example: "ifttt://webhookid/event",
     fields: &[
-        Field::secret("webhook_id", "Key", Place::Host).required().help("Webhooks, Documentation."),
-        Field::list("events", "Events", Place::Targets(0)).required().help("Names of the applets' events."),
+        Field::secret("webhook_id", "Key", Place::Host)
+            .required()
+            .help("Webhooks, Documentation."),
+        Field::list("events", "Events", Place::Targets(0))
+            .required()
+            .help("Names of the applets' events."),
         Field::pairs("add", "More values", Place::QueryPrefix('+')),
-        Field::pairs("remove", "Values to leave out", Place::QueryPrefix('-')).help("value1, value2 or value3."),
+        Field::pairs("remove", "Values to leave out", Place::QueryPrefix('-'))
+            .help("value1, value2 or value3."),
     ],
     limits: Limits::new(250, 32_000, 500),
     build: |fields| plain(fields, ifttt),
@@ -162,26 +167,40 @@ pub static MQTT: Definition = Definition {
         TLS,
         USER,
         PASSWORD,
-        Field::list("topics", "Topics", Place::Custom).required().example("box/alerts"),
-        Field::choice("qos", "Quality", &["0", "1"], Place::Query("qos")).help("0: at most once, 1: at least once."),
+        Field::list("topics", "Topics", Place::Custom)
+            .required()
+            .example("box/alerts"),
+        Field::choice("qos", "Quality", &["0", "1"], Place::Query("qos"))
+            .help("0: at most once, 1: at least once."),
         Field::boolean("retain", "Keep the last one", Place::Query("retain")),
     ],
     limits: Limits::new(0, 60_000, 0),
     build: |fields| {
         server(fields)?;
-        let topics: Vec<_> = fields.list("topics").into_iter().map(ToOwned::to_owned).collect();
+        let topics: Vec<_> = fields
+            .list("topics")
+            .into_iter()
+            .map(ToOwned::to_owned)
+            .collect();
         if topics.iter().any(|topic| topic.contains(['#', '+'])) {
-            return Err(Misfit::new("topics", "a topic to publish to has no wildcards (# and +)"));
+            return Err(Misfit::new(
+                "topics",
+                "a topic to publish to has no wildcards (# and +)",
+            ));
         }
         let is_tls = fields.is_on("tls");
-        let port = fields.integer("port").and_then(|port| u16::try_from(port).ok());
+        let port = fields
+            .integer("port")
+            .and_then(|port| u16::try_from(port).ok());
         let password = fields.text("password").to_owned();
         Ok(Transport::Mqtt(MqttRoute {
             host: fields.text("host").to_owned(),
             port: port.unwrap_or(if is_tls { 8_883 } else { 1_883 }),
             is_tls,
             is_verified: true,
-            login: fields.given("user").map(|user| (user.to_owned(), password.into())),
+            login: fields
+                .given("user")
+                .map(|user| (user.to_owned(), password.into())),
             topics,
             qos: u8::from(fields.text("qos") == "1"),
             is_retained: fields.is_on("retain"),

@@ -46,7 +46,9 @@ fn incident_io(
     if !metadata.is_empty() {
         body["metadata"] = object(metadata);
     }
-    Ok(vec![Request::post_json(url, body).bearer(fields.text("token"))])
+    Ok(vec![
+        Request::post_json(url, body).bearer(fields.text("token")),
+    ])
 }
 
 /// Better Stack.
@@ -57,8 +59,11 @@ pub static BETTER_STACK: Definition = Definition {
     docs: "https://betterstack.com/docs/uptime/api/create-a-new-incident/",
     example: "betterstack://token/owner@example.org",
     fields: &[
-        Field::secret("token", "API token", Place::Host).required().help("Integrations, API tokens."),
-        Field::text("from", "Requester", Place::Custom).help("An address of e-mail; needed if the token is global."),
+        Field::secret("token", "API token", Place::Host)
+            .required()
+            .help("Integrations, API tokens."),
+        Field::text("from", "Requester", Place::Custom)
+            .help("An address of e-mail; needed if the token is global."),
         Field::list("teams", "Teams", Place::Custom).help("Empty: the token's own."),
         Field::text("policy", "Escalation policy", Place::Query("policy")),
     ],
@@ -66,14 +71,16 @@ pub static BETTER_STACK: Definition = Definition {
     build: |fields| plain(fields, better_stack),
     parse: Some(|url| {
         if url.user.is_some() {
-            let why = "Better Stack's logs (token@host) are no notifications; write betterstack://token";
+            let why =
+                "Better Stack's logs (token@host) are no notifications; write betterstack://token";
             return Err(Misfit::new("url", why));
         }
         let mut url = url.clone();
         let named = url.query.remove("from");
         let mut fields = codec::parse(&BETTER_STACK, &url)?;
         let targets = url.targets(0);
-        let (people, teams): (Vec<_>, Vec<_>) = targets.into_iter().partition(|target| target.contains('@'));
+        let (people, teams): (Vec<_>, Vec<_>) =
+            targets.into_iter().partition(|target| target.contains('@'));
         if let Some(from) = named.or_else(|| people.into_iter().next()) {
             fields.set("from", from);
         }
@@ -127,9 +134,16 @@ pub static ILERT: Definition = Definition {
     docs: "https://api.ilert.com/api-docs/#tag/Events",
     example: "ilert://il1api0123456789",
     fields: &[
-        Field::secret("key", "Integration key", Place::Host).required().help("Alert sources, API."),
-        Field::choice("priority", "Priority", &["high", "low"], Place::Query("priority"))
-            .help("Empty: as the rule says."),
+        Field::secret("key", "Integration key", Place::Host)
+            .required()
+            .help("Alert sources, API."),
+        Field::choice(
+            "priority",
+            "Priority",
+            &["high", "low"],
+            Place::Query("priority"),
+        )
+        .help("Empty: as the rule says."),
         Field::text("route", "Routing key", Place::Query("route")),
         Field::pairs("labels", "Labels", Place::QueryPrefix('+')),
     ],
@@ -144,7 +158,10 @@ fn ilert(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Req
         Some(word) => word == "low",
         None => message.priority < Priority::High,
     };
-    let links = [("Details", &message.link), ("Acknowledge in Flowkeep", &message.acknowledge)];
+    let links = [
+        ("Details", &message.link),
+        ("Acknowledge in Flowkeep", &message.acknowledge),
+    ];
     let links: Vec<_> = links
         .iter()
         .filter_map(|(text, url)| Some(json!({ "href": url.as_ref()?, "text": text })))
@@ -183,7 +200,10 @@ pub static SPIKE: Definition = Definition {
     build: |fields| plain(fields, spike),
     native: Some(|url| {
         let mut fields = Fields::default();
-        fields.set("token", url.path().strip_prefix("/v1/alerts/")?.trim_matches('/'));
+        fields.set(
+            "token",
+            url.path().strip_prefix("/v1/alerts/")?.trim_matches('/'),
+        );
         (url.host_str() == Some("api.spike.sh")).then_some(fields)
     }),
     ..Definition::PLAIN
@@ -245,6 +265,9 @@ fn firehydrant(
     if !annotations.is_empty() {
         body["annotations"] = object(annotations);
     }
-    let url = at("https://signals.firehydrant.com/v1/process", &[fields.text("token")])?;
+    let url = at(
+        "https://signals.firehydrant.com/v1/process",
+        &[fields.text("token")],
+    )?;
     Ok(vec![Request::post_json(url, body)])
 }

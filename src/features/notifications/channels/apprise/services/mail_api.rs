@@ -31,11 +31,17 @@ impl<'a> Mail<'a> {
         let words = Words::of(message, LIMITS, Acknowledge::Apart);
         let mut text = words.body.clone();
         let mut html = format!("<p>{}</p>", markup(&words.body).replace('\n', "<br>\n"));
-        let links = [("Acknowledge", &message.acknowledge), ("Details", &message.link)];
+        let links = [
+            ("Acknowledge", &message.acknowledge),
+            ("Details", &message.link),
+        ];
         for (label, url) in links {
             if let Some(url) = url {
                 text.push_str(&format!("\n\n{label}: {url}"));
-                html.push_str(&format!("\n<p><a href=\"{}\">{label}</a></p>", markup(url.as_str())));
+                html.push_str(&format!(
+                    "\n<p><a href=\"{}\">{label}</a></p>",
+                    markup(url.as_str())
+                ));
             }
         }
         let from = fields.text("from");
@@ -44,7 +50,12 @@ impl<'a> Mail<'a> {
             to.push(from);
         }
         let (cc, bcc) = (fields.list("cc"), fields.list("bcc"));
-        let lists = [("from", &vec![from]), ("to", &to), ("cc", &cc), ("bcc", &bcc)];
+        let lists = [
+            ("from", &vec![from]),
+            ("to", &to),
+            ("cc", &cc),
+            ("bcc", &bcc),
+        ];
         for (key, addresses) in lists {
             if let Some(odd) = addresses.iter().find(|address| !address.contains('@')) {
                 return Err(Misfit::new(key, format!("{odd} is no address of e-mail")));
@@ -65,7 +76,10 @@ impl<'a> Mail<'a> {
     fn sender(&self, fields: &Fields) -> String {
         match fields.given("name") {
             Some(name) => {
-                let plain: String = name.chars().filter(|c| !matches!(c, '"' | '<' | '>' | '\\')).collect();
+                let plain: String = name
+                    .chars()
+                    .filter(|c| !matches!(c, '"' | '<' | '>' | '\\'))
+                    .collect();
                 format!("\"{plain}\" <{}>", self.from)
             }
             None => self.from.to_owned(),
@@ -74,7 +88,10 @@ impl<'a> Mail<'a> {
 }
 
 fn emails(addresses: &[&str]) -> Value {
-    addresses.iter().map(|address| json!({ "email": address })).collect()
+    addresses
+        .iter()
+        .map(|address| json!({ "email": address }))
+        .collect()
 }
 
 /// Apprise writes `key:from@host`; some also `?from=`.
@@ -96,7 +113,9 @@ pub static SENDGRID: Definition = Definition {
     docs: "https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send",
     example: "sendgrid://SG.abcdef:flowkeep@example.org/admin@example.com",
     fields: &[
-        Field::secret("api_key", "API key", Place::User).required().help("Settings, API Keys."),
+        Field::secret("api_key", "API key", Place::User)
+            .required()
+            .help("Settings, API Keys."),
         FROM,
         TO,
         CC,
@@ -114,7 +133,11 @@ fn sendgrid(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<
         let mut person = json!({ "to": emails(&[to]) });
         // Nobody may be in two of the lists.
         for (name, list) in [("cc", &mail.cc), ("bcc", &mail.bcc)] {
-            let list: Vec<_> = list.iter().copied().filter(|address| address != to).collect();
+            let list: Vec<_> = list
+                .iter()
+                .copied()
+                .filter(|address| address != to)
+                .collect();
             if !list.is_empty() {
                 person[name] = emails(&list);
             }
@@ -141,7 +164,9 @@ pub static RESEND: Definition = Definition {
     docs: "https://resend.com/docs/api-reference/emails/send-email",
     example: "resend://re_abcdef:flowkeep@example.org/admin@example.com",
     fields: &[
-        Field::secret("api_key", "API key", Place::User).required().help("API Keys."),
+        Field::secret("api_key", "API key", Place::User)
+            .required()
+            .help("API Keys."),
         FROM,
         TO,
         CC,
@@ -194,7 +219,9 @@ pub static MAILGUN: Definition = Definition {
             .required()
             .help("An address of a domain that Mailgun knows.")
             .example("flowkeep@mg.example.org"),
-        Field::secret("api_key", "API key", Place::Path(0)).required().help("API Security."),
+        Field::secret("api_key", "API key", Place::Path(0))
+            .required()
+            .help("API Security."),
         Field::list("to", "To", Place::Targets(1)).help("Addresses. Empty: the sender's own."),
         CC,
         BCC,
@@ -246,8 +273,12 @@ pub static SMTP2GO: Definition = Definition {
     docs: "https://developers.smtp2go.com/reference/send-standard-email",
     example: "smtp2go://flowkeep@example.org/apikey/admin@example.com",
     fields: &[
-        Field::text("from", "From", Place::UserAtHost).required().example("flowkeep@example.org"),
-        Field::secret("api_key", "API key", Place::Path(0)).required().help("Sending, API Keys."),
+        Field::text("from", "From", Place::UserAtHost)
+            .required()
+            .example("flowkeep@example.org"),
+        Field::secret("api_key", "API key", Place::Path(0))
+            .required()
+            .help("Sending, API Keys."),
         Field::list("to", "To", Place::Targets(1)).help("Addresses. Empty: the sender's own."),
         CC,
         BCC,
@@ -256,8 +287,17 @@ pub static SMTP2GO: Definition = Definition {
     limits: LIMITS,
     build: |fields| {
         judged_by(fields, smtp2go, |status, body| {
-            let is_fine = |said: &Value| said.pointer("/data/failed").and_then(Value::as_u64).unwrap_or(0) == 0;
-            if status == 200 { judged(body, is_fine, |_| false) } else { None }
+            let is_fine = |said: &Value| {
+                said.pointer("/data/failed")
+                    .and_then(Value::as_u64)
+                    .unwrap_or(0)
+                    == 0
+            };
+            if status == 200 {
+                judged(body, is_fine, |_| false)
+            } else {
+                None
+            }
         })
     },
     ..Definition::PLAIN
@@ -292,7 +332,9 @@ pub static BREVO: Definition = Definition {
     docs: "https://developers.brevo.com/reference/sendtransacemail",
     example: "brevo://xkeysib-abc:flowkeep@example.org/admin@example.com",
     fields: &[
-        Field::secret("api_key", "API key", Place::User).required().help("SMTP & API, API Keys."),
+        Field::secret("api_key", "API key", Place::User)
+            .required()
+            .help("SMTP & API, API Keys."),
         FROM,
         TO,
         CC,
@@ -336,7 +378,9 @@ pub static POSTMARK: Definition = Definition {
     docs: "https://postmarkapp.com/developer/api/email-api",
     example: "postmark://servertoken:flowkeep@example.org/admin@example.com",
     fields: &[
-        Field::secret("api_key", "Server token", Place::User).required().help("Your server, API Tokens."),
+        Field::secret("api_key", "Server token", Place::User)
+            .required()
+            .help("Your server, API Tokens."),
         FROM,
         TO,
         CC,
@@ -348,7 +392,11 @@ pub static POSTMARK: Definition = Definition {
     build: |fields| {
         judged_by(fields, postmark, |status, body| {
             let is_fine = |said: &Value| said["ErrorCode"].as_i64().unwrap_or(0) == 0;
-            if status == 200 { judged(body, is_fine, |_| false) } else { None }
+            if status == 200 {
+                judged(body, is_fine, |_| false)
+            } else {
+                None
+            }
         })
     },
     ..Definition::PLAIN

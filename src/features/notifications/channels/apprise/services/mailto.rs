@@ -16,13 +16,20 @@ pub static MAILTO: Definition = Definition {
             .required()
             .help("Of the sender's address, and the server unless another is given.")
             .example("example.org"),
-        Field::integer("port", "Port", (1, 65_535), Place::Port).help("Empty: 587 (STARTTLS), 465 (TLS) or 25."),
+        Field::integer("port", "Port", (1, 65_535), Place::Port)
+            .help("Empty: 587 (STARTTLS), 465 (TLS) or 25."),
         TLS,
         Field::text("user", "User name", Place::User),
         PASSWORD,
-        Field::text("smtp", "Server", Place::Query("smtp")).help("Empty: the domain, or that of a known provider."),
-        Field::choice("mode", "Encryption", &["starttls", "ssl", "insecure"], Place::Query("mode"))
-            .help("Empty: STARTTLS with TLS, else none."),
+        Field::text("smtp", "Server", Place::Query("smtp"))
+            .help("Empty: the domain, or that of a known provider."),
+        Field::choice(
+            "mode",
+            "Encryption",
+            &["starttls", "ssl", "insecure"],
+            Place::Query("mode"),
+        )
+        .help("Empty: STARTTLS with TLS, else none."),
         Field::text("from", "From", Place::Query("from")).help("Empty: user name and domain."),
         Field::text("name", "Shown as", Place::Query("name")),
         Field::list("to", "To", Place::Targets(0)).help("Addresses. Empty: the sender's own."),
@@ -50,9 +57,21 @@ pub static MAILTO: Definition = Definition {
 type Provider = (&'static [&'static str], &'static str, u16, Security, bool);
 
 const PROVIDERS: &[Provider] = &[
-    (&["gmail.com"], "smtp.gmail.com", 587, Security::StartTls, true),
     (
-        &["yandex.com", "yandex.ru", "yandex.ua", "yandex.by", "yandex.kz"],
+        &["gmail.com"],
+        "smtp.gmail.com",
+        587,
+        Security::StartTls,
+        true,
+    ),
+    (
+        &[
+            "yandex.com",
+            "yandex.ru",
+            "yandex.ua",
+            "yandex.by",
+            "yandex.kz",
+        ],
         "smtp.yandex.ru",
         465,
         Security::Tls,
@@ -65,9 +84,27 @@ const PROVIDERS: &[Provider] = &[
         Security::StartTls,
         true,
     ),
-    (&["outlook.com", "outlook.com.au"], "smtp.outlook.com", 587, Security::StartTls, true),
-    (&["office365.com"], "smtp.office365.com", 587, Security::StartTls, true),
-    (&["yahoo.com", "yahoo.ca"], "smtp.mail.yahoo.com", 465, Security::Tls, true),
+    (
+        &["outlook.com", "outlook.com.au"],
+        "smtp.outlook.com",
+        587,
+        Security::StartTls,
+        true,
+    ),
+    (
+        &["office365.com"],
+        "smtp.office365.com",
+        587,
+        Security::StartTls,
+        true,
+    ),
+    (
+        &["yahoo.com", "yahoo.ca"],
+        "smtp.mail.yahoo.com",
+        465,
+        Security::Tls,
+        true,
+    ),
     (
         &["gmx.com", "gmx.net", "gmx.de", "gmx.at", "gmx.ch", "gmx.fr"],
         "mail.gmx.com",
@@ -75,11 +112,35 @@ const PROVIDERS: &[Provider] = &[
         Security::StartTls,
         true,
     ),
-    (&["fastmail.com", "fastmail.fm"], "smtp.fastmail.com", 465, Security::Tls, true),
-    (&["zoho.com", "zohomail.com"], "smtp.zoho.com", 587, Security::StartTls, true),
+    (
+        &["fastmail.com", "fastmail.fm"],
+        "smtp.fastmail.com",
+        465,
+        Security::Tls,
+        true,
+    ),
+    (
+        &["zoho.com", "zohomail.com"],
+        "smtp.zoho.com",
+        587,
+        Security::StartTls,
+        true,
+    ),
     (&["163.com"], "smtp.163.com", 465, Security::Tls, true),
-    (&["qq.com", "foxmail.com"], "smtp.qq.com", 587, Security::StartTls, true),
-    (&["comcast.net"], "smtp.comcast.net", 465, Security::Tls, true),
+    (
+        &["qq.com", "foxmail.com"],
+        "smtp.qq.com",
+        587,
+        Security::StartTls,
+        true,
+    ),
+    (
+        &["comcast.net"],
+        "smtp.comcast.net",
+        465,
+        Security::Tls,
+        true,
+    ),
 ];
 
 fn route(fields: &Fields) -> Result<MailRoute, Misfit> {
@@ -102,9 +163,16 @@ fn route(fields: &Fields) -> Result<MailRoute, Misfit> {
         Security::StartTls => 587,
         Security::None => 25,
     };
-    let given = fields.integer("port").and_then(|port| u16::try_from(port).ok());
-    let port = given.or(provider.map(|provider| provider.2)).unwrap_or(usual);
-    let host = fields.given("smtp").or(provider.map(|provider| provider.1)).unwrap_or(domain);
+    let given = fields
+        .integer("port")
+        .and_then(|port| u16::try_from(port).ok());
+    let port = given
+        .or(provider.map(|provider| provider.2))
+        .unwrap_or(usual);
+    let host = fields
+        .given("smtp")
+        .or(provider.map(|provider| provider.1))
+        .unwrap_or(domain);
     let login = user.map(|user| {
         let name = match provider {
             Some((.., true)) if !user.contains('@') => format!("{user}@{domain}"),
@@ -115,11 +183,23 @@ fn route(fields: &Fields) -> Result<MailRoute, Misfit> {
     });
     let own = user.map(|user| format!("{}@{domain}", user.split('@').next().unwrap_or(user)));
     let is_mail = |text: &&str| text.contains('@');
-    let from = fields.given("from").filter(is_mail).map(ToOwned::to_owned).or(own);
+    let from = fields
+        .given("from")
+        .filter(is_mail)
+        .map(ToOwned::to_owned)
+        .or(own);
     let from = from.ok_or_else(|| Misfit::new("from", "an address to send from is needed"))?;
     // Apprise reads a word without @ as the name.
-    let name = fields.given("name").or_else(|| fields.given("from").filter(|from| !is_mail(from)));
-    let list = |key: &str| -> Vec<String> { fields.list(key).into_iter().map(ToOwned::to_owned).collect() };
+    let name = fields
+        .given("name")
+        .or_else(|| fields.given("from").filter(|from| !is_mail(from)));
+    let list = |key: &str| -> Vec<String> {
+        fields
+            .list(key)
+            .into_iter()
+            .map(ToOwned::to_owned)
+            .collect()
+    };
     let mut to = list("to");
     if to.is_empty() {
         to.push(from.clone());
@@ -134,7 +214,10 @@ fn route(fields: &Fields) -> Result<MailRoute, Misfit> {
         },
         from: match name {
             Some(name) if !from.contains('<') => {
-                let name: String = name.chars().filter(|c| !matches!(c, '"' | '<' | '>' | '\\')).collect();
+                let name: String = name
+                    .chars()
+                    .filter(|c| !matches!(c, '"' | '<' | '>' | '\\'))
+                    .collect();
                 format!("\"{name}\" <{from}>")
             }
             _ => from,

@@ -22,16 +22,29 @@ pub static MATRIX: Definition = Definition {
             .required()
             .help("#alias, #alias:server or !id:server.")
             .example("#alerts:example.org"),
-        Field::choice("discovery", "Ask where the homeserver is", &["yes", "no"], Place::Query("discovery"))
-            .help("By /.well-known/matrix/client; yes unless said otherwise."),
-        Field::choice("msgtype", "Kind of message", &["text", "notice"], Place::Query("msgtype")),
+        Field::choice(
+            "discovery",
+            "Ask where the homeserver is",
+            &["yes", "no"],
+            Place::Query("discovery"),
+        )
+        .help("By /.well-known/matrix/client; yes unless said otherwise."),
+        Field::choice(
+            "msgtype",
+            "Kind of message",
+            &["text", "notice"],
+            Place::Query("msgtype"),
+        ),
     ],
     // An event holds 65,536 bytes, and the text is in it twice, once escaped.
     limits: Limits::new(250, 7_000, 500),
     build: |fields| {
         let has_login = fields.given("user").is_some() && fields.given("password").is_some();
         if fields.given("token").is_none() && !has_login {
-            return Err(Misfit::new("token", "a token, or a name and a password are needed"));
+            return Err(Misfit::new(
+                "token",
+                "a token, or a name and a password are needed",
+            ));
         }
         server(fields)?;
         asking(Matrix {
@@ -103,12 +116,20 @@ impl Matrix {
     fn content(&self, message: &Message) -> Value {
         let words = Words::of(message, MATRIX.limits, Acknowledge::Apart);
         let mut text = words.marked(str::to_owned, ("", ""));
-        let mut html = words.marked(markup, ("<strong>", "</strong>")).replace('\n', "<br>");
-        let links = [("Details", &message.link), ("Acknowledge", &message.acknowledge)];
+        let mut html = words
+            .marked(markup, ("<strong>", "</strong>"))
+            .replace('\n', "<br>");
+        let links = [
+            ("Details", &message.link),
+            ("Acknowledge", &message.acknowledge),
+        ];
         for (label, url) in links {
             if let Some(url) = url {
                 text.push_str(&format!("\n{label}: {url}"));
-                html.push_str(&format!("<br><a href=\"{}\">{label}</a>", markup(url.as_str())));
+                html.push_str(&format!(
+                    "<br><a href=\"{}\">{label}</a>",
+                    markup(url.as_str())
+                ));
             }
         }
         let is_notice = self.fields.text("msgtype") == "notice";
@@ -138,7 +159,9 @@ impl HttpService for Matrix {
                 let url = under(base, &segments).map_err(|misfit| misfit.to_string())?;
                 return Ok(Step::Try(Self::get(url, None)));
             };
-            let found = answer.pointer("/m.homeserver/base_url").and_then(Value::as_str);
+            let found = answer
+                .pointer("/m.homeserver/base_url")
+                .and_then(Value::as_str);
             let found = found.and_then(|found| Url::parse(found).ok());
             // Never from TLS to none.
             base = found
@@ -176,7 +199,10 @@ impl HttpService for Matrix {
             };
             let id = word(answer, "room_id")?;
             let transaction = message.id.to_string();
-            let url = self.api(&base, &["rooms", id, "send", "m.room.message", &transaction])?;
+            let url = self.api(
+                &base,
+                &["rooms", id, "send", "m.room.message", &transaction],
+            )?;
             let mut request = Request::post_json(url, self.content(message)).bearer(token);
             request.method = Method::PUT;
             requests.push(request);

@@ -15,7 +15,9 @@ pub static SIGNAL: Definition = Definition {
         TLS,
         USER,
         PASSWORD,
-        Field::text("from", "From", Place::Path(0)).required().help("The number that is registered there."),
+        Field::text("from", "From", Place::Path(0))
+            .required()
+            .help("The number that is registered there."),
         Field::list("to", "Receivers", Place::Targets(1))
             .help("Numbers, or group.… ids. Empty: the sender itself."),
     ],
@@ -68,9 +70,15 @@ pub static WHATSAPP: Definition = Definition {
     docs: "https://developers.facebook.com/docs/whatsapp/cloud-api/guides/send-messages",
     example: "whatsapp://token@1234567890/15551234567",
     fields: &[
-        Field::secret("token", "Access token", Place::Custom).required().help("WhatsApp, API Setup."),
-        Field::text("from", "Phone number id", Place::Host).required().help("Not the number: the id beside it."),
-        Field::list("to", "Numbers", Place::Targets(0)).required().help("With the country's code."),
+        Field::secret("token", "Access token", Place::Custom)
+            .required()
+            .help("WhatsApp, API Setup."),
+        Field::text("from", "Phone number id", Place::Host)
+            .required()
+            .help("Not the number: the id beside it."),
+        Field::list("to", "Numbers", Place::Targets(0))
+            .required()
+            .help("With the country's code."),
         Field::text("template", "Template", Place::Custom)
             .help("Needed unless the receiver wrote within the last day."),
         Field::text("language", "Its language", Place::Query("lang")).example("en_US"),
@@ -108,7 +116,10 @@ pub static WHATSAPP: Definition = Definition {
 
 fn whatsapp(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Request>, Misfit> {
     let words = Words::of(message, WHATSAPP.limits, Acknowledge::InText);
-    let url = at("https://graph.facebook.com/v21.0", &[fields.text("from"), "messages"])?;
+    let url = at(
+        "https://graph.facebook.com/v21.0",
+        &[fields.text("from"), "messages"],
+    )?;
     let mut parameters: Vec<_> = fields.pairs("parameters");
     parameters.sort_by_key(|(position, _)| position.parse::<u32>().unwrap_or(u32::MAX));
     // A parameter holds no line break (WhatsApp refuses the message).
@@ -135,7 +146,8 @@ fn whatsapp(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<
             body["type"] = "template".into();
             body["template"] = json!({ "name": template, "language": { "code": language } });
             if !parameters.is_empty() {
-                body["template"]["components"] = json!([{ "type": "body", "parameters": parameters }]);
+                body["template"]["components"] =
+                    json!([{ "type": "body", "parameters": parameters }]);
             }
         } else {
             body["type"] = "text".into();
@@ -157,7 +169,9 @@ pub static LINE: Definition = Definition {
         Field::secret("token", "Channel access token", Place::Host)
             .required()
             .help("Messaging API, Channel access token."),
-        Field::list("to", "Receivers", Place::Targets(0)).required().help("Ids of users, groups or rooms."),
+        Field::list("to", "Receivers", Place::Targets(0))
+            .required()
+            .help("Ids of users, groups or rooms."),
     ],
     limits: Limits::new(0, 5_000, 500),
     build: |fields| plain(fields, line),

@@ -30,7 +30,10 @@ pub static NEXTCLOUD_TALK: Definition = Definition {
     limits: Limits::new(0, 32_000, 500),
     build: |fields| {
         if fields.given("secret").is_none() && fields.given("user").is_none() {
-            return Err(Misfit::new("user", "a name and a password, or a bot's secret are needed"));
+            return Err(Misfit::new(
+                "user",
+                "a name and a password, or a bot's secret are needed",
+            ));
         }
         plain(fields, requests)
     },

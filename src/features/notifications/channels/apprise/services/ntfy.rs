@@ -18,7 +18,9 @@ pub static NTFY: Definition = Definition {
         PASSWORD,
         Field::secret("token", "Access token", Place::Query("token"))
             .help("Instead of a name and a password: Account, Access tokens."),
-        Field::list("topics", "Topics", Place::Custom).required().example("alerts"),
+        Field::list("topics", "Topics", Place::Custom)
+            .required()
+            .example("alerts"),
         Field::choice(
             "priority",
             "Priority",
@@ -27,7 +29,8 @@ pub static NTFY: Definition = Definition {
         )
         .help("Empty: as the rule says."),
         Field::list("tags", "Tags", Place::Query("xtags")).help("Words, or names of emojis."),
-        Field::text("click", "Opens on a tap", Place::Query("click")).help("Empty: the message's own page."),
+        Field::text("click", "Opens on a tap", Place::Query("click"))
+            .help("Empty: the message's own page."),
         Field::text("email", "Also by e-mail to", Place::Query("email")),
         Field::text("delay", "Delay", Place::Query("delay")).example("30min"),
     ],
@@ -42,7 +45,11 @@ pub static NTFY: Definition = Definition {
             "ntfys".clone_into(&mut url.scheme);
             "ntfy.sh".clone_into(&mut url.host);
         }
-        url.path = fields.list("topics").into_iter().map(ToOwned::to_owned).collect();
+        url.path = fields
+            .list("topics")
+            .into_iter()
+            .map(ToOwned::to_owned)
+            .collect();
         url
     }),
     native: Some(|url| {

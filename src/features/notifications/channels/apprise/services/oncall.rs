@@ -25,11 +25,17 @@ pub static SPLUNK: Definition = Definition {
     build: |fields| {
         judged_by(fields, splunk, |status, body| {
             let is_fine = |said: &Value| said["result"] != "failure";
-            if status == 200 { judged(body, is_fine, |_| false) } else { None }
+            if status == 200 {
+                judged(body, is_fine, |_| false)
+            } else {
+                None
+            }
         })
     },
     native: Some(|url| {
-        let path = url.path().strip_prefix("/integrations/generic/20131114/alert/")?;
+        let path = url
+            .path()
+            .strip_prefix("/integrations/generic/20131114/alert/")?;
         let (key, routing) = path.split_once('/')?;
         let mut fields = Fields::default();
         fields.set("api_key", key);
@@ -90,7 +96,10 @@ pub static PAGERTREE: Definition = Definition {
 
 fn pagertree(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Request>, Misfit> {
     let words = Words::of(message, PAGERTREE.limits, Acknowledge::InText);
-    let url = at("https://api.pagertree.com/integration", &[fields.text("integration")])?;
+    let url = at(
+        "https://api.pagertree.com/integration",
+        &[fields.text("integration")],
+    )?;
     let mut body = json!({ "id": message.key, "event_type": "resolve" });
     if !is_over(message) {
         let urgency = fields.given("urgency").unwrap_or(match message.priority {
@@ -120,8 +129,12 @@ pub static SIGNL4: Definition = Definition {
         Field::secret("secret", "Team or integration secret", Place::Host).required(),
         Field::text("service", "Service", Place::Query("service")),
         Field::text("location", "Location", Place::Query("location")),
-        Field::text("scenario", "Alerting scenario", Place::Query("alerting_scenario"))
-            .help("single_ack, multi_ack or emergency."),
+        Field::text(
+            "scenario",
+            "Alerting scenario",
+            Place::Query("alerting_scenario"),
+        )
+        .help("single_ack, multi_ack or emergency."),
         Field::boolean("filtering", "Apply filters", Place::Query("filtering")),
     ],
     limits: Limits::new(250, 32_000, 500),
@@ -131,7 +144,10 @@ pub static SIGNL4: Definition = Definition {
 
 fn signl4(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Request>, Misfit> {
     let words = Words::of(message, SIGNL4.limits, Acknowledge::InText);
-    let url = at("https://connect.signl4.com/webhook", &[fields.text("secret")])?;
+    let url = at(
+        "https://connect.signl4.com/webhook",
+        &[fields.text("secret")],
+    )?;
     let mut body = json!({
         "title": words.title,
         "body": words.body,
@@ -170,7 +186,12 @@ pub static SQUADCAST: Definition = Definition {
             .required()
             .help("Services, Alert Sources, Incident Webhook: the last part of the address."),
         Field::choice("region", "Region", &["us", "eu"], Place::Query("region")),
-        Field::choice("priority", "Priority", &["P1", "P2", "P3", "P4", "P5"], Place::Query("priority")),
+        Field::choice(
+            "priority",
+            "Priority",
+            &["P1", "P2", "P3", "P4", "P5"],
+            Place::Query("priority"),
+        ),
         Field::pairs("tags", "Tags", Place::QueryPrefix('+')),
     ],
     limits: Limits::new(250, 30_000, 500),
@@ -197,7 +218,10 @@ fn squadcast(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec
     if !tags.is_empty() {
         body["tags"] = object(tags);
     }
-    Ok(vec![Request::post_json(at(base, &[fields.text("key")])?, body)])
+    Ok(vec![Request::post_json(
+        at(base, &[fields.text("key")])?,
+        body,
+    )])
 }
 
 /// GoAlert.
@@ -236,5 +260,7 @@ fn goalert(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<R
     if !meta.is_empty() {
         body["meta"] = object(meta);
     }
-    Ok(vec![Request::post_json(url, body).bearer(fields.text("token"))])
+    Ok(vec![
+        Request::post_json(url, body).bearer(fields.text("token")),
+    ])
 }

@@ -103,7 +103,10 @@ fn requests(base: &str, fields: &Fields, message: &Message) -> Result<Vec<Reques
     // What closes an alert finds it by its alias, of which 512 characters count.
     let alias = cut(fields.given("alias").unwrap_or(&message.key), 512);
     let authorized = |request: Request| {
-        request.header("Authorization", format!("GenieKey {}", fields.text("api_key")))
+        request.header(
+            "Authorization",
+            format!("GenieKey {}", fields.text("api_key")),
+        )
     };
     if message.tone == Tone::Success {
         let mut url = at(base, &[&alias, "close"])?;
@@ -138,9 +141,15 @@ fn requests(base: &str, fields: &Fields, message: &Message) -> Result<Vec<Reques
         body["tags"] = tags.into();
     }
     let link = message.link.as_ref().map(Url::as_str);
-    let details = fields.pairs("details").into_iter().chain(link.map(|link| ("link", link)));
+    let details = fields
+        .pairs("details")
+        .into_iter()
+        .chain(link.map(|link| ("link", link)));
     let details: Value = object(details);
-    if details.as_object().is_some_and(|details| !details.is_empty()) {
+    if details
+        .as_object()
+        .is_some_and(|details| !details.is_empty())
+    {
         body["details"] = details;
     }
     Ok(vec![authorized(Request::post_json(at(base, &[])?, body))])

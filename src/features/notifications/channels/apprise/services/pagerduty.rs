@@ -13,7 +13,8 @@ pub static PAGERDUTY: Definition = Definition {
         Field::secret("integration_key", "Integration key", Place::User)
             .required()
             .help("Service, Integrations, Events API V2."),
-        Field::secret("api_key", "API key", Place::Host).help("Not needed for events; Apprise's URLs have one."),
+        Field::secret("api_key", "API key", Place::Host)
+            .help("Not needed for events; Apprise's URLs have one."),
         Field::text("source", "Source", Place::Path(0)).help("Empty: flowkeep."),
         Field::text("component", "Component", Place::Path(1)),
         Field::choice("region", "Region", &["us", "eu"], Place::Query("region")),
@@ -26,7 +27,8 @@ pub static PAGERDUTY: Definition = Definition {
         .help("Empty: as the event is."),
         Field::text("group", "Group", Place::Query("group")),
         Field::text("class", "Class", Place::Query("class")),
-        Field::text("dedup", "Deduplication key", Place::Query("dedup")).help("Empty: one for each trouble."),
+        Field::text("dedup", "Deduplication key", Place::Query("dedup"))
+            .help("Empty: one for each trouble."),
         Field::pairs("details", "Details", Place::QueryPrefix('+')),
     ],
     limits: Limits::new(0, 1_024, 500),
@@ -66,7 +68,10 @@ fn requests(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<
         Tone::Failure if message.priority == Priority::Critical => "critical",
         Tone::Failure => "error",
     });
-    let links = [("Details", &message.link), ("Acknowledge in Flowkeep", &message.acknowledge)];
+    let links = [
+        ("Details", &message.link),
+        ("Acknowledge in Flowkeep", &message.acknowledge),
+    ];
     let links: Vec<_> = links
         .iter()
         .filter_map(|(text, url)| Some(json!({ "href": url.as_ref()?, "text": text })))

@@ -6,8 +6,8 @@ pub use url::Url;
 
 pub(super) use super::super::codec;
 pub use super::super::plan::{
-    HOST, PASSWORD, PORT, TLS, USER, asking, at, each, judged_by, login, object, plain, segments, server,
-    server_with, server_with_login, under,
+    HOST, PASSWORD, PORT, TLS, USER, asking, at, each, judged_by, login, object, plain, segments,
+    server, server_with, server_with_login, under,
 };
 pub use super::super::url::AppriseUrl;
 pub use crate::features::notifications::channels::form::{

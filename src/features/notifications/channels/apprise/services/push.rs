@@ -60,8 +60,12 @@ pub static PUSHOVER: Definition = Definition {
     docs: "https://pushover.net/api",
     example: "pover://uQiRzpo4DXghDmr9QzzfQu27cmVRsG@azGDORePK8gMaC0QOYAMyEEuzJnyUi",
     fields: &[
-        Field::secret("user_key", "User key", Place::User).required().help("Of a person or a group."),
-        Field::secret("token", "API token", Place::Host).required().help("Of an application made at pushover.net."),
+        Field::secret("user_key", "User key", Place::User)
+            .required()
+            .help("Of a person or a group."),
+        Field::secret("token", "API token", Place::Host)
+            .required()
+            .help("Of an application made at pushover.net."),
         Field::list("devices", "Devices", Place::Targets(0)).help("Empty: all."),
         Field::choice(
             "priority",
@@ -71,14 +75,28 @@ pub static PUSHOVER: Definition = Definition {
         )
         .help("Empty: as the rule says."),
         Field::text("sound", "Sound", Place::Query("sound")),
-        Field::integer("retry", "Emergency: again after (seconds)", (30, 10_800), Place::Query("interval")),
-        Field::integer("expire", "Emergency: for at most (seconds)", (30, 10_800), Place::Query("expire")),
+        Field::integer(
+            "retry",
+            "Emergency: again after (seconds)",
+            (30, 10_800),
+            Place::Query("interval"),
+        ),
+        Field::integer(
+            "expire",
+            "Emergency: for at most (seconds)",
+            (30, 10_800),
+            Place::Query("expire"),
+        ),
     ],
     limits: Limits::new(250, 1_024, 500),
     build: |fields| {
         judged_by(fields, pushover, |status, body| {
             let is_fine = |said: &Value| said["status"] == json!(1);
-            if status == 200 || status == 400 { judged(body, is_fine, |_| false) } else { None }
+            if status == 200 || status == 400 {
+                judged(body, is_fine, |_| false)
+            } else {
+                None
+            }
         })
     },
     ..Definition::PLAIN
@@ -99,7 +117,10 @@ fn pushover(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<
         ("title".to_owned(), words.title),
         ("message".to_owned(), words.body),
         ("priority".to_owned(), priority.to_string()),
-        ("timestamp".to_owned(), message.occurred_at.timestamp().to_string()),
+        (
+            "timestamp".to_owned(),
+            message.occurred_at.timestamp().to_string(),
+        ),
     ];
     let mut add = |name: &str, value: String| form.push((name.to_owned(), value));
     let devices = fields.list("devices");
@@ -111,11 +132,19 @@ fn pushover(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<
     }
     if priority == 2 {
         add("retry", fields.integer("retry").unwrap_or(300).to_string());
-        add("expire", fields.integer("expire").unwrap_or(3_600).to_string());
+        add(
+            "expire",
+            fields.integer("expire").unwrap_or(3_600).to_string(),
+        );
     }
     // There is room for one address.
-    let links = [(&message.acknowledge, "Acknowledge"), (&message.link, "Details")];
-    if let Some((url, title)) = links.into_iter().find_map(|(url, title)| Some((url.as_ref()?, title)))
+    let links = [
+        (&message.acknowledge, "Acknowledge"),
+        (&message.link, "Details"),
+    ];
+    if let Some((url, title)) = links
+        .into_iter()
+        .find_map(|(url, title)| Some((url.as_ref()?, title)))
         && url.as_str().len() <= 512
     {
         add("url", url.to_string());
@@ -133,7 +162,9 @@ pub static PUSHBULLET: Definition = Definition {
     docs: "https://docs.pushbullet.com/#create-push",
     example: "pbul://o.gn5kj6nfhv736I7jC3cj3QLRiyhgl98b",
     fields: &[
-        Field::secret("token", "Access token", Place::Host).required().help("Settings, Account, Access Tokens."),
+        Field::secret("token", "Access token", Place::Host)
+            .required()
+            .help("Settings, Account, Access Tokens."),
         Field::list("targets", "Receivers", Place::Targets(0))
             .help("Ids of devices, #channels, addresses of e-mail. Empty: all your devices."),
     ],
@@ -198,15 +229,24 @@ pub static BARK: Definition = Definition {
         .help("Empty: as the rule says."),
         Field::text("sound", "Sound", Place::Query("sound")),
         Field::text("group", "Group", Place::Query("group")),
-        Field::text("click", "Opens on a tap", Place::Query("click")).help("Empty: the message's own page."),
+        Field::text("click", "Opens on a tap", Place::Query("click"))
+            .help("Empty: the message's own page."),
         Field::integer("badge", "Badge", (0, 99_999), Place::Query("badge")),
         Field::integer("volume", "Volume", (0, 10), Place::Query("volume")),
     ],
     limits: Limits::new(250, 3_000, 500),
     build: |fields| {
         judged_by(fields, bark, |status, body| {
-            let is_fine = |said: &Value| said["code"].as_i64().is_none_or(|code| code == 200 || code == 0);
-            if status == 200 { judged(body, is_fine, |_| false) } else { None }
+            let is_fine = |said: &Value| {
+                said["code"]
+                    .as_i64()
+                    .is_none_or(|code| code == 200 || code == 0)
+            };
+            if status == 200 {
+                judged(body, is_fine, |_| false)
+            } else {
+                None
+            }
         })
     },
     ..Definition::PLAIN

@@ -10,9 +10,12 @@ pub static PROWL: Definition = Definition {
     docs: "https://www.prowlapp.com/api.php#add",
     example: "prowl://wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww",
     fields: &[
-        Field::secret("api_key", "API key", Place::Host).required().help("prowlapp.com, API Keys."),
+        Field::secret("api_key", "API key", Place::Host)
+            .required()
+            .help("prowlapp.com, API Keys."),
         Field::secret("provider_key", "Provider key", Place::Path(0)),
-        Field::integer("priority", "Priority", (-2, 2), Place::Query("priority")).help("Empty: as the rule says."),
+        Field::integer("priority", "Priority", (-2, 2), Place::Query("priority"))
+            .help("Empty: as the rule says."),
     ],
     limits: Limits::new(1_024, 10_000, 1_000),
     build: |fields| {
@@ -49,12 +52,14 @@ fn numbered(url: &mut AppriseUrl) {
 }
 
 fn priority(fields: &Fields, message: &Message) -> i64 {
-    fields.integer("priority").unwrap_or(match message.priority {
-        Priority::Low => -1,
-        Priority::Normal => 0,
-        Priority::High => 1,
-        Priority::Critical => 2,
-    })
+    fields
+        .integer("priority")
+        .unwrap_or(match message.priority {
+            Priority::Low => -1,
+            Priority::Normal => 0,
+            Priority::High => 1,
+            Priority::Critical => 2,
+        })
 }
 
 fn prowl(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Request>, Misfit> {
@@ -70,7 +75,11 @@ fn prowl(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Req
     if let Some(key) = fields.given("provider_key") {
         form.push(pair("providerkey", key.to_owned()));
     }
-    if let Some(link) = message.link.as_ref().filter(|link| link.as_str().len() <= 512) {
+    if let Some(link) = message
+        .link
+        .as_ref()
+        .filter(|link| link.as_str().len() <= 512)
+    {
         form.push(pair("url", link.to_string()));
     }
     let url = at("https://api.prowlapp.com/publicapi/add", &[])?;
@@ -85,7 +94,9 @@ pub static PUSHY: Definition = Definition {
     docs: "https://pushy.me/docs/api/send-notifications",
     example: "pushy://apikey/devicetoken",
     fields: &[
-        Field::secret("api_key", "Secret API key", Place::Host).required().help("Dashboard, your app, API Authentication."),
+        Field::secret("api_key", "Secret API key", Place::Host)
+            .required()
+            .help("Dashboard, your app, API Authentication."),
         Field::list("targets", "Devices and topics", Place::Targets(0))
             .required()
             .help("Tokens of devices, or #topics."),
@@ -96,7 +107,11 @@ pub static PUSHY: Definition = Definition {
     build: |fields| {
         judged_by(fields, pushy, |status, body| {
             let is_fine = |said: &Value| said["success"] != Value::Bool(false);
-            if status == 200 { judged(body, is_fine, |_| false) } else { None }
+            if status == 200 {
+                judged(body, is_fine, |_| false)
+            } else {
+                None
+            }
         })
     },
     ..Definition::PLAIN
@@ -105,7 +120,8 @@ pub static PUSHY: Definition = Definition {
 fn pushy(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Request>, Misfit> {
     let words = Words::of(message, PUSHY.limits, Acknowledge::InText);
     let mut url = at("https://api.pushy.me/push", &[])?;
-    url.query_pairs_mut().append_pair("api_key", fields.text("api_key"));
+    url.query_pairs_mut()
+        .append_pair("api_key", fields.text("api_key"));
     let targets = fields.list("targets").into_iter();
     Ok(targets
         .map(|target| {
@@ -136,16 +152,24 @@ pub static JOIN: Definition = Definition {
     docs: "https://joaoapps.com/join/api/",
     example: "join://apikey/group.all",
     fields: &[
-        Field::secret("api_key", "API key", Place::Host).required().help("joinjoaomgcd.appspot.com, Join API."),
-        Field::list("devices", "Devices", Place::Targets(0))
-            .help("Ids or names of devices, or group.all, group.phone and so on. Empty: group.all."),
-        Field::integer("priority", "Priority", (-2, 2), Place::Query("priority")).help("Empty: as the rule says."),
+        Field::secret("api_key", "API key", Place::Host)
+            .required()
+            .help("joinjoaomgcd.appspot.com, Join API."),
+        Field::list("devices", "Devices", Place::Targets(0)).help(
+            "Ids or names of devices, or group.all, group.phone and so on. Empty: group.all.",
+        ),
+        Field::integer("priority", "Priority", (-2, 2), Place::Query("priority"))
+            .help("Empty: as the rule says."),
     ],
     limits: Limits::new(250, 1_000, 500),
     build: |fields| {
         judged_by(fields, join, |status, body| {
             let is_fine = |said: &Value| said["success"] != Value::Bool(false);
-            if status == 200 { judged(body, is_fine, |_| false) } else { None }
+            if status == 200 {
+                judged(body, is_fine, |_| false)
+            } else {
+                None
+            }
         })
     },
     parse: Some(|url| {
@@ -158,7 +182,10 @@ pub static JOIN: Definition = Definition {
 
 fn join(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Request>, Misfit> {
     let words = Words::of(message, JOIN.limits, Acknowledge::InText);
-    let url = at("https://joinjoaomgcd.appspot.com/_ah/api/messaging/v1/sendPush", &[])?;
+    let url = at(
+        "https://joinjoaomgcd.appspot.com/_ah/api/messaging/v1/sendPush",
+        &[],
+    )?;
     let mut devices = fields.list("devices");
     if devices.is_empty() {
         devices.push("group.all");
@@ -232,12 +259,18 @@ pub static SERVERCHAN: Definition = Definition {
     schemes: &["schan"],
     docs: "https://sct.ftqq.com/",
     example: "schan://SCT1234abcd",
-    fields: &[Field::secret("token", "SendKey", Place::Host).required().help("sct.ftqq.com, SendKey.")],
+    fields: &[Field::secret("token", "SendKey", Place::Host)
+        .required()
+        .help("sct.ftqq.com, SendKey.")],
     limits: Limits::new(32, 32_000, 1_000),
     build: |fields| {
         judged_by(fields, serverchan, |status, body| {
             let is_fine = |said: &Value| said["code"].as_i64().is_none_or(|code| code == 0);
-            if status == 200 { judged(body, is_fine, |_| false) } else { None }
+            if status == 200 {
+                judged(body, is_fine, |_| false)
+            } else {
+                None
+            }
         })
     },
     ..Definition::PLAIN

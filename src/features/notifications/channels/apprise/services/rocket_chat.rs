@@ -48,7 +48,10 @@ fn build(fields: &Fields) -> Result<Transport, Misfit> {
         return judged_by(fields, webhook, judge);
     }
     if fields.given("user").is_none() || fields.given("password").is_none() {
-        return Err(Misfit::new("webhook", "a webhook, or a name and a password are needed"));
+        return Err(Misfit::new(
+            "webhook",
+            "a webhook, or a name and a password are needed",
+        ));
     }
     if fields.list("targets").is_empty() {
         return Err(Misfit::new("targets", "an account needs a channel"));
@@ -89,7 +92,10 @@ fn parse(url: &AppriseUrl) -> Result<Fields, Misfit> {
 /// Its own API mentions people by `@name`; nothing that an event says may.
 fn said(message: &Message) -> String {
     let words = Words::of(message, ROCKET_CHAT.limits, Acknowledge::InText);
-    cut(&words.body.replace('@', "@\u{200b}"), ROCKET_CHAT.limits.body_chars)
+    cut(
+        &words.body.replace('@', "@\u{200b}"),
+        ROCKET_CHAT.limits.body_chars,
+    )
 }
 
 fn webhook(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Request>, Misfit> {
@@ -131,7 +137,9 @@ impl HttpService for Account {
             (user, password)
         } else if let Some(answer) = answers.first() {
             let word = |name: &str| {
-                let word = answer.pointer(&format!("/data/{name}")).and_then(Value::as_str);
+                let word = answer
+                    .pointer(&format!("/data/{name}"))
+                    .and_then(Value::as_str);
                 word.ok_or_else(|| format!("the answer to the login holds no {name}"))
             };
             (word("userId")?, word("authToken")?)

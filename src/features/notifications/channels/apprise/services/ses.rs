@@ -1,8 +1,8 @@
 //! Amazon SES, with the signature that all of Amazon's APIs want (version 4).
 
 use super::prelude::*;
-use http::Method;
 use hmac::{Hmac, KeyInit, Mac};
+use http::Method;
 use sha2::{Digest, Sha256};
 
 /// Amazon SES.
@@ -13,21 +13,26 @@ pub static SES: Definition = Definition {
     docs: "https://docs.aws.amazon.com/ses/latest/APIReference/API_SendEmail.html",
     example: "ses://flowkeep@example.org/AKIAIOSFODNN7EXAMPLE/secretkey/eu-central-1/admin@example.com",
     fields: &[
-        Field::text("from", "From", Place::UserAtHost).required().help("A verified address."),
-        Field::text("access_key", "Access key", Place::Path(0)).required().help("IAM, with ses:SendEmail."),
+        Field::text("from", "From", Place::UserAtHost)
+            .required()
+            .help("A verified address."),
+        Field::text("access_key", "Access key", Place::Path(0))
+            .required()
+            .help("IAM, with ses:SendEmail."),
         Field::secret("secret_key", "Secret key", Place::Path(1)).required(),
-        Field::text("region", "Region", Place::Path(2)).required().example("eu-central-1"),
+        Field::text("region", "Region", Place::Path(2))
+            .required()
+            .example("eu-central-1"),
         Field::list("to", "To", Place::Targets(3)).help("Addresses. Empty: the sender's own."),
         Field::list("cc", "Copy to", Place::Query("cc")),
         Field::list("bcc", "Blind copy to", Place::Query("bcc")),
         Field::text("reply", "Answers to", Place::Query("reply")),
         Field::text("name", "Shown as", Place::Query("name")),
-        Field::secret("token", "Session token", Place::Query("token")).help("Only for passing keys."),
+        Field::secret("token", "Session token", Place::Query("token"))
+            .help("Only for passing keys."),
     ],
     limits: Limits::new(250, 32_000, 200),
-    build: |fields| {
-        plain(fields, requests)
-    },
+    build: |fields| plain(fields, requests),
     parse: Some(|url| {
         let mut url = url.clone();
         // Secret keys hold slashes, which Apprise's URLs may show: the region tells where they end.
@@ -45,7 +50,8 @@ pub static SES: Definition = Definition {
 /// As `eu-central-1`.
 fn is_region(text: &str) -> bool {
     let parts: Vec<_> = text.split('-').collect();
-    let is_word = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+    let is_word =
+        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
     match parts.as_slice() {
         [first, middle @ .., last] if !middle.is_empty() => {
             is_word(first) && middle.iter().all(|part| is_word(part)) && last.parse::<u8>().is_ok()
@@ -54,7 +60,11 @@ fn is_region(text: &str) -> bool {
     }
 }
 
-fn requests(fields: &Fields, message: &Message, now: DateTime<Utc>) -> Result<Vec<Request>, Misfit> {
+fn requests(
+    fields: &Fields,
+    message: &Message,
+    now: DateTime<Utc>,
+) -> Result<Vec<Request>, Misfit> {
     let region = fields.text("region");
     if !is_region(region) {
         return Err(Misfit::new("region", "it is not of the form eu-central-1"));
@@ -63,7 +73,10 @@ fn requests(fields: &Fields, message: &Message, now: DateTime<Utc>) -> Result<Ve
     let from = fields.text("from");
     let source = match fields.given("name") {
         Some(name) => {
-            let name: String = name.chars().filter(|c| !matches!(c, '"' | '<' | '>' | '\\')).collect();
+            let name: String = name
+                .chars()
+                .filter(|c| !matches!(c, '"' | '<' | '>' | '\\'))
+                .collect();
             format!("\"{name}\" <{from}>")
         }
         None => from.to_owned(),
@@ -87,7 +100,10 @@ fn requests(fields: &Fields, message: &Message, now: DateTime<Utc>) -> Result<Ve
             .append_pair("Message.Body.Text.Charset", "UTF-8");
         for (kind, key) in [("Cc", "cc"), ("Bcc", "bcc")] {
             for (index, address) in fields.list(key).into_iter().enumerate() {
-                form.append_pair(&format!("Destination.{kind}Addresses.member.{}", index + 1), address);
+                form.append_pair(
+                    &format!("Destination.{kind}Addresses.member.{}", index + 1),
+                    address,
+                );
             }
         }
         if let Some(reply) = fields.given("reply") {
@@ -114,7 +130,10 @@ fn signed(
     text: String,
     now: DateTime<Utc>,
 ) -> Result<Request, Misfit> {
-    let (day, time) = (now.format("%Y%m%d").to_string(), now.format("%Y%m%dT%H%M%SZ").to_string());
+    let (day, time) = (
+        now.format("%Y%m%d").to_string(),
+        now.format("%Y%m%dT%H%M%SZ").to_string(),
+    );
     let region = fields.text("region");
     let token = fields.given("token");
     let mut headers = format!("content-type:{TYPE}\nhost:{host}\nx-amz-date:{time}\n");
@@ -140,7 +159,10 @@ fn signed(
         method: Method::POST,
         url,
         headers: Vec::new(),
-        body: Body::Text { content_type: TYPE, text },
+        body: Body::Text {
+            content_type: TYPE,
+            text,
+        },
     }
     .header("Authorization", authorization)
     .header("X-Amz-Date", time);

@@ -14,7 +14,9 @@ pub static SLACK: Definition = Definition {
             .help("What follows hooks.slack.com/services/ in the webhook's address: three parts.")
             .example("T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"),
         Field::secret("token", "Bot token", Place::Custom)
-            .help("Instead of a webhook: OAuth & Permissions, Bot User OAuth Token, with chat:write.")
+            .help(
+                "Instead of a webhook: OAuth & Permissions, Bot User OAuth Token, with chat:write.",
+            )
             .example("xoxb-1234-1234-4ddbc191d40ee098cbaae6f3523ada2d"),
         Field::list("channels", "Channels", Place::Custom)
             .help("#channel or @person, or their ids. A bot needs one; a webhook has its own."),
@@ -99,7 +101,10 @@ fn requests(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<
     let token = fields.given("token");
     let url = match token {
         Some(_) => at("https://slack.com/api/chat.postMessage", &[])?,
-        None => at("https://hooks.slack.com/services", &segments(fields, "webhook"))?,
+        None => at(
+            "https://hooks.slack.com/services",
+            &segments(fields, "webhook"),
+        )?,
     };
     let channels = each(fields.list("channels")).into_iter();
     Ok(channels
@@ -128,7 +133,11 @@ fn judge(status: u16, body: &str) -> Option<Rejection> {
         let error = said["error"].as_str().unwrap_or_default();
         matches!(
             error,
-            "ratelimited" | "rate_limited" | "internal_error" | "fatal_error" | "service_unavailable"
+            "ratelimited"
+                | "rate_limited"
+                | "internal_error"
+                | "fatal_error"
+                | "service_unavailable"
         )
     };
     judged(body, |said| said["ok"] != Value::Bool(false), is_later)

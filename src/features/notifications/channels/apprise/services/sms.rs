@@ -43,7 +43,9 @@ pub static TWILIO: Definition = Definition {
     docs: "https://www.twilio.com/docs/messaging/api/message-resource",
     example: "twilio://AC0123456789abcdef0123456789abcdef:token@15551233456/15551234567",
     fields: &[
-        Field::text("sid", "Account SID", Place::User).required().help("Console, Account Info."),
+        Field::text("sid", "Account SID", Place::User)
+            .required()
+            .help("Console, Account Info."),
         Field::secret("token", "Auth token", Place::Password).required(),
         Field::text("from", "From", Place::Host)
             .required()
@@ -62,7 +64,11 @@ fn twilio(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Re
     let sid = fields.text("sid");
     let base = "https://api.twilio.com/2010-04-01/Accounts";
     let mut url = at(base, &[sid, "Messages.json"])?;
-    login(&mut url, fields.given("api_key").unwrap_or(sid), fields.text("token"));
+    login(
+        &mut url,
+        fields.given("api_key").unwrap_or(sid),
+        fields.text("token"),
+    );
     let (from, is_whatsapp) = match fields.text("from").split_once(':') {
         Some(("w", from)) => (from, true),
         _ => (fields.text("from"), false),
@@ -73,7 +79,11 @@ fn twilio(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Re
             _ => (text, is_whatsapp),
         };
         let number = plus(text);
-        if is_whatsapp { format!("whatsapp:{number}") } else { number }
+        if is_whatsapp {
+            format!("whatsapp:{number}")
+        } else {
+            number
+        }
     };
     let requests = receivers(fields, from).into_iter().map(|to| {
         let form = vec![
@@ -95,11 +105,20 @@ pub static VONAGE: Definition = Definition {
     docs: "https://developer.vonage.com/en/api/sms",
     example: "vonage://apikey:secret@15551233456/15551234567",
     fields: &[
-        Field::text("api_key", "API key", Place::User).required().help("Dashboard, API settings."),
+        Field::text("api_key", "API key", Place::User)
+            .required()
+            .help("Dashboard, API settings."),
         Field::secret("secret", "API secret", Place::Password).required(),
-        Field::text("from", "From", Place::Host).required().help("A number, or a name of up to 11 characters."),
+        Field::text("from", "From", Place::Host)
+            .required()
+            .help("A number, or a name of up to 11 characters."),
         TO,
-        Field::integer("ttl", "Lifetime (milliseconds)", (20_000, 604_800_000), Place::Query("ttl")),
+        Field::integer(
+            "ttl",
+            "Lifetime (milliseconds)",
+            (20_000, 604_800_000),
+            Place::Query("ttl"),
+        ),
     ],
     limits: Limits::new(0, MOST, 1_000),
     build: |fields| {
@@ -115,7 +134,9 @@ pub static VONAGE: Definition = Definition {
                 // Throttled, internal error.
                 |said| matches!(code(said).as_str(), "1" | "5"),
             )?;
-            let why = words.pointer("/messages/0/error-text").and_then(Value::as_str);
+            let why = words
+                .pointer("/messages/0/error-text")
+                .and_then(Value::as_str);
             let why = why.map_or(refused.why.clone(), |why| format!("it refused: {why}"));
             (status == 200).then_some(Rejection { why, ..refused })
         })
@@ -155,9 +176,14 @@ pub static MESSAGEBIRD: Definition = Definition {
     docs: "https://developers.messagebird.com/api/sms-messaging/#send-outbound-sms",
     example: "msgbird://aaaaaaaaaaaaaaaaaaaaaaaaa/15551233456/15551234567",
     fields: &[
-        Field::secret("api_key", "Access key", Place::Host).required().help("Developers, API access."),
-        Field::text("from", "From", Place::Path(0)).required().help("A number."),
-        Field::list("to", "Numbers", Place::Targets(1)).help("With the country's code. Empty: the sender's own."),
+        Field::secret("api_key", "Access key", Place::Host)
+            .required()
+            .help("Developers, API access."),
+        Field::text("from", "From", Place::Path(0))
+            .required()
+            .help("A number."),
+        Field::list("to", "Numbers", Place::Targets(1))
+            .help("With the country's code. Empty: the sender's own."),
     ],
     limits: Limits::new(0, MOST, 1_000),
     build: |fields| plain(fields, messagebird),
@@ -180,8 +206,10 @@ fn messagebird(
             pair("body", words.body.clone()),
             pair("datacoding", "auto".to_owned()),
         ];
-        Request::post_form(url.clone(), form)
-            .header("Authorization", format!("AccessKey {}", fields.text("api_key")))
+        Request::post_form(url.clone(), form).header(
+            "Authorization",
+            format!("AccessKey {}", fields.text("api_key")),
+        )
     });
     Ok(requests.collect())
 }
@@ -194,10 +222,15 @@ pub static PLIVO: Definition = Definition {
     docs: "https://www.plivo.com/docs/messaging/api/message/send-a-message",
     example: "plivo://MAXXXXXXXXXXXXXXXXXX@token/15551233456/15551234567",
     fields: &[
-        Field::text("auth_id", "Auth id", Place::User).required().help("Console, Overview."),
+        Field::text("auth_id", "Auth id", Place::User)
+            .required()
+            .help("Console, Overview."),
         Field::secret("token", "Auth token", Place::Host).required(),
-        Field::text("from", "From", Place::Path(0)).required().help("A number."),
-        Field::list("to", "Numbers", Place::Targets(1)).help("With the country's code. Empty: the sender's own."),
+        Field::text("from", "From", Place::Path(0))
+            .required()
+            .help("A number."),
+        Field::list("to", "Numbers", Place::Targets(1))
+            .help("With the country's code. Empty: the sender's own."),
     ],
     limits: Limits::new(0, MOST, 1_000),
     build: |fields| plain(fields, plivo),

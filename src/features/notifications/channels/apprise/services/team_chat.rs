@@ -118,7 +118,11 @@ pub static SYNOLOGY: Definition = Definition {
             let is_fine = |said: &Value| said["success"] != Value::Bool(false);
             // 411: too many messages; they come back later.
             let is_later = |said: &Value| said.pointer("/error/code") == Some(&json!(411));
-            if status == 200 { judged(body, is_fine, is_later) } else { None }
+            if status == 200 {
+                judged(body, is_fine, is_later)
+            } else {
+                None
+            }
         })
     },
     ..Definition::PLAIN

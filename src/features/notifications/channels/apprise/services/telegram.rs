@@ -57,14 +57,20 @@ fn requests(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<
     let token = fields.text("token");
     let is_token = token.split_once(':').is_some_and(|(id, secret)| {
         let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-        !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()) && secret.bytes().all(is_word)
+        !id.is_empty()
+            && id.bytes().all(|byte| byte.is_ascii_digit())
+            && secret.bytes().all(is_word)
     });
     if !is_token {
         return Err(Misfit::new("token", "it is a number, a colon and a word"));
     }
     let button = message.acknowledge.as_ref().filter(|url| fits_button(url));
     let link = message.link.as_ref().filter(|url| fits_button(url));
-    let place = if button.is_some() { Acknowledge::Apart } else { Acknowledge::InText };
+    let place = if button.is_some() {
+        Acknowledge::Apart
+    } else {
+        Acknowledge::InText
+    };
     let words = Words::of(message, TELEGRAM.limits, place);
     // The first line is the title; limits count what is shown, not the marks.
     let text = match words.body.split_once('\n') {
