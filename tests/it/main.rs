@@ -20,6 +20,7 @@ mod leader;
 mod metrics;
 mod migration;
 mod n8n;
+mod notifications;
 mod outages;
 mod permissions;
 mod recovery;

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::http::{Body, HttpService, Rejection, Request, Step};
 use super::message::Message;
+use super::words::complaint;
 use crate::platform::outbound::{Answer, Outgoing, Unreached, Wire};
 
 /// How long one request may take.
@@ -64,10 +66,14 @@ impl Undelivered {
         }
     }
 
-    fn answered(answer: &Answer, rejection: Option<Rejection>, done: usize) -> Self {
+    fn answered(answer: &Answer, said: &str, rejection: Option<Rejection>, done: usize) -> Self {
         let status = answer.status;
+        let mut retry_after = answer.retry_after;
         let (why, is_transient) = match rejection {
-            Some(rejection) => (rejection.why, rejection.is_transient),
+            Some(rejection) => {
+                retry_after = rejection.retry_after.or(retry_after);
+                (rejection.why, rejection.is_transient)
+            }
             None if (300..400).contains(&status) => (
                 format!(
                     "it answered {status}, a redirect; those are not followed. Give the final address"
@@ -75,7 +81,10 @@ impl Undelivered {
                 false,
             ),
             None => (
-                format!("it answered {status}"),
+                match complaint(said) {
+                    Some(words) => format!("it answered {status}: {words}"),
+                    None => format!("it answered {status}"),
+                },
                 matches!(status, 408 | 425 | 429) || status >= 500,
             ),
         };
@@ -84,27 +93,54 @@ impl Undelivered {
             status: Some(status),
             is_transient,
             is_gone: status == 410,
-            retry_after: answer.retry_after,
+            retry_after,
             done,
         }
     }
 }
 
-/// Delivers a message: asks what the service has to know, then sends the requests after the first `done`.
+/// Delivers a message: asks what the service has to know, then sends the requests after the first `done`. `now` is
+/// for signatures. What it says when it fails holds no secret of the service's.
 pub async fn deliver(
     wire: &dyn Wire,
     service: &dyn HttpService,
     message: &Message,
+    now: DateTime<Utc>,
+    is_verified: bool,
+    done: usize,
+) -> Result<Delivered, Undelivered> {
+    let attempt = attempt(wire, service, message, now, is_verified, done).await;
+    attempt.map_err(|undelivered| Undelivered {
+        why: service.scrub(&undelivered.why),
+        ..undelivered
+    })
+}
+
+async fn attempt(
+    wire: &dyn Wire,
+    service: &dyn HttpService,
+    message: &Message,
+    now: DateTime<Utc>,
     is_verified: bool,
     mut done: usize,
 ) -> Result<Delivered, Undelivered> {
     let mut answers: Vec<Value> = Vec::new();
     let requests = loop {
-        let step = service.step(message, &answers);
+        let step = service.step(message, &answers, now);
         match step.map_err(|why| Undelivered::lasting(why, done))? {
             Step::Deliver(requests) => break requests,
-            Step::Ask(_) if answers.len() >= MOST_QUESTIONS => {
+            Step::Ask(_) | Step::Try(_) if answers.len() >= MOST_QUESTIONS => {
                 return Err(Undelivered::lasting("it asks for too much", done));
+            }
+            Step::Try(request) => {
+                let answer = wire.exchange(prepare(request, message, is_verified)).await;
+                let answer = answer.map_err(|error| Undelivered::unreached(&error, done))?;
+                let is_fine = (200..300).contains(&answer.status);
+                let said = Some(answer.body).filter(|_| is_fine);
+                answers.push(
+                    said.and_then(|body| serde_json::from_str(&body).ok())
+                        .unwrap_or_default(),
+                );
             }
             Step::Ask(request) => {
                 let answer = exchange(wire, service, message, request, is_verified, done).await?;
@@ -121,7 +157,11 @@ pub async fn deliver(
         done += 1;
         last = Delivered {
             status: answer.status,
-            words: answer.body.chars().take(MOST_WORDS).collect(),
+            words: service
+                .scrub(&answer.body)
+                .chars()
+                .take(MOST_WORDS)
+                .collect(),
         };
     }
     Ok(last)
@@ -140,7 +180,12 @@ async fn exchange(
     let answer = answer.map_err(|error| Undelivered::unreached(&error, done))?;
     let rejection = service.rejection(answer.status, &answer.body);
     if rejection.is_some() || !(200..300).contains(&answer.status) {
-        return Err(Undelivered::answered(&answer, rejection, done));
+        return Err(Undelivered::answered(
+            &answer,
+            &service.scrub(&answer.body),
+            rejection,
+            done,
+        ));
     }
     Ok(answer)
 }

@@ -91,6 +91,83 @@ pub struct Field {
     pub place: Place,
 }
 
+impl Field {
+    const fn new(key: &'static str, label: &'static str, kind: FieldKind, place: Place) -> Self {
+        Self {
+            key,
+            label,
+            kind,
+            is_required: false,
+            help: "",
+            example: "",
+            place,
+        }
+    }
+
+    /// A line of text.
+    pub const fn text(key: &'static str, label: &'static str, place: Place) -> Self {
+        Self::new(key, label, FieldKind::Text, place)
+    }
+
+    /// A line of text that is never shown again.
+    pub const fn secret(key: &'static str, label: &'static str, place: Place) -> Self {
+        Self::new(key, label, FieldKind::Secret, place)
+    }
+
+    /// A whole number.
+    pub const fn integer(
+        key: &'static str,
+        label: &'static str,
+        (min, max): (i64, i64),
+        place: Place,
+    ) -> Self {
+        Self::new(key, label, FieldKind::Integer { min, max }, place)
+    }
+
+    /// Yes or no.
+    pub const fn boolean(key: &'static str, label: &'static str, place: Place) -> Self {
+        Self::new(key, label, FieldKind::Boolean, place)
+    }
+
+    /// One of a few words.
+    pub const fn choice(
+        key: &'static str,
+        label: &'static str,
+        choices: &'static [&'static str],
+        place: Place,
+    ) -> Self {
+        Self::new(key, label, FieldKind::Choice { choices }, place)
+    }
+
+    /// Several lines of text.
+    pub const fn list(key: &'static str, label: &'static str, place: Place) -> Self {
+        Self::new(key, label, FieldKind::List, place)
+    }
+
+    /// Names with values.
+    pub const fn pairs(key: &'static str, label: &'static str, place: Place) -> Self {
+        Self::new(key, label, FieldKind::Pairs, place)
+    }
+
+    /// The same, but it must be given.
+    pub const fn required(mut self) -> Self {
+        self.is_required = true;
+        self
+    }
+
+    /// The same with words about what it is and where to find it.
+    pub const fn help(mut self, help: &'static str) -> Self {
+        self.help = help;
+        self
+    }
+
+    /// The same with an example.
+    pub const fn example(mut self, example: &'static str) -> Self {
+        self.example = example;
+        self
+    }
+}
+
 /// The values of a service's fields.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fields(pub BTreeMap<String, Value>);
@@ -172,6 +249,17 @@ pub struct Limits {
     pub interval_ms: u64,
 }
 
+impl Limits {
+    /// Characters of title and text, and milliseconds between two messages.
+    pub const fn new(title_chars: usize, body_chars: usize, interval_ms: u64) -> Self {
+        Self {
+            title_chars,
+            body_chars,
+            interval_ms,
+        }
+    }
+}
+
 /// How a service is reached.
 pub enum Transport {
     /// Over HTTP.
@@ -194,6 +282,8 @@ pub struct Definition {
     pub aliases: &'static [&'static str],
     /// Where the service documents what is sent.
     pub docs: &'static str,
+    /// A URL with which it could be reached.
+    pub example: &'static str,
     /// Its configuration.
     pub fields: &'static [Field],
     /// What it takes.
@@ -206,4 +296,30 @@ pub struct Definition {
     pub compose: Option<fn(&Fields) -> super::apprise::AppriseUrl>,
     /// Reads the address that the service itself hands out, as `https://discord.com/api/webhooks/…`.
     pub native: Option<fn(&url::Url) -> Option<Fields>>,
+}
+
+impl Definition {
+    /// One without anything special, for the rest of a definition.
+    pub const PLAIN: Self = Self {
+        id: "",
+        name: "",
+        schemes: &[],
+        aliases: &[],
+        docs: "",
+        example: "",
+        fields: &[],
+        limits: Limits::new(0, 0, 0),
+        build: |_| Err(Misfit::new("url", "nothing is known of this service")),
+        parse: None,
+        compose: None,
+        native: None,
+    };
+}
+
+impl std::fmt::Debug for Definition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Definition")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
 }

@@ -1,5 +1,8 @@
 //! What a service that is spoken to over HTTP is: a pure plan of requests, and how its answers are read.
 
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 use http::Method;
 use serde_json::Value;
 use url::Url;
@@ -76,6 +79,8 @@ pub enum Step {
     /// Something must be known first: a token, a room's id. The answer's JSON is added to the answers, and the
     /// service is asked again.
     Ask(Request),
+    /// The same, but an answer of another status than 2xx counts as null.
+    Try(Request),
     /// These are the message, one for each target, in an order that is the same in every attempt: what was
     /// accepted before is not sent again.
     Deliver(Vec<Request>),
@@ -88,18 +93,30 @@ pub struct Rejection {
     pub why: String,
     /// Whether trying again later can help.
     pub is_transient: bool,
+    /// How long it asks to be left alone, if it says so in the body.
+    pub retry_after: Option<Duration>,
 }
 
 /// A service over HTTP. Pure: it makes requests and reads answers.
 pub trait HttpService: Send + Sync {
-    /// What to do next, given the answers to what was asked before (in order). The error names what is missing in
-    /// an answer.
-    fn step(&self, message: &Message, answers: &[Value]) -> Result<Step, String>;
+    /// What to do next, given the answers to what was asked before (in order). `now` is for signatures that hold
+    /// only for a while. The error names what is missing in an answer.
+    fn step(
+        &self,
+        message: &Message,
+        answers: &[Value],
+        now: DateTime<Utc>,
+    ) -> Result<Step, String>;
 
-    /// Whether an answer of 2xx says that it failed nevertheless. Other statuses are judged by the caller: 408,
-    /// 425, 429 and 5xx may be tried again, the rest may not.
+    /// Whether an answer says that it failed in a way that its status does not tell. What is not answered here
+    /// is judged by the caller: 408, 425, 429 and 5xx may be tried again, the rest beside 2xx may not.
     fn rejection(&self, status: u16, body: &str) -> Option<Rejection> {
         let _ = (status, body);
         None
+    }
+
+    /// Takes secrets out of words that are kept or shown.
+    fn scrub(&self, words: &str) -> String {
+        words.to_owned()
     }
 }

@@ -7,5 +7,6 @@ pub mod http;
 pub mod mail;
 pub mod message;
 pub mod mqtt;
+mod words;
 
 pub use deliver::{Delivered, Undelivered, deliver};

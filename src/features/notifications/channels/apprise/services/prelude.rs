@@ -1,0 +1,22 @@
+//! What every service's file needs.
+
+pub use chrono::{DateTime, Utc};
+pub use serde_json::{Value, json};
+pub use url::Url;
+
+pub(super) use super::super::codec;
+pub use super::super::plan::{
+    HOST, PASSWORD, PORT, TLS, USER, asking, at, each, judged_by, login, object, plain, segments,
+    server, server_with, server_with_login, under,
+};
+pub use super::super::url::AppriseUrl;
+pub use crate::features::notifications::channels::form::{
+    Definition, Field, Fields, Limits, Misfit, Place, Transport,
+};
+pub use crate::features::notifications::channels::http::{
+    Body, HttpService, Rejection, Request, Step,
+};
+pub use crate::features::notifications::channels::message::{Message, Priority, Tone, cut};
+pub use crate::features::notifications::channels::words::{
+    Acknowledge, Words, judged, markdown, markup,
+};
