@@ -13,6 +13,7 @@ use crate::features::email::{EmailParts, EmailService};
 use crate::features::flows::{FlowParts, FlowService};
 use crate::features::migration::{MigrationParts, MigrationService};
 use crate::features::n8n::{N8nParts, N8nService};
+use crate::features::notifications::{NotificationParts, NotificationService};
 use crate::features::recovery::{RecoveryParts, RecoveryService};
 use crate::features::restores::{RestoreParts, RestoreService};
 use crate::features::retention::{RetentionParts, RetentionService};
@@ -134,6 +135,8 @@ pub struct AppState {
     pub mailer: Mailer,
     /// E-mail.
     pub email: EmailService,
+    /// Who is told what.
+    pub notifications: NotificationService,
     /// Workflows, now and in every backup.
     pub flows: FlowService,
     /// The way from version 2.
@@ -206,7 +209,7 @@ impl AppState {
         let proofs = Proofs::new(&parts, &docker, &settings, &n8n, &backups, &events);
         let upkeep = Upkeep::new(&parts, &backups, &settings, &n8n, &proofs.verifications);
         let flows = flows(&parts, &n8n, &backups, &events);
-        let (outbound, mailer, email) = post(&parts, &settings, &events);
+        let (outbound, mailer, email, notifications) = post(&parts, &settings, &events);
         backups.register_metrics(&metrics);
         Self {
             config: parts.config,
@@ -235,6 +238,7 @@ impl AppState {
             outbound,
             mailer,
             email,
+            notifications,
             flows,
             migration: upkeep.migration,
             recovery: upkeep.recovery,
@@ -272,7 +276,7 @@ fn post(
     parts: &Parts,
     settings: &SettingsService,
     events: &EventBus,
-) -> (Outbound, Mailer, EmailService) {
+) -> (Outbound, Mailer, EmailService, NotificationService) {
     let policy = settings.clone();
     let outbound = Outbound::new(Arc::new(SystemNames), move || Policy {
         allow_private: policy.boolean(Key::NotificationPrivateNetworks),
@@ -292,7 +296,19 @@ fn post(
         events: events.clone(),
         public_url: parts.config.http.public_url.clone(),
     });
-    (outbound, mailer, email)
+    let telling = NotificationParts {
+        db: parts.db.clone(),
+        settings: settings.clone(),
+        events: events.clone(),
+        outbound: outbound.clone(),
+        mailer: mailer.clone(),
+        email: email.clone(),
+        public_url: parts.config.http.public_url.clone(),
+        clock: parts.clock.clone(),
+        ids: parts.ids.clone(),
+    };
+    let notifications = NotificationService::new(telling, &parts.master_key);
+    (outbound, mailer, email, notifications)
 }
 
 /// How backups are proven.

@@ -22,6 +22,7 @@ mod migration;
 mod n8n;
 mod notifications;
 mod outages;
+mod outbound;
 mod permissions;
 mod recovery;
 mod remote_destinations;
