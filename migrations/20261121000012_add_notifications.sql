@@ -76,3 +76,7 @@ CREATE INDEX idx_event_outbox_occurred_at ON event_outbox (occurred_at);
 
 -- Up to which event somebody has seen the bell.
 ALTER TABLE admin_user ADD COLUMN events_seen_id BIGINT NOT NULL DEFAULT 0;
+
+-- How a folder stood when it was last looked at, so that a change of it is told once: 'connected', 'disconnected',
+-- 'error'.
+ALTER TABLE backup_destinations ADD COLUMN share_status VARCHAR(20);

@@ -75,7 +75,7 @@ impl DestinationService {
         }
     }
 
-    fn short(&self) -> Duration {
+    pub(super) fn short(&self) -> Duration {
         self.parts.patience / 4
     }
 

@@ -11,7 +11,7 @@ use super::place::Where;
 use crate::platform::db::statement;
 
 const COLUMNS: &str = "id, name, kind, path, config, secret, is_enabled, sentinel, created_at, \
-    last_checked_at, last_error_code, last_error";
+    last_checked_at, last_error_code, last_error, share_status";
 
 /// A row of `backup_destinations`.
 #[derive(Clone, Debug, FromQueryResult)]
@@ -28,6 +28,7 @@ pub struct Destination {
     pub last_checked_at: Option<DateTime<Utc>>,
     pub last_error_code: Option<String>,
     pub last_error: Option<String>,
+    pub share_status: Option<String>,
 }
 
 /// How the copies at a destination stand.
@@ -93,6 +94,18 @@ pub async fn insert(
         }
         Err(error) => Err(error),
     }
+}
+
+/// Keeps how a folder stood when it was last looked at.
+pub async fn set_share_status(
+    tx: &impl ConnectionTrait,
+    id: i32,
+    status: &str,
+) -> Result<(), DbErr> {
+    let sql = "UPDATE backup_destinations SET share_status = $2 WHERE id = $1";
+    tx.execute_raw(statement(sql, vec![id.into(), status.to_owned().into()]))
+        .await
+        .map(|_| ())
 }
 
 /// Keeps a destination's sealed secret.
