@@ -283,3 +283,87 @@ fn is_same_server(stored: &EmailConfig, wanted: &EmailConfig) -> bool {
         && wanted.security() >= stored.security()
         && (wanted.verify_certificate || !stored.verify_certificate)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn draft(changes: Value, password: &str) -> Draft {
+        let mut config = json!({
+            "provider": "smtp", "is_enabled": true, "from_email": "box@example.org", "from_name": null,
+            "reply_to": null, "to": [], "smtp_host": null, "smtp_port": null, "security": null,
+            "username": null, "region": null, "is_iam_key": false, "verify_certificate": true,
+        });
+        let changes = changes.as_object().unwrap().clone();
+        config.as_object_mut().unwrap().extend(changes);
+        Draft {
+            config: serde_json::from_value(config).unwrap(),
+            password: Some(SecretString::from(password)),
+        }
+    }
+
+    fn sent(draft: Draft) -> Option<(String, String)> {
+        let (config, password) = draft.check(None).unwrap();
+        let Password::New(password) = password else {
+            return None;
+        };
+        let (name, password) = config.server(Some(password)).login.unwrap();
+        Some((name, password.expose_secret().to_owned()))
+    }
+
+    fn pair(name: &str, password: &str) -> (String, String) {
+        (name.to_owned(), password.to_owned())
+    }
+
+    #[test]
+    fn each_provider_gets_the_login_it_wants() {
+        let gmail = draft(json!({ "provider": "gmail" }), " abcd efgh ijkl mnop\n");
+        assert_eq!(
+            sent(gmail),
+            Some(pair("box@example.org", "abcdefghijklmnop"))
+        );
+        let sendgrid = draft(json!({ "provider": "sendgrid" }), "SG.key\r\n");
+        assert_eq!(sent(sendgrid), Some(pair("apikey", "SG.key")));
+        let host = json!({ "smtp_host": "mail.example.org", "username": "box" });
+        assert_eq!(sent(draft(host, "a b")), Some(pair("box", "a b")));
+        let iam = json!({
+            "provider": "ses", "username": "AKIA", "region": "eu-central-1", "is_iam_key": true,
+        });
+        let derived = "BMXhUYlu5Z3gSXVQORxlVa7XPaz91aGWdfHxvkOZdWZ2";
+        assert_eq!(
+            sent(draft(iam, "some+secret+key")),
+            Some(pair("AKIA", derived))
+        );
+        // The relay knows this machine by its address; whatever is given is not kept.
+        assert_eq!(sent(draft(json!({ "provider": "gmail_relay" }), "x")), None);
+    }
+
+    #[test]
+    fn a_kept_password_may_get_more_protection_and_never_less() {
+        let base = json!({ "smtp_host": "mail.example.org", "username": "box", "smtp_port": 587 });
+        let stored = draft(base.clone(), "x").check(None).unwrap().0;
+        let keeps = |changes: Value| {
+            let mut all = base.clone();
+            let changes = changes.as_object().unwrap().clone();
+            all.as_object_mut().unwrap().extend(changes);
+            let checked = draft(all, "").check(Some((&stored, true)));
+            matches!(checked, Ok((_, Password::Kept)))
+        };
+        assert!(keeps(
+            json!({ "from_name": "Box", "smtp_host": "MAIL.example.org" })
+        ));
+        assert!(keeps(json!({ "security": "tls" })));
+        for change in [
+            json!({ "security": "none" }),
+            json!({ "verify_certificate": false }),
+            json!({ "smtp_host": "evil.example" }),
+            json!({ "smtp_port": 25 }),
+            json!({ "username": "eve" }),
+            json!({ "provider": "mailgun" }),
+        ] {
+            assert!(!keeps(change.clone()), "{change}");
+        }
+    }
+}

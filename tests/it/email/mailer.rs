@@ -8,7 +8,7 @@ use flowkeep::platform::clock::Clock;
 use flowkeep::platform::lifecycle::Lifecycle;
 use flowkeep::platform::mail::{Mail, MailServer, MailTrouble, Mailer, MailerParts, Security};
 use flowkeep::platform::outbound::{Outbound, Policy, SystemNames};
-use mail_parser::MessageParser;
+use mail_parser::{MessageParser, MimeHeaders};
 use mailin::AuthMechanism;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
@@ -121,8 +121,6 @@ async fn a_message_arrives_whole_over_every_kind_of_encryption_and_login() {
         );
     }
 }
-
-use mail_parser::MimeHeaders;
 
 #[tokio::test]
 async fn a_connection_is_used_again_and_a_repetition_has_the_same_id() {

@@ -279,6 +279,9 @@ pub enum Transport {
     Mailbox(Vec<String>),
 }
 
+/// Reads a URL into fields.
+pub type ParseUrl = fn(&super::apprise::AppriseUrl) -> Result<Fields, Misfit>;
+
 /// A service of Apprise's that Flowkeep speaks itself.
 pub struct Definition {
     /// For programs: the scheme people know it by.
@@ -300,7 +303,7 @@ pub struct Definition {
     /// Puts it together, or says which field does not fit.
     pub build: fn(&Fields) -> Result<Transport, Misfit>,
     /// Reads a URL whose shape the places of the fields do not tell.
-    pub parse: Option<fn(&super::apprise::AppriseUrl) -> Result<Fields, Misfit>>,
+    pub parse: Option<ParseUrl>,
     /// Writes such a URL.
     pub compose: Option<fn(&Fields) -> super::apprise::AppriseUrl>,
     /// Reads the address that the service itself hands out, as `https://discord.com/api/webhooks/…`.
