@@ -306,6 +306,7 @@ fn post(
         public_url: parts.config.http.public_url.clone(),
         clock: parts.clock.clone(),
         ids: parts.ids.clone(),
+        lifecycle: parts.lifecycle.clone(),
     };
     let notifications = NotificationService::new(telling, &parts.master_key);
     (outbound, mailer, email, notifications)

@@ -348,3 +348,38 @@ async fn a_schedules_backups_go_where_it_says_and_an_unknown_place_is_named() {
         (6, 3)
     );
 }
+
+#[tokio::test]
+async fn f13_a_share_that_goes_away_and_comes_back_is_told_once_each() {
+    let story = story().await;
+    let place = tempfile::tempdir().unwrap();
+    add(&story, "NAS", place.path()).await;
+    let sentinel = place.path().join(".flowkeep-destination");
+    let id = std::fs::read(&sentinel).unwrap();
+    let nfs = |events: Vec<String>| {
+        let mut events = events;
+        events.retain(|event| event.starts_with("system.nfs"));
+        events
+    };
+    let watch = || async {
+        story.app.state.destinations.watch().await.unwrap();
+        nfs(story.app.events().await)
+    };
+    assert!(watch().await.is_empty(), "all is well from the beginning");
+    std::fs::remove_file(&sentinel).unwrap();
+    assert_eq!(watch().await, ["system.nfs_disconnected"]);
+    assert_eq!(watch().await.len(), 1, "told once");
+    std::fs::create_dir(&sentinel).unwrap();
+    assert_eq!(watch().await[1..], ["system.nfs_error"]);
+    std::fs::remove_dir(&sentinel).unwrap();
+    std::fs::write(&sentinel, &id).unwrap();
+    assert_eq!(watch().await[2..], ["system.nfs_connected"]);
+    let message: String = story
+        .app
+        .sql("SELECT data->>'message' FROM event_outbox WHERE event_type = 'system.nfs_disconnected'")
+        .await;
+    assert!(
+        message.starts_with("NAS: ") && message.contains("not mounted"),
+        "{message}"
+    );
+}

@@ -1,8 +1,9 @@
 //! The use cases.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -26,6 +27,7 @@ use crate::platform::db::Db;
 use crate::platform::db::page::{Page, PageRequest};
 use crate::platform::events::{self as happened, Event, EventBus, Severity};
 use crate::platform::ids::Ids;
+use crate::platform::lifecycle::Lifecycle;
 use crate::platform::mail::Mailer;
 use crate::platform::outbound::Outbound;
 
@@ -54,6 +56,8 @@ pub struct NotificationParts {
     pub clock: Clock,
     /// Randomness.
     pub ids: Ids,
+    /// Start and stop.
+    pub lifecycle: Lifecycle,
 }
 
 /// Notifications. Cheap to clone.
@@ -64,6 +68,8 @@ pub struct NotificationService {
     pub(super) changed: Arc<Notify>,
     pub(super) book: Arc<RwLock<Arc<RuleBook>>>,
     pub(super) link_key: Arc<SecretString>,
+    /// Services whose lane is at work.
+    pub(super) busy: Arc<Mutex<BTreeSet<i32>>>,
 }
 
 /// A service as somebody wants it.
@@ -106,6 +112,7 @@ impl NotificationService {
             parts: Arc::new(parts),
             changed: Arc::default(),
             book: Arc::default(),
+            busy: Arc::default(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use futures_util::stream::{FuturesUnordered, StreamExt};
+use futures_util::stream::StreamExt;
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::wait_after;
@@ -18,10 +18,12 @@ use super::store::{batches, history, services};
 use crate::features::settings::Key;
 use crate::platform::events::{self as happened, Severity};
 
-/// Deliveries of a service that are taken at once.
-const CLAIM: i64 = 32;
-/// An attempt takes no longer; if it does, its daemon is dead.
+/// Deliveries that are taken at once, for each that a service takes side by side.
+const CLAIM: i64 = 4;
+/// All of them take no longer; if they do, their daemon is dead.
 const LEASE: TimeDelta = TimeDelta::minutes(15);
+/// After a database that failed.
+const PAUSE: Duration = Duration::from_millis(500);
 /// How long the worker sleeps when nothing wakes it: events of other daemons come by the table alone.
 const PERIOD: Duration = Duration::from_secs(5);
 const TIDY: Duration = Duration::from_hours(1);
@@ -40,18 +42,14 @@ impl NotificationService {
     pub async fn work(&self, stop: CancellationToken) {
         let mut happened = self.parts.events.subscribe();
         let mut tidy = tokio::time::interval(TIDY);
-        let mut lanes = FuturesUnordered::new();
-        let mut busy: BTreeSet<i32> = BTreeSet::new();
         loop {
             // Once for everything that came meanwhile.
             while happened.try_recv().is_ok() {}
-            let turn = self.turn(&busy).await;
-            let wait = match turn {
+            let busy = self.busy.lock().clone();
+            let wait = match self.turn(&busy).await {
                 Ok((due, wait)) => {
                     for id in due {
-                        busy.insert(id);
-                        let stop = stop.clone();
-                        lanes.push(async move { (id, self.lane(id, stop).await) });
+                        self.open_lane(id, stop.clone());
                     }
                     wait
                 }
@@ -61,13 +59,6 @@ impl NotificationService {
                 }
             };
             tokio::select! {
-                Some((id, ended)) = lanes.next(), if !lanes.is_empty() => {
-                    busy.remove(&id);
-                    if let Err(error) = ended {
-                        tracing::warn!(service = id, %error, "cannot deliver");
-                        tokio::time::sleep(Duration::from_millis(200)).await;
-                    }
-                }
                 _ = happened.recv() => {}
                 () = self.changed.notified() => {}
                 () = tokio::time::sleep(wait) => {}
@@ -76,11 +67,28 @@ impl NotificationService {
                         tracing::warn!(%error, "cannot tidy notifications up");
                     }
                 }
-                () = stop.cancelled() => break,
+                () = stop.cancelled() => return,
             }
         }
-        // What is on the wire comes to its end, within the grace of the stop.
-        while lanes.next().await.is_some() {}
+    }
+
+    /// Begins a lane of its own task: what it holds of the database must never wait for this one's turn. What is
+    /// on the wire when the daemon stops comes to its end within the grace of the stop.
+    fn open_lane(&self, service_id: i32, stop: CancellationToken) {
+        self.busy.lock().insert(service_id);
+        let own = self.clone();
+        self.parts.lifecycle.spawn("notifications", async move {
+            if let Err(error) = own.lane(service_id, stop.clone()).await {
+                tracing::warn!(service = service_id, %error, "cannot deliver");
+                tokio::select! {
+                    () = tokio::time::sleep(PAUSE) => {}
+                    () = stop.cancelled() => {}
+                }
+            }
+            own.busy.lock().remove(&service_id);
+            // There may be more that came when this lane looked for the last time.
+            own.changed.notify_one();
+        });
     }
 
     /// One turn: which services have something to deliver, and how long nothing will be due.
@@ -120,56 +128,65 @@ impl NotificationService {
     ) -> Result<(), NotificationError> {
         let db = self.parts.db.orm();
         while !stop.is_cancelled() {
-            let now = self.parts.clock.now();
-            let claimed = history::claim(db, service_id, CLAIM, now, now + LEASE).await?;
-            if claimed.is_empty() {
-                return Ok(());
-            }
             let Some(service) = services::get(db, service_id).await? else {
                 return Ok(());
             };
             let opened = self.open(&service).await;
-            let (width, interval) = match &opened {
-                Ok(channel) => (channel.width(), channel.interval()),
-                Err(_) => (1, Duration::ZERO),
-            };
-            let mut left: Vec<i32> = Vec::new();
-            let mut attempts = futures_util::stream::iter(claimed)
-                .map(|row| {
-                    let (service, opened, stop) = (&service, &opened, &stop);
-                    async move {
-                        // What was not begun when the stop came is given back.
-                        if stop.is_cancelled() {
-                            return Ok(Some(row.id));
-                        }
-                        self.attempt(service, opened.as_ref(), &row).await?;
-                        if !interval.is_zero() {
-                            tokio::select! {
-                                () = tokio::time::sleep(interval) => {}
-                                () = stop.cancelled() => {}
-                            }
-                        }
-                        Ok::<_, NotificationError>(None)
-                    }
-                })
-                .buffer_unordered(width);
-            let mut failure = None;
-            while let Some(ended) = attempts.next().await {
-                match ended {
-                    Ok(Some(id)) => left.push(id),
-                    Ok(None) => {}
-                    Err(error) => failure = Some(error),
-                }
+            let width = opened.as_ref().map_or(1, Channel::width);
+            let now = self.parts.clock.now();
+            let most = i64::try_from(width).unwrap_or(1) * CLAIM;
+            let claimed = history::claim(db, service_id, most, now, now + LEASE).await?;
+            if claimed.is_empty() {
+                return Ok(());
             }
-            drop(attempts);
-            if !left.is_empty() {
-                history::release(db, left).await?;
+            let ids: Vec<i32> = claimed.iter().map(|row| row.id).collect();
+            let delivered = self
+                .deliver_all(&service, opened.as_ref(), claimed, width, &stop)
+                .await;
+            if delivered.is_err() || stop.is_cancelled() {
+                // What was not begun, or could not be noted, is free at once: rather twice than late.
+                history::release(db, ids).await?;
             }
-            if let Some(error) = failure {
-                return Err(error);
+            if delivered? {
+                services::note_delivery(db, service_id, None, self.parts.clock.now()).await?;
             }
         }
         Ok(())
+    }
+
+    /// Delivers what was claimed. Returns whether the last was taken.
+    async fn deliver_all(
+        &self,
+        service: &services::Service,
+        channel: Result<&Channel, &String>,
+        claimed: Vec<history::Row>,
+        width: usize,
+        stop: &CancellationToken,
+    ) -> Result<bool, NotificationError> {
+        let interval = channel.map_or(Duration::ZERO, Channel::interval);
+        let mut attempts = futures_util::stream::iter(claimed)
+            .map(|row| async move {
+                if stop.is_cancelled() {
+                    return Ok(false);
+                }
+                let is_sent = self.attempt(service, channel, &row).await?;
+                if !interval.is_zero() {
+                    tokio::select! {
+                        () = tokio::time::sleep(interval) => {}
+                        () = stop.cancelled() => {}
+                    }
+                }
+                Ok::<_, NotificationError>(is_sent)
+            })
+            .buffer_unordered(width);
+        let (mut is_well, mut failure) = (false, None);
+        while let Some(ended) = attempts.next().await {
+            match ended {
+                Ok(is_sent) => is_well = is_sent,
+                Err(error) => failure = Some(error),
+            }
+        }
+        failure.map_or(Ok(is_well), Err)
     }
 
     async fn attempt(
@@ -177,7 +194,7 @@ impl NotificationService {
         service: &services::Service,
         channel: Result<&Channel, &String>,
         row: &history::Row,
-    ) -> Result<(), NotificationError> {
+    ) -> Result<bool, NotificationError> {
         let parts_done = usize::try_from(row.parts_done).unwrap_or_default();
         let started = std::time::Instant::now();
         let result = if service.is_enabled {
@@ -195,18 +212,24 @@ impl NotificationService {
                 row.parts_done,
             );
             history::end(self.parts.db.orm(), row.id, &end, self.parts.clock.now()).await?;
-            return Ok(());
+            return Ok(false);
         };
         let duration_ms = i32::try_from(started.elapsed().as_millis()).unwrap_or(i32::MAX);
         match result {
-            Ok(delivered) => self.note_sent(service, row, &delivered, duration_ms).await,
-            Err(trouble) => self.note_trouble(service, row, trouble, duration_ms).await,
+            Ok(delivered) => {
+                self.note_sent(row, &delivered, duration_ms).await?;
+                Ok(true)
+            }
+            Err(trouble) => {
+                self.note_trouble(service, row, trouble, duration_ms)
+                    .await?;
+                Ok(false)
+            }
         }
     }
 
     async fn note_sent(
         &self,
-        service: &services::Service,
         row: &history::Row,
         delivered: &Delivered,
         duration_ms: i32,
@@ -223,9 +246,7 @@ impl NotificationService {
             duration_ms,
             is_attempt: true,
         };
-        history::end(db, row.id, &end, now).await?;
-        services::note_delivery(db, service.id, None, now).await?;
-        Ok(())
+        Ok(history::end(db, row.id, &end, now).await?)
     }
 
     async fn note_trouble(

@@ -3,6 +3,7 @@
 mod apprise;
 mod delivery;
 mod escalation;
+mod kills;
 mod mqtt;
 mod native;
 mod rules;
