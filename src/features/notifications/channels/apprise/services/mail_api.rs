@@ -2,7 +2,7 @@
 
 use super::prelude::*;
 
-const LIMITS: Limits = Limits::new(250, 32_000, 200);
+const LIMITS: Limits = Limits::new(250, 7_500, 200);
 
 const FROM: Field = Field::text("from", "From", Place::PasswordAtHost)
     .required()

@@ -52,7 +52,12 @@ pub static MATRIX: Definition = Definition {
         })
     },
     parse: Some(|url| {
-        let mut fields = codec::parse(&MATRIX, url)?;
+        let mut plain = url.clone();
+        // Nothing is encrypted end to end from here, whatever these say.
+        for name in ["e2ee", "autoverify", "hsreq"] {
+            plain.query.remove(name);
+        }
+        let mut fields = codec::parse(&MATRIX, &plain)?;
         match (&url.user, &url.password) {
             (Some(user), Some(password)) => {
                 fields.set("user", user.clone());

@@ -18,5 +18,5 @@ pub use crate::features::notifications::channels::http::{
 };
 pub use crate::features::notifications::channels::message::{Message, Priority, Tone, cut};
 pub use crate::features::notifications::channels::words::{
-    Acknowledge, Words, judged, markdown, markup,
+    Acknowledge, Words, judged, linked_markdown, markdown, markup,
 };

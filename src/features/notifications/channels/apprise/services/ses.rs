@@ -31,7 +31,7 @@ pub static SES: Definition = Definition {
         Field::secret("token", "Session token", Place::Query("token"))
             .help("Only for passing keys."),
     ],
-    limits: Limits::new(250, 32_000, 200),
+    limits: Limits::new(250, 7_500, 200),
     build: |fields| plain(fields, requests),
     parse: Some(|url| {
         let mut url = url.clone();

@@ -66,10 +66,7 @@ fn mattermost(
     let mut path = segments(fields, "path");
     path.extend(["hooks", fields.text("token")]);
     let url = under(server(fields)?, &path)?;
-    let mut text = cut(&markdown(&words.body), MATTERMOST.limits.body_chars);
-    if let Some(acknowledge) = &message.acknowledge {
-        text.push_str(&format!("\n\n[Acknowledge]({acknowledge})"));
-    }
+    let text = linked_markdown(&words.body, message, MATTERMOST.limits.body_chars);
     let mut attachment = json!({
         "fallback": words.title,
         "color": message.tone.color_hex(),
