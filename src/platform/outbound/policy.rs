@@ -131,12 +131,8 @@ fn check_v4(v4: Ipv4Addr, shown: IpAddr, policy: Policy) -> Result<(), Refusal> 
 
 fn check_v6(v6: Ipv6Addr, policy: Policy) -> Result<(), Refusal> {
     let shown = IpAddr::V6(v6);
-    let s = v6.segments();
-    let embedded = |high: u16, low: u16| {
-        let [a, b] = high.to_be_bytes();
-        let [c, d] = low.to_be_bytes();
-        Ipv4Addr::new(a, b, c, d)
-    };
+    let segments = v6.segments();
+    let embedded = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
     if v6.is_loopback() {
         return if policy.allow_private {
             Ok(())
@@ -147,7 +143,7 @@ fn check_v6(v6: Ipv6Addr, policy: Policy) -> Result<(), Refusal> {
     if let Some(v4) = v6.to_ipv4_mapped() {
         return check_v4(v4, shown, policy);
     }
-    match s {
+    match segments {
         // NAT64 (RFC 6052) and 6to4 (RFC 3056) lead to the IPv4 address inside.
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
             return check_v4(embedded(high, low), shown, policy);
@@ -171,10 +167,10 @@ fn check_v6(v6: Ipv6Addr, policy: Policy) -> Result<(), Refusal> {
     }
     // All that is handed out to machines is in 2000::/3; Teredo, ORCHID and documentation are not machines.
     let is_special = matches!(
-        s,
-        [0x2001, 0..=0x1ff, ..] | [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..]
+        segments,
+        [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..]
     );
-    if s[0] & 0xe000 != 0x2000 || is_special {
+    if segments[0] & 0xe000 != 0x2000 || is_special {
         return Err(Refusal::Reserved(shown));
     }
     Ok(())

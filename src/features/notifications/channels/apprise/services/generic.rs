@@ -75,7 +75,7 @@ pub static XML: Definition = Definition {
                         format!("{name} is no name of an element"),
                     ));
                 }
-                inner.push_str(&format!("<{name}>{}</{name}>", markup(&value)));
+                let _ = write!(inner, "<{name}>{}</{name}>", markup(&value));
             }
             let text = format!(
                 "<?xml version='1.0' encoding='utf-8'?>\n\

@@ -37,11 +37,12 @@ impl<'a> Mail<'a> {
         ];
         for (label, url) in links {
             if let Some(url) = url {
-                text.push_str(&format!("\n\n{label}: {url}"));
-                html.push_str(&format!(
+                let _ = write!(text, "\n\n{label}: {url}");
+                let _ = write!(
+                    html,
                     "\n<p><a href=\"{}\">{label}</a></p>",
                     markup(url.as_str())
-                ));
+                );
             }
         }
         let from = fields.text("from");

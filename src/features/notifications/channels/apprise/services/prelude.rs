@@ -1,5 +1,8 @@
 //! What every service's file needs.
 
+// Writing to a string does not fail.
+pub use std::fmt::Write as _;
+
 pub use chrono::{DateTime, Utc};
 pub use serde_json::{Value, json};
 pub use url::Url;

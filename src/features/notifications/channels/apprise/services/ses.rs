@@ -139,7 +139,7 @@ fn signed(
     let mut headers = format!("content-type:{TYPE}\nhost:{host}\nx-amz-date:{time}\n");
     let mut names = "content-type;host;x-amz-date".to_owned();
     if let Some(token) = token {
-        headers.push_str(&format!("x-amz-security-token:{token}\n"));
+        let _ = writeln!(headers, "x-amz-security-token:{token}");
         names.push_str(";x-amz-security-token");
     }
     let digest = |text: &str| hex::encode(Sha256::digest(text.as_bytes()));

@@ -85,7 +85,7 @@ fn requests(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<
     let words = Words::of(message, SLACK.limits, Acknowledge::Apart);
     let mut text = escaped(&words.body);
     if let Some(acknowledge) = &message.acknowledge {
-        text.push_str(&format!("\n<{acknowledge}|Acknowledge>"));
+        let _ = write!(text, "\n<{acknowledge}|Acknowledge>");
     }
     let title = escaped(&words.title);
     let mut attachment = json!({

@@ -130,7 +130,7 @@ fn synology(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<
     // Links are written as in Slack, so the signs around them must not come from elsewhere.
     let mut text = words.body.replace('<', "‹").replace('>', "›");
     if let Some(acknowledge) = &message.acknowledge {
-        text.push_str(&format!("\n<{acknowledge}|Acknowledge>"));
+        let _ = write!(text, "\n<{acknowledge}|Acknowledge>");
     }
     let mut url = server(fields)?;
     login(&mut url, fields.text("user"), fields.text("password"));
