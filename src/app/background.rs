@@ -10,7 +10,6 @@ use sqlx::migrate::MigrateError;
 use tokio_util::sync::CancellationToken;
 
 use super::health::DATABASE;
-use super::outbox;
 use super::{AppState, setup_link};
 use crate::features::auth::NewAdmin;
 use crate::features::settings::{SettingsError, VaultError};
@@ -137,10 +136,6 @@ async fn bring_up(state: AppState, listen: SocketAddr) {
     state
         .lifecycle
         .spawn("sessions", async move { auth.keep_up(stop).await });
-    let (outbox, stop) = (state.clone(), state.lifecycle.soft().clone());
-    state
-        .lifecycle
-        .spawn("outbox", async move { outbox::keep(outbox, stop).await });
     let (backups, stop) = (state.backups.clone(), state.lifecycle.soft().clone());
     state.lifecycle.spawn(
         "backup metrics",
@@ -192,6 +187,7 @@ async fn do_once(state: &AppState, term: Term, over: &CancellationToken) {
         state.retention.work(over.clone()),
         state.destinations.work(over.clone()),
         state.flows.work(over.clone()),
+        state.notifications.work(over.clone()),
         state.verifications.keep_scrubbing(over.clone()),
         state.schedules.keep_watch(over.clone()),
     );
@@ -205,6 +201,9 @@ async fn settle(state: &AppState) {
     }
     if let Err(error) = state.restores.settle().await {
         tracing::error!(%error, "cannot settle restores");
+    }
+    if let Err(error) = state.email.settle().await {
+        tracing::error!(%error, "cannot put the templates of e-mail");
     }
     if let Err(error) = state.flows.settle().await {
         tracing::error!(%error, "cannot settle restores of workflows");

@@ -7,7 +7,6 @@ mod docs;
 mod gate;
 pub mod health;
 mod metrics;
-mod outbox;
 pub mod router;
 mod server;
 pub mod setup_link;

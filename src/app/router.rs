@@ -13,8 +13,8 @@ use utoipa_axum::router::OpenApiRouter;
 use super::{AppState, about, docs, gate, health, metrics};
 use crate::features::auth::Verifier;
 use crate::features::{
-    audit, auth, backups, destinations, flows, migration, n8n, recovery, restores, retention,
-    schedules, settings, verification,
+    audit, auth, backups, destinations, email, flows, migration, n8n, notifications, recovery,
+    restores, retention, schedules, settings, verification,
 };
 use crate::platform::http::client::TrustedProxies;
 use crate::platform::http::{ApiError, client, csrf, headers, rate_limit, request_log, spa};
@@ -62,8 +62,10 @@ fn protected() -> OpenApiRouter<AppState> {
         .merge(backups::router())
         .merge(verification::router())
         .merge(destinations::router())
+        .merge(email::router())
         .merge(flows::router())
         .merge(migration::router())
+        .merge(notifications::router())
         .merge(recovery::router())
         .merge(restores::router())
         .merge(retention::router())
@@ -72,7 +74,7 @@ fn protected() -> OpenApiRouter<AppState> {
 
 /// Routes that anybody can call, once Flowkeep is ready.
 fn open() -> OpenApiRouter<AppState> {
-    auth::open_router()
+    auth::open_router().merge(notifications::open_router())
 }
 
 /// The OpenAPI description of every route.

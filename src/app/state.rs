@@ -9,14 +9,16 @@ use super::about::StartedAt;
 use crate::features::auth::{AuthParts, AuthService};
 use crate::features::backups::{BackupFiles, BackupParts, BackupService};
 use crate::features::destinations::{DestinationParts, DestinationService};
+use crate::features::email::{EmailParts, EmailService};
 use crate::features::flows::{FlowParts, FlowService};
 use crate::features::migration::{MigrationParts, MigrationService};
 use crate::features::n8n::{N8nParts, N8nService};
+use crate::features::notifications::{NotificationParts, NotificationService};
 use crate::features::recovery::{RecoveryParts, RecoveryService};
 use crate::features::restores::{RestoreParts, RestoreService};
 use crate::features::retention::{RetentionParts, RetentionService};
 use crate::features::schedules::{ScheduleParts, ScheduleService};
-use crate::features::settings::{MasterKey, SettingsService, Vault};
+use crate::features::settings::{Key, MasterKey, SettingsService, Vault};
 use crate::features::verification::{
     ChosenEngine, DockerEngine, DockerEngineParts, LocalEngine, VerificationParts,
     VerificationService,
@@ -31,7 +33,9 @@ use crate::platform::http::rate_limit::{Limits, Rates};
 use crate::platform::ids::Ids;
 use crate::platform::leader::{self, Candidacy, LeaseTimes};
 use crate::platform::lifecycle::Lifecycle;
+use crate::platform::mail::{Mailer, MailerParts};
 use crate::platform::metrics::Metrics;
+use crate::platform::outbound::{Outbound, Policy, SystemNames};
 use crate::platform::postgres::{ConnInfo, EmbeddedCluster, Installations};
 use crate::platform::process::Processes;
 use crate::platform::tls;
@@ -45,7 +49,7 @@ pub struct Tuning {
     pub bcrypt_cost: Option<u32>,
     /// How long a leader that says nothing stays one.
     pub lease: LeaseTimes,
-    /// How long a destination may say nothing.
+    /// How long a destination may say nothing, and a mail server may take.
     pub patience: Option<Duration>,
 }
 
@@ -125,6 +129,14 @@ pub struct AppState {
     pub verifications: VerificationService,
     /// Where copies go.
     pub destinations: DestinationService,
+    /// Asks places that people named.
+    pub outbound: Outbound,
+    /// Hands mail to servers.
+    pub mailer: Mailer,
+    /// E-mail.
+    pub email: EmailService,
+    /// Who is told what.
+    pub notifications: NotificationService,
     /// Workflows, now and in every backup.
     pub flows: FlowService,
     /// The way from version 2.
@@ -196,19 +208,8 @@ impl AppState {
         );
         let proofs = Proofs::new(&parts, &docker, &settings, &n8n, &backups, &events);
         let upkeep = Upkeep::new(&parts, &backups, &settings, &n8n, &proofs.verifications);
-        let flows = FlowService::new(FlowParts {
-            db: parts.db.clone(),
-            own_database: parts.own_database.clone(),
-            n8n: n8n.clone(),
-            backups: backups.clone(),
-            installations: Arc::clone(&parts.installations),
-            processes: parts.processes.clone(),
-            archive_dir: parts.config.data.data_dir.join("flow-archives"),
-            clock: parts.clock.clone(),
-            ids: parts.ids.clone(),
-            lifecycle: parts.lifecycle.clone(),
-            events: events.clone(),
-        });
+        let flows = flows(&parts, &n8n, &backups, &events);
+        let (outbound, mailer, email, notifications) = post(&parts, &settings, &events);
         backups.register_metrics(&metrics);
         Self {
             config: parts.config,
@@ -234,6 +235,10 @@ impl AppState {
             docker_engine: proofs.docker_engine,
             verifications: proofs.verifications,
             destinations: upkeep.destinations,
+            outbound,
+            mailer,
+            email,
+            notifications,
             flows,
             migration: upkeep.migration,
             recovery: upkeep.recovery,
@@ -243,6 +248,67 @@ impl AppState {
             candidacy: Arc::new(upkeep.candidacy),
         }
     }
+}
+
+fn flows(
+    parts: &Parts,
+    n8n: &N8nService,
+    backups: &BackupService,
+    events: &EventBus,
+) -> FlowService {
+    FlowService::new(FlowParts {
+        db: parts.db.clone(),
+        own_database: parts.own_database.clone(),
+        n8n: n8n.clone(),
+        backups: backups.clone(),
+        installations: Arc::clone(&parts.installations),
+        processes: parts.processes.clone(),
+        archive_dir: parts.config.data.data_dir.join("flow-archives"),
+        clock: parts.clock.clone(),
+        ids: parts.ids.clone(),
+        lifecycle: parts.lifecycle.clone(),
+        events: events.clone(),
+    })
+}
+
+/// What goes out to places that people named.
+fn post(
+    parts: &Parts,
+    settings: &SettingsService,
+    events: &EventBus,
+) -> (Outbound, Mailer, EmailService, NotificationService) {
+    let policy = settings.clone();
+    let outbound = Outbound::new(Arc::new(SystemNames), move || Policy {
+        allow_private: policy.boolean(Key::NotificationPrivateNetworks),
+    });
+    let mailer = Mailer::new(MailerParts {
+        outbound: outbound.clone(),
+        clock: parts.clock.clone(),
+        lifecycle: parts.lifecycle.clone(),
+        limit: parts.tuning.patience.unwrap_or(Duration::from_secs(30)),
+    });
+    let email = EmailService::new(EmailParts {
+        db: parts.db.clone(),
+        settings: settings.clone(),
+        mailer: mailer.clone(),
+        clock: parts.clock.clone(),
+        ids: parts.ids.clone(),
+        events: events.clone(),
+        public_url: parts.config.http.public_url.clone(),
+    });
+    let telling = NotificationParts {
+        db: parts.db.clone(),
+        settings: settings.clone(),
+        events: events.clone(),
+        outbound: outbound.clone(),
+        mailer: mailer.clone(),
+        email: email.clone(),
+        public_url: parts.config.http.public_url.clone(),
+        clock: parts.clock.clone(),
+        ids: parts.ids.clone(),
+    };
+    let notifications = NotificationService::new(telling, &parts.master_key);
+    (outbound, mailer, email, notifications)
 }
 
 /// How backups are proven.

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod auth;
 pub mod backups;
 pub mod destinations;
+pub mod email;
 pub mod flows;
 pub mod migration;
 pub mod n8n;

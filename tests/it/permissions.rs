@@ -8,12 +8,14 @@ use serde_json::json;
 use crate::support::app::{TestApp, TestClient, TestResponse};
 
 /// The only routes that answer without a session.
-const OPEN: [(&str, &str); 5] = [
+const OPEN: [(&str, &str); 7] = [
     ("GET", "/api/health"),
     ("GET", "/api/auth/verify"),
     ("POST", "/api/auth/login"),
     ("POST", "/api/setup"),
     ("POST", "/api/setup/check"),
+    ("POST", "/api/notifications/acknowledge"),
+    ("POST", "/api/notifications/acknowledge/check"),
 ];
 
 /// Every method and path of the OpenAPI description, with values for the variable parts.

@@ -149,6 +149,32 @@ actions! {
     RestoreUndone = "restore.undone",
     /// What a restore left over was deleted.
     RestoreDiscarded = "restore.discarded",
+    /// How e-mail is sent was set.
+    EmailConfigured = "email.configured",
+    /// A test was sent by e-mail.
+    EmailTested = "email.tested",
+    /// A template of e-mail was edited.
+    EmailTemplateChanged = "email.template_changed",
+    /// A template of e-mail is the default again.
+    EmailTemplateReset = "email.template_reset",
+    /// A service for notifications was made.
+    NotificationServiceCreated = "notification.service_created",
+    /// A service for notifications was changed.
+    NotificationServiceChanged = "notification.service_changed",
+    /// A service for notifications was deleted.
+    NotificationServiceDeleted = "notification.service_deleted",
+    /// A service for notifications was tried.
+    NotificationServiceTested = "notification.service_tested",
+    /// A rule for notifications was made.
+    NotificationRuleCreated = "notification.rule_created",
+    /// A rule for notifications was changed.
+    NotificationRuleChanged = "notification.rule_changed",
+    /// A rule for notifications was deleted.
+    NotificationRuleDeleted = "notification.rule_deleted",
+    /// A notification was put back into the queue.
+    NotificationRetried = "notification.retried",
+    /// A trouble was acknowledged.
+    AlertAcknowledged = "notification.alert_acknowledged",
     /// A verification was asked for.
     VerificationRequested = "verification.requested",
     /// A verification came to its end.

@@ -100,6 +100,15 @@ impl MasterKey {
         SecretString::from(STANDARD.encode(&self.key[..]))
     }
 
+    /// A key of its own for a purpose, from which the master key cannot be told (RFC 5869).
+    pub fn derive(&self, purpose: &str) -> SecretString {
+        let mut derived = Zeroizing::new([0_u8; KEY_BYTES]);
+        let expander = hkdf::Hkdf::<sha2::Sha256>::new(None, &self.key[..]);
+        // Fails only for more than 8,160 bytes.
+        let _ = expander.expand(purpose.as_bytes(), &mut derived[..]);
+        SecretString::from(STANDARD.encode(&derived[..]))
+    }
+
     pub(super) fn key(&self) -> &Key {
         &self.key
     }

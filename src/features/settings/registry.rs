@@ -174,6 +174,12 @@ settings! {
     ScrubDays = "verification.scrub_days", "verification", "Hash every file again after",
         "Days after which a stored file is read again and its hash compared; 0 for never.",
         Kind::Integer { min: 0, max: 365, unit: "days" }, Default::Integer(7);
+    NotificationPrivateNetworks = "notifications.allow_private_networks", "notifications", "Private networks",
+        "Whether notifications and e-mail may go to private addresses: this machine and the networks around it. Cloud metadata and link-local addresses are never asked.",
+        Kind::Boolean, Default::Boolean(false);
+    NotificationHistoryDays = "notifications.history_days", "notifications", "How long history stays",
+        "Days after which delivered and failed notifications are forgotten.",
+        Kind::Integer { min: 1, max: 3_650, unit: "days" }, Default::Integer(90);
     BackupEncryption = "backups.encryption", "backups", "Encryption",
         "Whether new backups are encrypted.",
         Kind::Boolean, Default::Boolean(false), internal;

@@ -43,6 +43,19 @@ const SEALED_COLUMNS: &[SealedColumn] = &[
         column: "secret",
         condition: "TRUE",
     },
+    SealedColumn {
+        table: "notification_services",
+        key_column: "id",
+        column: "secret",
+        condition: "TRUE",
+    },
+    // A subscript reads and writes a field of a JSON column alike.
+    SealedColumn {
+        table: "system_config",
+        key_column: "config_type",
+        column: "config['password']",
+        condition: "'password' = ANY(encrypted_fields)",
+    },
 ];
 
 /// A column that holds sealed values.

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::clock::Clock;
 use super::ids::Ids;
 
-pub use outbox::{mark_dispatched, record, remove_told, undispatched};
+pub use outbox::{record, remove_told};
 pub use progress::{Posted, ProgressBoard, Work};
 
 /// How much an event matters.

@@ -1,6 +1,23 @@
-//! Sends e-mail over SMTP (RFC 5321).
+//! Sends e-mail over SMTP (RFC 5321). Knows nothing of what the mail says.
+//!
+//! Invariants:
+//! - A connection goes to an address that was checked, while the certificate is that of the name.
+//! - What is to be encrypted is never sent in the clear.
+//! - A password is in no error and no log.
+//! - Nothing waits longer than the limit, whatever the server does.
+
+mod client;
+mod guard;
+mod message;
+mod pool;
+mod trouble;
 
 use secrecy::SecretString;
+use uuid::Uuid;
+
+pub use client::{Mailer, MailerParts};
+pub use message::{check_address, check_line, check_mailbox};
+pub use trouble::MailTrouble;
 
 /// How a mail server is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,4 +43,38 @@ pub struct MailServer {
     pub is_verified: bool,
     /// Name and password, if it wants them.
     pub login: Option<(String, SecretString)>,
+}
+
+/// A message on its way out.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    /// The same in every attempt, so that receivers can tell a repetition.
+    pub message_id: Uuid,
+    /// Whom it is from, perhaps with a name: `Flowkeep <box@example.org>`.
+    pub from: String,
+    /// Who gets it.
+    pub to: Vec<String>,
+    /// Who gets a copy.
+    pub cc: Vec<String>,
+    /// Who gets a copy unseen.
+    pub bcc: Vec<String>,
+    /// Where answers go.
+    pub reply_to: Option<String>,
+    /// One line.
+    pub subject: String,
+    /// Plain text.
+    pub text: String,
+    /// The same as HTML.
+    pub html: Option<String>,
+}
+
+/// What the server said when it took a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Its answer, with the code.
+    pub response: String,
+    /// Milliseconds from the beginning to that answer.
+    pub took_ms: u64,
+    /// Recipients whom the server would not take, each with its words. The others got the message.
+    pub refused: Vec<(String, String)>,
 }

@@ -4,5 +4,7 @@ pub mod app;
 pub mod daemon;
 pub mod disk;
 pub mod postgres;
+pub mod receiver;
 pub mod s3;
+pub mod smtp;
 pub mod sshd;

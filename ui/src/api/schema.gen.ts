@@ -857,6 +857,144 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/email/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Connect to the mail server and sign in, without sending anything. */
+        post: operations["check_email"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/email/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tell how e-mail is set up. */
+        get: operations["get_email_config"];
+        /** Set e-mail up. */
+        put: operations["set_email_config"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/email/templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the templates. */
+        get: operations["list_email_templates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/email/templates/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a template. */
+        get: operations["get_email_template"];
+        /** Edit a template. What cannot be rendered is refused, with the line. */
+        put: operations["change_email_template"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/email/templates/{key}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Show a template, or a draft of it, with sample values. */
+        post: operations["preview_email_template"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/email/templates/{key}/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give a template its default text again. */
+        post: operations["reset_email_template"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/email/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a template with sample values, and keep what came of it. */
+        post: operations["test_email"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/email/test-history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the tests, newest first; the last 200 are kept. */
+        get: operations["list_email_tests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/flows/archives": {
         parameters: {
             query?: never;
@@ -1837,6 +1975,162 @@ export interface components {
         Destinations: {
             items: components["schemas"]["Destination"][];
         };
+        /** @description Whether the server can be reached and lets Flowkeep in. */
+        EmailCheck: {
+            is_ok: boolean;
+            /** Format: int64 */
+            response_time_ms?: number | null;
+            /** @description What the server said last. */
+            smtp_response?: string | null;
+            /** @description Why not, with the remedy. */
+            error?: string | null;
+            /** @description The field of the configuration at fault, if one is. */
+            field?: string | null;
+        };
+        /** @description How e-mail is set up. The password is never in it. */
+        EmailConfig: {
+            /** @description Whether anybody has set it up; what follows are suggestions if not. */
+            is_set: boolean;
+            provider: components["schemas"]["Provider"];
+            is_enabled: boolean;
+            from_email: string;
+            from_name?: string | null;
+            reply_to?: string | null;
+            /** @description Who gets mail that names nobody. */
+            to: string[];
+            /** @description In place of the provider's. */
+            smtp_host?: string | null;
+            /**
+             * Format: int32
+             * @description In place of the provider's.
+             */
+            smtp_port?: number | null;
+            security?: components["schemas"]["Security"] | null;
+            username?: string | null;
+            has_password: boolean;
+            region?: string | null;
+            is_iam_key: boolean;
+            verify_certificate: boolean;
+            /** @description The host that is asked. */
+            effective_host: string;
+            /**
+             * Format: int32
+             * @description The port that is asked.
+             */
+            effective_port: number;
+            /** @description How it is spoken to. */
+            effective_security: components["schemas"]["Security"];
+            /** Format: date-time */
+            updated_at?: string | null;
+        };
+        EmailConfigRequest: {
+            provider: components["schemas"]["Provider"];
+            /** @description True if absent. */
+            is_enabled?: boolean | null;
+            from_email: string;
+            from_name?: string | null;
+            reply_to?: string | null;
+            /** @description Who gets mail that names nobody; at most 20. */
+            to?: string[] | null;
+            /** @description The server of `smtp`; for others in place of theirs. */
+            smtp_host?: string | null;
+            /** Format: int32 */
+            smtp_port?: number | null;
+            security?: components["schemas"]["Security"] | null;
+            /** @description The login of `smtp` (none if absent), `mailgun` and `ses`; for `gmail` the sender if absent. */
+            username?: string | null;
+            /**
+             * @description The password, app password, API key or secret access key. The stored one stays if absent, unless mail
+             *     would go to another server with it.
+             */
+            password?: string | null;
+            /** @description Of `ses`, as in `eu-west-1`; of `mailgun` `us` or `eu`. */
+            region?: string | null;
+            /**
+             * @description For `ses`: the user name is the id of an IAM access key and the password its secret, from which the
+             *     SMTP password is derived. The secret itself is not kept.
+             */
+            is_iam_key?: boolean | null;
+            /** @description Whether the server's certificate must be right; true if absent. */
+            verify_certificate?: boolean | null;
+        };
+        /** @description A message with sample values. */
+        EmailPreview: {
+            subject: string;
+            html_body: string;
+            text_body: string;
+        };
+        /** @description A template. */
+        EmailTemplate: components["schemas"]["EmailTemplateSummary"] & {
+            html_body: string;
+            text_body: string;
+            /** @description What it may speak of. */
+            variables: components["schemas"]["Variable"][];
+        };
+        /** @description What is to change; the rest stays. */
+        EmailTemplateRequest: {
+            /** @description One line of at most 500 characters. */
+            subject?: string | null;
+            html_body?: string | null;
+            text_body?: string | null;
+            /** @description Whether this text is used; Flowkeep's own is if not. */
+            enabled?: boolean | null;
+        };
+        /** @description A template without its text. */
+        EmailTemplateSummary: {
+            key: string;
+            name: string;
+            description: string;
+            category: string;
+            subject: string;
+            enabled: boolean;
+            /** @description Whether somebody edited it. */
+            is_customized: boolean;
+            /** Format: date-time */
+            updated_at?: string | null;
+        };
+        EmailTemplates: {
+            items: components["schemas"]["EmailTemplateSummary"][];
+        };
+        /** @description What a test came to. */
+        EmailTest: {
+            /** Format: int32 */
+            id: number;
+            /** @description `success` or `failed`. */
+            status: string;
+            provider: string;
+            /** @description How it was set up then, without the password. */
+            provider_config?: unknown;
+            recipient: string;
+            template_key?: string | null;
+            /** Format: int32 */
+            response_time_ms?: number | null;
+            /** @description Why it failed, with the remedy. */
+            error?: string | null;
+            /** @description What the server said last. */
+            smtp_response?: string | null;
+            /** Format: int32 */
+            smtp_code?: number | null;
+            /** Format: int32 */
+            tested_by?: number | null;
+            /** Format: date-time */
+            tested_at?: string | null;
+        };
+        EmailTestRequest: {
+            /** @description Those of the settings if absent. */
+            to?: string | null;
+            /** @description `test_email` if absent. */
+            template_key?: string | null;
+        };
+        /** @description What a test came to, with what is not kept. */
+        EmailTestResult: components["schemas"]["EmailTest"] & {
+            /** @description The field of the configuration at fault, if one is. */
+            field?: string | null;
+            /** @description Whether another try may go better. */
+            is_transient: boolean;
+            /** @description Recipients whom the server would not take, each with its words. */
+            refused: components["schemas"]["RefusedRecipient"][];
+        };
         /** @description The first code. */
         EnableTotpRequest: {
             /** @description Six digits of the authenticator app. */
@@ -2537,6 +2831,35 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A page of items. */
+        Page_EmailTest: {
+            /** @description The items, newest first. */
+            items: {
+                /** Format: int32 */
+                id: number;
+                /** @description `success` or `failed`. */
+                status: string;
+                provider: string;
+                /** @description How it was set up then, without the password. */
+                provider_config?: unknown;
+                recipient: string;
+                template_key?: string | null;
+                /** Format: int32 */
+                response_time_ms?: number | null;
+                /** @description Why it failed, with the remedy. */
+                error?: string | null;
+                /** @description What the server said last. */
+                smtp_response?: string | null;
+                /** Format: int32 */
+                smtp_code?: number | null;
+                /** Format: int32 */
+                tested_by?: number | null;
+                /** Format: date-time */
+                tested_at?: string | null;
+            }[];
+            /** @description Names the next page; null on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of items. */
         Page_FlowRestore: {
             /** @description The items, newest first. */
             items: {
@@ -2637,6 +2960,11 @@ export interface components {
             notes: components["schemas"]["Note"][];
             changes?: components["schemas"]["FlowChanges"] | null;
         };
+        /**
+         * @description Who carries the mail.
+         * @enum {string}
+         */
+        Provider: "gmail_relay" | "gmail" | "smtp" | "sendgrid" | "mailgun" | "ses";
         /** @description The password again. */
         ReauthenticateRequest: {
             /**
@@ -2661,6 +2989,10 @@ export interface components {
             made_at?: string | null;
             /** @description Whether a key, n8n's connection or the backup folder has changed since. */
             is_outdated: boolean;
+        };
+        RefusedRecipient: {
+            recipient: string;
+            response: string;
         };
         /** @description A backup restored into a new database beside n8n's. */
         Restore: {
@@ -2951,6 +3283,11 @@ export interface components {
         Schedules: {
             items: components["schemas"]["Schedule"][];
         };
+        /**
+         * @description How a mail server is spoken to.
+         * @enum {string}
+         */
+        Security: "none" | "starttls" | "tls";
         /** @description A session. */
         Session: {
             /**
@@ -3232,6 +3569,17 @@ export interface components {
              * @description When it last signed in.
              */
             last_login?: string | null;
+        };
+        /** @description Something that a template may speak of. */
+        Variable: {
+            /** @description As it is written between the braces. */
+            name: string;
+            /** @description What it is. */
+            description: string;
+            /** @description What it may look like. */
+            sample: string;
+            /** @description Whether it may be empty. */
+            is_optional: boolean;
         };
         /** @description An attempt to prove a backup. */
         Verification: {
@@ -5048,6 +5396,225 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Backup"];
+                };
+            };
+        };
+    };
+    check_email: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmailCheck"];
+                };
+            };
+        };
+    };
+    get_email_config: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmailConfig"];
+                };
+            };
+        };
+    };
+    set_email_config: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmailConfigRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmailConfig"];
+                };
+            };
+        };
+    };
+    list_email_templates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmailTemplates"];
+                };
+            };
+        };
+    };
+    get_email_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmailTemplate"];
+                };
+            };
+        };
+    };
+    change_email_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmailTemplateRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmailTemplate"];
+                };
+            };
+        };
+    };
+    preview_email_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmailTemplateRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmailPreview"];
+                };
+            };
+        };
+    };
+    reset_email_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmailTemplate"];
+                };
+            };
+        };
+    };
+    test_email: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmailTestRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmailTestResult"];
+                };
+            };
+        };
+    };
+    list_email_tests: {
+        parameters: {
+            query?: {
+                /** @description Most items to return, 1 to 200; 50 if absent. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_EmailTest"];
                 };
             };
         };

@@ -312,7 +312,10 @@ impl BackupService {
     ) -> Result<(), BackupError> {
         let tx = self.parts.db.begin().await?;
         if store::fail(&tx, id, epoch, failure, self.parts.clock.now()).await? {
-            let facts = json!({ "id": id, "code": failure.code, "message": failure.message });
+            let backup_type = store::get(&tx, id).await?.map(|backup| backup.backup_type);
+            let facts = json!({
+                "id": id, "backup_type": backup_type, "code": failure.code, "message": failure.message,
+            });
             let entry = audit::Entry::new(Action::BackupFailed).resource("backup", id);
             let entry = entry.details(json!({ "code": failure.code }));
             audit::record(&tx, &self.parts.clock, actor, entry).await?;

@@ -15,6 +15,8 @@ use super::http::HttpService;
 pub enum FieldKind {
     /// A line of text.
     Text,
+    /// Text of several lines.
+    LongText,
     /// A line of text that is never shown again.
     Secret,
     /// A whole number.
@@ -107,6 +109,11 @@ impl Field {
     /// A line of text.
     pub const fn text(key: &'static str, label: &'static str, place: Place) -> Self {
         Self::new(key, label, FieldKind::Text, place)
+    }
+
+    /// Text of several lines.
+    pub const fn long_text(key: &'static str, label: &'static str, place: Place) -> Self {
+        Self::new(key, label, FieldKind::LongText, place)
     }
 
     /// A line of text that is never shown again.
@@ -271,6 +278,8 @@ pub enum Transport {
     Mail(super::mail::MailRoute),
     /// Over MQTT.
     Mqtt(super::mqtt::MqttRoute),
+    /// By e-mail over Flowkeep's own server, to these or to those of its settings.
+    Mailbox(Vec<String>),
 }
 
 /// Reads an Apprise URL.

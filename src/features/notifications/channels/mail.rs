@@ -1,6 +1,10 @@
 //! E-mail over a server that a URL names (`mailto://`), beside the one that Flowkeep itself uses.
 
-use crate::platform::mail::MailServer;
+use std::fmt::Write;
+
+use super::message::Message;
+use super::{Delivered, Undelivered};
+use crate::platform::mail::{Mail, MailServer, Mailer};
 
 /// A mail server, and who gets the mail.
 #[derive(Clone, Debug)]
@@ -17,4 +21,40 @@ pub struct MailRoute {
     pub bcc: Vec<String>,
     /// Where answers go.
     pub reply_to: Option<String>,
+}
+
+impl MailRoute {
+    /// Hands a message over.
+    pub async fn send(&self, mailer: &Mailer, message: &Message) -> Result<Delivered, Undelivered> {
+        let mut text = message.body.clone();
+        for (what, url) in [
+            ("Open in Flowkeep", &message.link),
+            ("Acknowledge", &message.acknowledge),
+        ] {
+            if let Some(url) = url {
+                let _ = write!(text, "\n\n{what}: {url}");
+            }
+        }
+        let mail = Mail {
+            message_id: message.id,
+            from: self.from.clone(),
+            to: self.to.clone(),
+            cc: self.cc.clone(),
+            bcc: self.bcc.clone(),
+            reply_to: self.reply_to.clone(),
+            subject: message.title.clone(),
+            text,
+            html: None,
+        };
+        match mailer.send(&self.server, &mail).await {
+            Ok(receipt) => Ok(Delivered {
+                status: 0,
+                words: receipt.response,
+            }),
+            Err(trouble) => Err(Undelivered {
+                is_transient: trouble.is_transient,
+                ..Undelivered::lasting(trouble.why, 0)
+            }),
+        }
+    }
 }

@@ -5,8 +5,11 @@ mod deliver;
 pub mod form;
 pub mod http;
 pub mod mail;
+pub mod mailbox;
 pub mod message;
 pub mod mqtt;
+pub mod ntfy;
+pub mod webhook;
 mod words;
 
 pub use deliver::{Delivered, Undelivered, deliver};

@@ -135,9 +135,12 @@ fn interpret(field: &Field, text: &str) -> Result<Value, Misfit> {
                 .filter(|line| !line.is_empty());
             lines.map(ToOwned::to_owned).collect::<Vec<_>>().into()
         }
-        FieldKind::Text | FieldKind::Secret | FieldKind::Pairs => text.into(),
+        FieldKind::Text | FieldKind::LongText | FieldKind::Secret | FieldKind::Pairs => text.into(),
     })
 }
+
+/// Characters of a text of several lines.
+const MOST_LONG: usize = 20_000;
 
 /// Checks values against what their fields take. What is empty counts as not given.
 pub fn check(definition: &Definition, given: &Map<String, Value>) -> Result<Fields, Misfit> {
@@ -184,7 +187,15 @@ fn normal(field: &Field, value: &Value) -> Result<Option<Value>, String> {
             let text = line(text)?;
             Ok((!text.is_empty()).then(|| text.into()))
         }
-        (FieldKind::Text | FieldKind::Secret, _) => Err("it must be a text".to_owned()),
+        (FieldKind::LongText, Value::String(text)) => {
+            if text.chars().count() > MOST_LONG {
+                return Err(format!("it is longer than {MOST_LONG} characters"));
+            }
+            Ok((!text.trim().is_empty()).then(|| text.as_str().into()))
+        }
+        (FieldKind::Text | FieldKind::LongText | FieldKind::Secret, _) => {
+            Err("it must be a text".to_owned())
+        }
         (FieldKind::Integer { min, max }, value) => match value.as_i64() {
             Some(number) if (min..=max).contains(&number) => Ok(Some(number.into())),
             _ => Err(format!("it must be a whole number from {min} to {max}")),

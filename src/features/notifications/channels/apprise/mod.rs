@@ -1,6 +1,7 @@
 //! Apprise's URLs: which services Flowkeep speaks itself, and what their URLs mean.
 
 mod codec;
+pub use codec::check as check_fields;
 mod plan;
 mod services;
 mod url;
@@ -151,6 +152,7 @@ impl Target {
                 route.is_verified = self.is_verified;
                 Transport::Mqtt(route)
             }
+            mailbox @ Transport::Mailbox(_) => mailbox,
         })
     }
 

@@ -1,0 +1,421 @@
+//! Templates: checked when they are saved, rendered without any reach beyond their variables. Pure.
+//!
+//! What a template can do is small on purpose: variables, a few filters, `if` and `for`. Nothing binds or
+//! joins values, so that nothing can grow; steps and size are bounded besides.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, filters};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::error::Misfit;
+
+/// Steps after which rendering ends.
+const FUEL: u64 = 50_000;
+/// Most bytes of one part, written and rendered.
+pub const MOST_BYTES: usize = 256 * 1024;
+/// Most characters of a subject as it is stored.
+const LONGEST_SUBJECT: usize = 500;
+/// Most characters of a subject as it is sent.
+const SHOWN_SUBJECT: usize = 200;
+/// Nested deeper, a template is a riddle.
+const RECURSION: usize = 32;
+const TAGS: [&str; 6] = ["if", "elif", "else", "endif", "for", "endfor"];
+
+/// Something that a template may speak of.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct Variable {
+    /// As it is written between the braces.
+    pub name: &'static str,
+    /// What it is.
+    pub description: &'static str,
+    /// What it may look like.
+    pub sample: &'static str,
+    /// Whether it may be empty.
+    pub is_optional: bool,
+}
+
+/// A template's three parts, as written or as rendered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// One line.
+    pub subject: String,
+    /// HTML.
+    pub html: String,
+    /// Plain text.
+    pub text: String,
+}
+
+impl Parts {
+    fn named(&self) -> [(&'static str, &'static str, &str); 3] {
+        [
+            ("subject", "subject.txt", &self.subject),
+            ("html_body", "body.html", &self.html),
+            ("text_body", "body.txt", &self.text),
+        ]
+    }
+}
+
+/// What is shown in place of the real thing.
+pub fn samples(variables: &[Variable]) -> Value {
+    let pairs = variables
+        .iter()
+        .map(|one| (one.name.to_owned(), one.sample.into()));
+    Value::Object(pairs.collect())
+}
+
+/// The given values with something in place of each that is missing: news with a gap is better than none.
+pub fn filled(variables: &[Variable], given: &Value) -> Value {
+    let mut values = given.as_object().cloned().unwrap_or_else(Map::new);
+    for variable in variables {
+        let is_given = values
+            .get(variable.name)
+            .is_some_and(|value| !value.is_null() && value.as_str() != Some(""));
+        if !is_given {
+            let stand_in = if variable.is_optional { "" } else { "unknown" };
+            values.insert(variable.name.to_owned(), stand_in.into());
+        }
+    }
+    Value::Object(values)
+}
+
+/// Every fault of a template, each with its field and line.
+pub fn check(parts: &Parts, variables: &[Variable]) -> Vec<Misfit> {
+    let mut faults = Vec::new();
+    for (field, name, source) in parts.named() {
+        if source.trim().is_empty() {
+            faults.push(Misfit::new(field, "is empty"));
+        } else if source.len() > MOST_BYTES {
+            faults.push(Misfit::new(field, "is longer than 256 KB"));
+        } else if let Err(fault) = check_part(field, name, source, variables) {
+            faults.push(fault);
+        }
+    }
+    if parts.subject.chars().count() > LONGEST_SUBJECT {
+        faults.push(Misfit::new("subject", "is longer than 500 characters"));
+    } else if parts.subject.chars().any(char::is_control) {
+        let why = "holds a line break or another control character; write it on one line";
+        faults.push(Misfit::new("subject", why));
+    }
+    faults
+}
+
+fn check_part(
+    field: &'static str,
+    name: &'static str,
+    source: &str,
+    variables: &[Variable],
+) -> Result<(), Misfit> {
+    check_tags(field, source)?;
+    let environment = environment(UndefinedBehavior::Strict);
+    let template = environment
+        .template_from_named_str(name, source)
+        .map_err(|error| fault(field, &error))?;
+    let known: BTreeSet<_> = variables.iter().map(|one| one.name).collect();
+    let used: BTreeSet<_> = template.undeclared_variables(false).into_iter().collect();
+    let unknown: Vec<_> = used
+        .iter()
+        .filter(|name| !known.contains(name.as_str()))
+        .map(String::as_str)
+        .collect();
+    if let Some(first) = unknown.first() {
+        let known: Vec<_> = known.into_iter().collect();
+        let line = source.lines().position(|line| line.contains(first));
+        return Err(Misfit {
+            line: line.map(|at| at + 1),
+            ..Misfit::new(
+                field,
+                format!(
+                    "{} is not known here. Known are: {}",
+                    unknown.join(", "),
+                    known.join(", ")
+                ),
+            )
+        });
+    }
+    for values in [samples(variables), filled(variables, &Value::Null)] {
+        render_part(&environment, field, name, source, &values)?;
+    }
+    Ok(())
+}
+
+/// Renders a template. With `is_strict` a variable without a value is a fault.
+pub fn render(parts: &Parts, values: &Value, is_strict: bool) -> Result<Parts, Misfit> {
+    let environment = environment(if is_strict {
+        UndefinedBehavior::Strict
+    } else {
+        UndefinedBehavior::Lenient
+    });
+    let mut rendered = Vec::with_capacity(3);
+    for (field, name, source) in parts.named() {
+        check_tags(field, source)?;
+        rendered.push(render_part(&environment, field, name, source, values)?);
+    }
+    let mut rendered = rendered.into_iter();
+    let mut next = || rendered.next().unwrap_or_default();
+    Ok(Parts {
+        subject: one_line(&next()),
+        html: next(),
+        text: next(),
+    })
+}
+
+/// Text on one line, as long as a subject is shown.
+pub fn one_line(text: &str) -> String {
+    let plain: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    let line = plain.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= SHOWN_SUBJECT {
+        return line;
+    }
+    let cut: String = line.chars().take(SHOWN_SUBJECT - 1).collect();
+    format!("{}…", cut.trim_end())
+}
+
+fn environment<'a>(undefined: UndefinedBehavior) -> Environment<'a> {
+    let mut environment = Environment::empty();
+    environment.set_undefined_behavior(undefined);
+    environment.set_fuel(Some(FUEL));
+    environment.set_recursion_limit(RECURSION);
+    environment.set_debug(false);
+    environment.set_auto_escape_callback(|name| {
+        let is_html = name.rsplit('.').next() == Some("html");
+        if is_html {
+            AutoEscape::Html
+        } else {
+            AutoEscape::None
+        }
+    });
+    environment.add_filter("upper", filters::upper);
+    environment.add_filter("lower", filters::lower);
+    environment.add_filter("title", filters::title);
+    environment.add_filter("capitalize", filters::capitalize);
+    environment.add_filter("trim", filters::trim);
+    environment.add_filter("length", filters::length);
+    environment.add_filter("default", filters::default);
+    environment.add_test("defined", minijinja::tests::is_defined);
+    environment
+}
+
+fn render_part(
+    environment: &Environment<'_>,
+    field: &'static str,
+    name: &'static str,
+    source: &str,
+    values: &Value,
+) -> Result<String, Misfit> {
+    let mut out = Limited(Vec::new());
+    let template = environment.template_from_named_str(name, source);
+    template
+        .and_then(|template| {
+            let values = minijinja::Value::from(minijinja::value::Serde(values));
+            template.render_captured_to(values, &mut out).map(|_| ())
+        })
+        .map_err(|error| fault(field, &error))?;
+    String::from_utf8(out.0).map_err(|_| Misfit::new(field, "is no text"))
+}
+
+fn fault(field: &'static str, error: &minijinja::Error) -> Misfit {
+    use minijinja::ErrorKind;
+
+    let why = match error.kind() {
+        ErrorKind::OutOfFuel => {
+            "takes too many steps to render: a loop is too long, or loops stand in loops".to_owned()
+        }
+        ErrorKind::WriteFailure => "becomes larger than 256 KB".to_owned(),
+        ErrorKind::UnknownFilter => format!(
+            "{}. There are: upper, lower, title, capitalize, trim, length, default",
+            error.detail().unwrap_or("unknown filter")
+        ),
+        kind => match error.detail() {
+            Some(detail) => format!("{kind}: {detail}"),
+            None => kind.to_string(),
+        },
+    };
+    Misfit {
+        line: error.line(),
+        ..Misfit::new(field, why)
+    }
+}
+
+/// What is written, up to the limit.
+struct Limited(Vec<u8>);
+
+impl io::Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > MOST_BYTES {
+            return Err(io::Error::other("too large"));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Refuses what could make values grow: repeating, joining, binding.
+fn check_tags(field: &'static str, source: &str) -> Result<(), Misfit> {
+    let mut rest = source;
+    while let Some(at) = rest.find('{') {
+        let tag = &rest[at..];
+        let line = 1 + source[..source.len() - tag.len()].matches('\n').count();
+        let refuse = |why: &str| Misfit {
+            line: Some(line),
+            ..Misfit::new(field, why)
+        };
+        let (inside, end) = match tag.get(1..2) {
+            Some("#") => {
+                rest = tag.find("#}").map_or("", |end| &tag[end + 2..]);
+                continue;
+            }
+            Some("{") => inside(tag, "}}"),
+            Some("%") => inside(tag, "%}"),
+            _ => {
+                rest = &tag[1..];
+                continue;
+            }
+        };
+        let is_block = tag.starts_with("{%");
+        let bare = bare(inside.trim_matches(['-', '+']));
+        if is_block {
+            let word = bare.split_whitespace().next().unwrap_or_default();
+            if !TAGS.contains(&word) {
+                let why = format!("the tag {word:?} is not available; there are if and for");
+                return Err(refuse(&why));
+            }
+        }
+        if bare.contains(['~', '+', '*']) {
+            let why =
+                "values are not joined or counted in a template: ~, + and * are not available";
+            return Err(refuse(why));
+        }
+        rest = &tag[end..];
+    }
+    Ok(())
+}
+
+/// What stands in a tag, and where the tag ends. A closing sign in quotes does not close it.
+fn inside<'a>(tag: &'a str, close: &str) -> (&'a str, usize) {
+    let mut quote = None;
+    let mut escaped = false;
+    for (at, c) in tag.char_indices().skip(2) {
+        match quote {
+            _ if escaped => escaped = false,
+            Some(_) if c == '\\' => escaped = true,
+            Some(open) if c == open => quote = None,
+            None if c == '"' || c == '\'' => quote = Some(c),
+            None if tag[at..].starts_with(close) => return (&tag[2..at], at + 2),
+            _ => {}
+        }
+    }
+    (&tag[2..], tag.len())
+}
+
+/// The same without what stands in quotes.
+fn bare(inside: &str) -> String {
+    let mut quote = None;
+    let mut escaped = false;
+    let outside = |c: &char| match quote {
+        _ if escaped => {
+            escaped = false;
+            false
+        }
+        Some(_) if *c == '\\' => {
+            escaped = true;
+            false
+        }
+        Some(open) => {
+            if *c == open {
+                quote = None;
+            }
+            false
+        }
+        None if *c == '"' || *c == '\'' => {
+            quote = Some(*c);
+            false
+        }
+        None => true,
+    };
+    inside.chars().filter(outside).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const KNOWN: &[Variable] = &[Variable {
+        name: "name",
+        description: "A name.",
+        sample: "n8n",
+        is_optional: false,
+    }];
+
+    fn parts(text: &str) -> Parts {
+        Parts {
+            subject: "s".to_owned(),
+            html: "<p>h</p>".to_owned(),
+            text: text.to_owned(),
+        }
+    }
+
+    #[test]
+    fn quotes_and_comments_hide_nothing_that_joins_values() {
+        for joined in [
+            "{{ name ~ name }}",
+            "{{ '\\'' ~ name }}",
+            "{{ \"}}\" ~ name }}",
+            "{# {{ #}{{ name * 9 }}",
+            "{%- set x = name %}",
+            "{%+ with x = name %}{% endwith %}",
+            "{{- name + name -}}",
+            "{{ {{ name ~ name",
+        ] {
+            assert_eq!(check(&parts(joined), KNOWN).len(), 1, "{joined}");
+        }
+        for plain in [
+            "{{- name -}}",
+            "{{ name|default('~ * +') }}",
+            "a ~ b * c + d {",
+            "{# ~ #}",
+        ] {
+            assert_eq!(check(&parts(plain), KNOWN), [], "{plain}");
+        }
+    }
+
+    #[test]
+    fn a_subject_is_one_line_and_not_too_long() {
+        assert_eq!(one_line(" a\r\nb\u{85}\tc  d\0 "), "a b c d");
+        let cut = one_line(&"ä".repeat(300));
+        assert_eq!(cut.chars().count(), SHOWN_SUBJECT);
+        assert!(cut.ends_with('…'));
+    }
+
+    proptest! {
+        #[test]
+        fn no_source_and_no_value_breaks_rendering(
+            source in "([{}%#'\"\\\\~*+ a-zé\n-]|\\{\\{|\\}\\}|\\{%|%\\}| for x in name | if name | endfor | endif | name ){0,40}",
+            value in any::<String>(),
+        ) {
+            let parts = parts(&source);
+            let is_good = check(&parts, KNOWN).is_empty();
+            let values = serde_json::json!({ "name": value });
+            let rendered = render(&parts, &values, false);
+            // What was saved is sent, whatever the values are, unless they make it too long.
+            if is_good && value.len() < 20 {
+                prop_assert!(rendered.is_ok(), "{source:?}: {rendered:?}");
+            }
+            if let Ok(rendered) = rendered {
+                prop_assert!(rendered.text.len() <= MOST_BYTES);
+            }
+        }
+    }
+}

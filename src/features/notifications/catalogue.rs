@@ -1,0 +1,211 @@
+//! Every type of event that is told: what it means, what it says, whom it is about.
+
+use crate::platform::events::{Event, Severity};
+
+use super::channels::message::Tone;
+
+/// A type of event.
+#[derive(Clone, Copy, Debug)]
+pub struct EventType {
+    /// `group.event`.
+    pub name: &'static str,
+    /// For people.
+    pub label: &'static str,
+    /// When it happens.
+    pub description: &'static str,
+    /// How much it usually matters.
+    pub severity: Severity,
+    /// Whether it is good news.
+    pub tone: Tone,
+    /// Fields of its data that say what it is about; the first that is there counts.
+    pub about: &'static [&'static str],
+    /// Types whose trouble it ends, if they are about the same.
+    pub ends: &'static [&'static str],
+    /// The title, as a template.
+    pub title: &'static str,
+    /// The text, as a template.
+    pub body: &'static str,
+    /// Data of one, for trying.
+    pub sample: &'static str,
+}
+
+const BACKUP: &[&str] = &["backup_type", "destination", "schedule_id", "code"];
+const PROOF: &[&str] = &["backup_type", "backup_id"];
+const CONTAINER: &[&str] = &["container", "name"];
+const HOST: &[&str] = &["mount", "path", "destination", "host"];
+const PERSON: &[&str] = &["username", "ip_address"];
+const NOTHING: &[&str] = &[];
+
+const CONTAINER_BODY: &str = "{{ message | default('') }}";
+const CONTAINER_SAMPLE: &str =
+    r#"{"container":"n8n_worker","message":"It was stopped by docker stop; exit code 0."}"#;
+const HOST_BODY: &str = "{{ message | default('') }}";
+
+macro_rules! event_types {
+    ($($name:literal, $label:literal, $severity:ident, $tone:ident, $about:expr, ends $ends:expr,
+        $description:literal, $title:expr, $body:expr, $sample:expr;)+) => {
+        /// Every type, in the order in which they are shown.
+        pub const EVENT_TYPES: &[EventType] = &[$(EventType {
+            name: $name,
+            label: $label,
+            description: $description,
+            severity: Severity::$severity,
+            tone: Tone::$tone,
+            about: $about,
+            ends: $ends,
+            title: $title,
+            body: $body,
+            sample: $sample,
+        },)+];
+    };
+}
+
+event_types! {
+    "backup.started", "Backup started", Info, Info, BACKUP, ends NOTHING,
+        "A backup begins.",
+        "Backup started: {{ backup_type | kind }}", "Backup {{ id }} of {{ backup_type | kind }} has begun.",
+        r#"{"id":42,"backup_type":"postgres_n8n","trigger":"schedule"}"#;
+    "backup.success", "Backup succeeded", Info, Success, BACKUP, ends &["backup.failed"],
+        "A backup is stored and whole.",
+        "Backup succeeded: {{ backup_type | kind }}",
+        "Backup {{ id }}{% if stored_bytes %}, {{ stored_bytes | bytes }}{% endif %}{% if rows %}, {{ rows }} rows in {{ tables }} tables{% endif %}.{% if filename %}\nFile: {{ filename }}{% endif %}",
+        r#"{"id":42,"backup_type":"postgres_n8n","filename":"n8n-20260301T020000Z.dump.zst","stored_bytes":7340032,"rows":18211,"tables":72,"database":"n8n"}"#;
+    "backup.failed", "Backup failed", Error, Failure, BACKUP, ends NOTHING,
+        "A backup did not come about.",
+        "Backup failed{% if backup_type %}: {{ backup_type | kind }}{% endif %}", "{{ message | default('No reason was given.') }}",
+        r#"{"id":43,"backup_type":"postgres_n8n","code":"disk_full","message":"The backup disk is full: 120 MB are free, 900 MB are needed. Delete old backups or give the disk more room."}"#;
+    "backup.warning", "Backup warning", Warning, Warning, BACKUP, ends NOTHING,
+        "Something about backups needs a look: none is fresh, a copy failed, a run was left out.",
+        "Backups need a look{% if backup_type %}: {{ backup_type | kind }}{% endif %}", "{{ message | default('') }}",
+        r#"{"code":"stale","backup_type":"postgres_n8n","promised_hours":26,"message":"No proven backup of n8n's database is younger than 26 hours."}"#;
+    "verification.started", "Proof started", Info, Info, PROOF, ends NOTHING,
+        "A backup is being restored on trial.",
+        "Proof of backup {{ backup_id }} started", "Backup {{ backup_id }} is being restored into a throwaway server.",
+        r#"{"id":7,"backup_id":42}"#;
+    "verification.passed", "Backup proven", Info, Success, PROOF, ends &["verification.failed"],
+        "A backup was restored on trial and holds what it should.",
+        "Backup {{ backup_id }} is proven", "{{ message | default('It restores, and holds what it should.') }}",
+        r#"{"id":7,"backup_id":42,"status":"passed","code":"ok","restore_ms":2500,"message":"It restores in 2.5 s; all 72 tables hold exactly the rows they should."}"#;
+    "verification.failed", "Proof failed", Critical, Failure, PROOF, ends NOTHING,
+        "A backup cannot be restored, was damaged, or could not be proven.",
+        "{% if status == 'skipped' or status == 'could_not_verify' %}Backup {{ backup_id }} could not be proven{% else %}Backup {{ backup_id }} cannot be trusted{% endif %}",
+        "{{ message | default('') }}",
+        r#"{"id":8,"backup_id":43,"status":"failed","code":"checksum","message":"The file is not what was written: its SHA-256 differs."}"#;
+    "container.started", "Container started", Info, Info, CONTAINER, ends NOTHING,
+        "A container of the project began to run.",
+        "{{ container | default('A container') }} started", CONTAINER_BODY, CONTAINER_SAMPLE;
+    "container.stopped", "Container stopped", Warning, Warning, CONTAINER, ends NOTHING,
+        "A container of the project ended.",
+        "{{ container | default('A container') }} stopped", CONTAINER_BODY, CONTAINER_SAMPLE;
+    "container.restarted", "Container restarted", Warning, Warning, CONTAINER, ends NOTHING,
+        "A container of the project ended and runs again.",
+        "{{ container | default('A container') }} restarted", CONTAINER_BODY, CONTAINER_SAMPLE;
+    "container.unhealthy", "Container unhealthy", Error, Failure, CONTAINER, ends NOTHING,
+        "A container's own health check fails.",
+        "{{ container | default('A container') }} is unhealthy", CONTAINER_BODY, CONTAINER_SAMPLE;
+    "container.recovered", "Container recovered", Info, Success, CONTAINER, ends &["container.unhealthy", "container.stopped"],
+        "A container that was unhealthy or stopped is well again.",
+        "{{ container | default('A container') }} recovered", CONTAINER_BODY, CONTAINER_SAMPLE;
+    "system.high_cpu", "CPU high", Warning, Warning, HOST, ends NOTHING,
+        "The processor has been busy for a while.",
+        "High CPU use", HOST_BODY, r#"{"percent":96,"message":"The processor was 96 % busy for 5 minutes."}"#;
+    "system.high_memory", "Memory high", Warning, Warning, HOST, ends NOTHING,
+        "Memory is nearly used up.",
+        "High memory use", HOST_BODY, r#"{"percent":93,"message":"93 % of the memory are used."}"#;
+    "system.disk_warning", "Disk filling up", Warning, Warning, HOST, ends NOTHING,
+        "A disk has little room left.",
+        "Disk {{ mount | default('') }} is filling up", HOST_BODY,
+        r#"{"mount":"/","percent":86,"free_bytes":15032385536,"message":"86 % of / are used; 14.0 GB are free."}"#;
+    "system.disk_critical", "Disk nearly full", Critical, Failure, HOST, ends NOTHING,
+        "A disk has almost no room left.",
+        "Disk {{ mount | default('') }} is nearly full", HOST_BODY,
+        r#"{"mount":"/","percent":96,"free_bytes":4294967296,"message":"96 % of / are used; 4.0 GB are free."}"#;
+    "system.nfs_connected", "Share connected", Info, Success, HOST, ends &["system.nfs_disconnected", "system.nfs_error"],
+        "A network share is there again.",
+        "{{ destination | default('A network share') }} is there again", HOST_BODY,
+        r#"{"destination":"nas","path":"/mnt/nas","message":"nas: the share answers and is the right one."}"#;
+    "system.nfs_disconnected", "Share gone", Error, Failure, HOST, ends NOTHING,
+        "A network share is not mounted.",
+        "{{ destination | default('A network share') }} is gone", HOST_BODY,
+        r#"{"destination":"nas","path":"/mnt/nas","message":"nas: the share is not mounted."}"#;
+    "system.nfs_error", "Share fails", Error, Failure, HOST, ends NOTHING,
+        "A network share does not answer or cannot be written.",
+        "{{ destination | default('A network share') }} fails", HOST_BODY,
+        r#"{"destination":"nas","path":"/mnt/nas","message":"nas: no answer for 60 s; the server hangs or the network is away."}"#;
+    "security.login_success", "Signed in", Info, Info, PERSON, ends NOTHING,
+        "Somebody signed in.",
+        "{{ username | default('Somebody') }} signed in", "From {{ ip_address | default('an unknown address') }}.",
+        r#"{"username":"admin","ip_address":"192.168.1.20"}"#;
+    "security.login_failed", "Sign-in failed", Warning, Warning, PERSON, ends NOTHING,
+        "Somebody gave a wrong password or code.",
+        "Failed sign-in as {{ username | default('somebody') }}", "From {{ ip_address | default('an unknown address') }}.",
+        r#"{"username":"admin","ip_address":"203.0.113.9"}"#;
+    "security.account_locked", "Account locked", Error, Failure, PERSON, ends NOTHING,
+        "A name was locked after too many failures.",
+        "{{ username | default('An account') }} is locked", "Too many wrong passwords, the last from {{ ip_address | default('an unknown address') }}.",
+        r#"{"username":"admin","ip_address":"203.0.113.9"}"#;
+    "management.settings_changed", "Settings changed", Info, Info, NOTHING, ends NOTHING,
+        "Somebody changed how Flowkeep works.",
+        "Settings changed", "{% if settings %}{{ settings | join(', ') }}{% endif %}{% if by %}, by {{ by }}{% endif %}.",
+        r#"{"settings":["backups.compression"],"by":"admin"}"#;
+    "management.user_created", "User created", Info, Info, PERSON, ends NOTHING,
+        "An administrator was made.",
+        "Administrator {{ username | default('') }} was made", "Whoever has that name and its password can do everything here.",
+        r#"{"username":"admin","ip_address":"192.168.1.20"}"#;
+    "management.backup_deleted", "Backup deleted", Info, Info, &["backup_type"], ends NOTHING,
+        "A backup was deleted, by somebody or by retention.",
+        "Backup {{ id }} was deleted", "{{ filename | default('') }}{% if by %}, by {{ by }}{% endif %}.{% if last_good %}\nIt was the last good one.{% endif %}",
+        r#"{"id":12,"filename":"n8n-20260101T020000Z.dump.zst","last_good":false,"by":"retention"}"#;
+    "flow.extracted", "Workflows exported", Info, Info, NOTHING, ends NOTHING,
+        "Workflows were handed out as files.",
+        "{{ count | default(0) }} {{ 'workflow was' if count == 1 else 'workflows were' }} exported", "{% if workflows %}{{ workflows | join(', ') }}{% endif %}",
+        r#"{"source":"live","count":2,"workflows":["Order intake","Nightly report"]}"#;
+    "flow.restored", "Workflows restored", Info, Success, NOTHING, ends NOTHING,
+        "Workflows were put back into n8n.",
+        "{% if failed %}{{ failed }} {{ 'workflow was' if failed == 1 else 'workflows were' }} not restored{% else %}{{ restored | default(0) }} {{ 'workflow was' if restored == 1 else 'workflows were' }} restored{% endif %}",
+        "{% if workflows %}Restored: {{ workflows | join(', ') }}.{% endif %}{% if not_restored %}\nNot restored: {{ not_restored | join(', ') }}.{% endif %}",
+        r#"{"id":3,"status":"done","restored":1,"failed":0,"workflows":["Order intake"],"not_restored":[]}"#;
+}
+
+/// A type by its name.
+pub fn find(name: &str) -> Option<&'static EventType> {
+    EVENT_TYPES.iter().find(|one| one.name == name)
+}
+
+/// What an event is about: the same for a trouble and its end. Events about nothing in particular are about
+/// their group.
+pub fn subject(event: &Event) -> String {
+    let group = event.event_type.split('.').next().unwrap_or_default();
+    let about = find(&event.event_type).map_or(NOTHING, |one| one.about);
+    let text = about.iter().find_map(|field| match event.data.get(field) {
+        Some(serde_json::Value::String(text)) if !text.is_empty() => Some(text.clone()),
+        Some(serde_json::Value::Number(number)) => Some(number.to_string()),
+        _ => None,
+    });
+    let subject = match text {
+        Some(text) => format!("{group}:{text}"),
+        None => group.to_owned(),
+    };
+    subject.chars().take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_is_there_once_and_its_sample_can_be_read() {
+        let mut names: Vec<_> = EVENT_TYPES.iter().map(|one| one.name).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        for one in EVENT_TYPES {
+            let sample: serde_json::Value = serde_json::from_str(one.sample).unwrap();
+            assert!(sample.is_object(), "{}", one.name);
+            for ended in one.ends {
+                assert!(find(ended).is_some(), "{} ends {ended}", one.name);
+            }
+        }
+    }
+}

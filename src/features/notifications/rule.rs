@@ -1,0 +1,485 @@
+//! What a rule says, checked once and then asked for every event. Pure.
+
+use std::collections::BTreeSet;
+
+use regex::{Regex, RegexBuilder};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::catalogue;
+use super::channels::message::Priority;
+use super::render;
+use super::window::{TimeRange, Window};
+use crate::platform::events::{Event, Severity};
+
+/// Bytes a compiled pattern may take; the time of a match is linear whatever it says.
+const PATTERN_BYTES: usize = 256 * 1024;
+const MOST_PATTERN_CHARS: usize = 255;
+const MOST_DATA_CONDITIONS: usize = 20;
+/// Characters of an event's data that patterns look at.
+const MOST_SEARCHED: usize = 16 * 1024;
+/// Messages of one rule in a minute, beyond which they are gathered.
+const DEFAULT_PER_MINUTE: u32 = 10;
+
+/// What must hold beyond the type of the event.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Conditions {
+    /// The least severity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub severity_threshold: Option<Severity>,
+    /// Only then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_range: Option<TimeRange>,
+    /// Then nothing is told; when they end, all of it in one message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quiet_hours: Option<TimeRange>,
+    /// What is at least this severe is told in quiet hours too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quiet_except: Option<Severity>,
+    /// What the event's data must be; all of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub data: Vec<DataCondition>,
+    /// What the cooldown counts for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cooldown_for: Option<CooldownFor>,
+    /// Gather similar events into one message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<Batch>,
+    /// Messages in a minute, beyond which the rest of the minute comes as one; 0 for no limit, 10 if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_per_minute: Option<u32>,
+    /// Who is told next when nobody acknowledges.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub escalation: Vec<EscalationStep>,
+}
+
+/// What a cooldown counts for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CooldownFor {
+    /// Each thing by itself: another container is told at once.
+    Subject,
+    /// Each type of event.
+    EventType,
+    /// The whole rule.
+    Rule,
+}
+
+/// A condition on an event's data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DataCondition {
+    /// Which field, with dots into what is nested: `backup_type`, `disk.percent`.
+    pub field: String,
+    /// How it is compared.
+    pub op: Operator,
+    /// With what; not needed for `exists` and `missing`.
+    #[serde(default)]
+    pub value: Value,
+}
+
+/// How a field is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Operator {
+    /// Is it.
+    Eq,
+    /// Is it not, or is not there.
+    Ne,
+    /// Is more, as a number.
+    Gt,
+    /// Is it or more.
+    Gte,
+    /// Is less.
+    Lt,
+    /// Is it or less.
+    Lte,
+    /// Has it in it: a text in a text, a value in a list.
+    Contains,
+    /// Is there.
+    Exists,
+    /// Is not there.
+    Missing,
+}
+
+/// Gathers similar events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Batch {
+    /// Seconds from the first of them to the message, 10 to 86,400.
+    pub window_seconds: u32,
+    /// What makes them similar.
+    #[serde(default = "by_type")]
+    pub by: CooldownFor,
+}
+
+fn by_type() -> CooldownFor {
+    CooldownFor::EventType
+}
+
+/// Who is told next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EscalationStep {
+    /// Minutes after the step before, 1 to 1,440.
+    pub after_minutes: u32,
+    /// Which service is told.
+    pub service_id: i32,
+}
+
+/// A rule as it is written.
+#[derive(Clone, Debug)]
+pub struct RuleText {
+    pub id: i32,
+    pub name: String,
+    pub is_enabled: bool,
+    pub event_type: String,
+    pub event_pattern: Option<String>,
+    pub service_id: i32,
+    pub priority: String,
+    pub conditions: Conditions,
+    pub custom_title: Option<String>,
+    pub custom_message: Option<String>,
+    pub include_details: bool,
+    pub cooldown_minutes: i32,
+}
+
+/// A rule that can be asked.
+#[derive(Debug)]
+pub struct Rule {
+    pub text: RuleText,
+    types: Types,
+    pattern: Option<Regex>,
+    time_range: Option<Window>,
+    pub quiet_hours: Option<Window>,
+}
+
+#[derive(Debug)]
+enum Types {
+    All,
+    Group(String),
+    One(String),
+}
+
+/// A rule that cannot be: the field at fault and the remedy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadRule {
+    pub field: String,
+    pub why: String,
+}
+
+fn bad(field: impl Into<String>, why: impl Into<String>) -> BadRule {
+    BadRule {
+        field: field.into(),
+        why: why.into(),
+    }
+}
+
+/// The priorities by their names.
+pub const PRIORITIES: [(&str, Priority); 4] = [
+    ("low", Priority::Low),
+    ("normal", Priority::Normal),
+    ("high", Priority::High),
+    ("critical", Priority::Critical),
+];
+
+/// A priority by its name.
+pub fn priority(name: &str) -> Option<Priority> {
+    PRIORITIES
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, one)| *one)
+}
+
+impl Rule {
+    /// Checks a rule.
+    pub fn new(text: RuleText) -> Result<Self, BadRule> {
+        let types = types(&text.event_type)?;
+        let pattern = text
+            .event_pattern
+            .as_deref()
+            .filter(|pattern| !pattern.is_empty());
+        let pattern = pattern.map(compile).transpose()?;
+        if priority(&text.priority).is_none() {
+            return Err(bad("priority", "must be low, normal, high or critical"));
+        }
+        if !(0..=43_200).contains(&text.cooldown_minutes) {
+            return Err(bad(
+                "cooldown_minutes",
+                "must be between 0 and 43200, which are 30 days",
+            ));
+        }
+        for (field, template) in [
+            ("custom_title", &text.custom_title),
+            ("custom_message", &text.custom_message),
+        ] {
+            if let Some(template) = template.as_deref() {
+                render::check(template).map_err(|why| bad(field, why))?;
+            }
+        }
+        let conditions = &text.conditions;
+        let window = |field: &str, range: &Option<TimeRange>| {
+            let window = range.as_ref().map(Window::try_from).transpose();
+            window.map_err(|(part, why)| bad(format!("conditions.{field}.{part}"), why))
+        };
+        let time_range = window("time_range", &conditions.time_range)?;
+        let quiet_hours = window("quiet_hours", &conditions.quiet_hours)?;
+        check_conditions(conditions, quiet_hours.as_ref())?;
+        Ok(Self {
+            text,
+            types,
+            pattern,
+            time_range,
+            quiet_hours,
+        })
+    }
+
+    /// Whether it is for an event of this type at all.
+    pub fn is_for(&self, event_type: &str) -> bool {
+        match &self.types {
+            Types::All => true,
+            Types::Group(group) => event_type.split('.').next() == Some(group),
+            Types::One(one) => one == event_type,
+        }
+    }
+
+    /// Whether an event is one that it tells of. `searched` is [`searched`] of the event.
+    pub fn matches(&self, event: &Event, searched: &str) -> bool {
+        let conditions = &self.text.conditions;
+        self.is_for(&event.event_type)
+            && conditions
+                .severity_threshold
+                .is_none_or(|least| event.severity >= least)
+            && conditions.data.iter().all(|one| one.holds(&event.data))
+            && self
+                .pattern
+                .as_ref()
+                .is_none_or(|pattern| pattern.is_match(searched))
+    }
+
+    /// Whether the event happened at a time that it tells of.
+    pub fn is_time(&self, event: &Event) -> bool {
+        self.time_range
+            .as_ref()
+            .is_none_or(|window| window.contains(event.occurred_at))
+    }
+
+    /// Messages in a minute, beyond which they are gathered.
+    pub fn most_per_minute(&self) -> Option<u32> {
+        match self.text.conditions.max_per_minute {
+            Some(0) => None,
+            other => Some(other.unwrap_or(DEFAULT_PER_MINUTE)),
+        }
+    }
+
+    /// What its cooldown counts for, in an event.
+    pub fn cooldown_key(&self, event: &Event) -> String {
+        let by = self
+            .text
+            .conditions
+            .cooldown_for
+            .unwrap_or(CooldownFor::Subject);
+        by.key(event)
+    }
+}
+
+impl CooldownFor {
+    /// What is the same for events that count as one.
+    pub fn key(self, event: &Event) -> String {
+        match self {
+            Self::Subject => format!("{} {}", event.event_type, catalogue::subject(event)),
+            Self::EventType => event.event_type.clone(),
+            Self::Rule => String::new(),
+        }
+    }
+}
+
+fn types(text: &str) -> Result<Types, BadRule> {
+    if text == "*" {
+        return Ok(Types::All);
+    }
+    let mut groups = catalogue::EVENT_TYPES
+        .iter()
+        .filter_map(|one| one.name.split('.').next());
+    match text.strip_suffix(".*") {
+        Some(group) if groups.any(|known| known == group) => Ok(Types::Group(group.to_owned())),
+        None if catalogue::find(text).is_some() => Ok(Types::One(text.to_owned())),
+        _ => {
+            let groups: BTreeSet<_> = groups_of().collect();
+            let groups: Vec<_> = groups.into_iter().collect();
+            let why = format!(
+                "is no type of event: give one of the list, a whole group as in backup.* ({}), or * for all",
+                groups.join(", ")
+            );
+            Err(bad("event_type", why))
+        }
+    }
+}
+
+fn groups_of() -> impl Iterator<Item = &'static str> {
+    catalogue::EVENT_TYPES
+        .iter()
+        .filter_map(|one| one.name.split('.').next())
+}
+
+fn compile(pattern: &str) -> Result<Regex, BadRule> {
+    if pattern.chars().count() > MOST_PATTERN_CHARS {
+        return Err(bad("event_pattern", "is longer than 255 characters"));
+    }
+    let built = RegexBuilder::new(pattern)
+        .size_limit(PATTERN_BYTES)
+        .dfa_size_limit(PATTERN_BYTES)
+        .build();
+    built.map_err(|error| match error {
+        regex::Error::CompiledTooBig(_) => bad(
+            "event_pattern",
+            "takes too much memory: make its repetitions smaller",
+        ),
+        // The first line draws the pattern with a mark under the fault; the last one says what it is.
+        other => {
+            let words = other.to_string();
+            let last = words.lines().last().unwrap_or_default();
+            let last = last.trim_start_matches("error: ");
+            bad("event_pattern", format!("is no regular expression: {last}"))
+        }
+    })
+}
+
+fn check_conditions(conditions: &Conditions, quiet: Option<&Window>) -> Result<(), BadRule> {
+    if conditions.data.len() > MOST_DATA_CONDITIONS {
+        return Err(bad("conditions.data", "has more than 20 conditions"));
+    }
+    for (at, one) in conditions.data.iter().enumerate() {
+        one.check()
+            .map_err(|(part, why)| bad(format!("conditions.data.{at}.{part}"), why))?;
+    }
+    if let Some(batch) = &conditions.batch
+        && !(10..=86_400).contains(&batch.window_seconds)
+    {
+        let why = "must be between 10 and 86400 seconds";
+        return Err(bad("conditions.batch.window_seconds", why));
+    }
+    if conditions.max_per_minute.is_some_and(|most| most > 10_000) {
+        return Err(bad(
+            "conditions.max_per_minute",
+            "must be between 0 and 10000",
+        ));
+    }
+    if conditions.escalation.len() > 10 {
+        return Err(bad("conditions.escalation", "has more than 10 steps"));
+    }
+    for (at, step) in conditions.escalation.iter().enumerate() {
+        if !(1..=1_440).contains(&step.after_minutes) {
+            let field = format!("conditions.escalation.{at}.after_minutes");
+            return Err(bad(field, "must be between 1 and 1440"));
+        }
+    }
+    let moment = chrono::DateTime::UNIX_EPOCH;
+    if quiet.is_some_and(|window| window.contains(moment) && window.end_after(moment).is_none()) {
+        let why = "never end: leave some time in which the messages can come";
+        return Err(bad("conditions.quiet_hours", why));
+    }
+    Ok(())
+}
+
+impl DataCondition {
+    fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        let parts = self.field.split('.');
+        if self.field.len() > 200 || parts.clone().count() > 8 || parts.clone().any(str::is_empty) {
+            return Err((
+                "field",
+                "must be the name of a field, with dots into what is nested",
+            ));
+        }
+        let is_number = number(&self.value).is_some();
+        match self.op {
+            Operator::Gt | Operator::Gte | Operator::Lt | Operator::Lte if !is_number => {
+                Err(("value", "must be a number, to be compared by size"))
+            }
+            Operator::Eq | Operator::Ne | Operator::Contains
+                if self.value.is_object() || self.value.is_array() =>
+            {
+                Err(("value", "must be a text, a number, or true or false"))
+            }
+            Operator::Contains if self.value.is_null() => Err(("value", "must be given")),
+            _ => Ok(()),
+        }
+    }
+
+    fn holds(&self, data: &Value) -> bool {
+        let found = self
+            .field
+            .split('.')
+            .try_fold(data, |value, part| match value {
+                Value::Array(list) => part.parse::<usize>().ok().and_then(|at| list.get(at)),
+                other => other.get(part),
+            });
+        let found = found.filter(|value| !value.is_null());
+        let compared = |test: fn(f64, f64) -> bool| {
+            let pair = found.and_then(number).zip(number(&self.value));
+            pair.is_some_and(|(left, right)| test(left, right))
+        };
+        match self.op {
+            Operator::Exists => found.is_some(),
+            Operator::Missing => found.is_none(),
+            Operator::Eq => found.is_some_and(|value| same(value, &self.value)),
+            Operator::Ne => !found.is_some_and(|value| same(value, &self.value)),
+            Operator::Gt => compared(|left, right| left > right),
+            Operator::Gte => compared(|left, right| left >= right),
+            Operator::Lt => compared(|left, right| left < right),
+            Operator::Lte => compared(|left, right| left <= right),
+            Operator::Contains => match found {
+                Some(Value::String(text)) => {
+                    let part = plain(&self.value).to_lowercase();
+                    text.to_lowercase().contains(&part)
+                }
+                Some(Value::Array(list)) => list.iter().any(|one| same(one, &self.value)),
+                _ => false,
+            },
+        }
+    }
+}
+
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text
+            .trim()
+            .parse()
+            .ok()
+            .filter(|number: &f64| number.is_finite()),
+        _ => None,
+    }
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// A form in a page gives texts for numbers, so `"5"` is 5.
+fn same(left: &Value, right: &Value) -> bool {
+    left == right || plain(left) == plain(right)
+}
+
+/// What patterns look at: the type, and the data as JSON.
+pub fn searched(event: &Event) -> String {
+    let mut text = format!(
+        "{} {} {}",
+        event.event_type,
+        event.severity.as_str(),
+        event.data
+    );
+    if text.len() > MOST_SEARCHED {
+        let end = (0..=MOST_SEARCHED)
+            .rev()
+            .find(|at| text.is_char_boundary(*at))
+            .unwrap_or(0);
+        text.truncate(end);
+    }
+    text
+}

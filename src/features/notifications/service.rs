@@ -1,0 +1,564 @@
+//! The use cases.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use url::Url;
+
+use super::channel::Channel;
+use super::channels::Undelivered;
+use super::channels::message::{Message, Priority, Tone};
+use super::decide::Decision;
+use super::dispatch::RuleBook;
+use super::error::NotificationError;
+use super::kinds::{self, Prepared};
+use super::render;
+use super::rule::{Rule, RuleText};
+use super::store::{events, history, rules, services};
+use crate::features::audit::{self, Action, Actor, Entry};
+use crate::features::email::EmailService;
+use crate::features::settings::{Location, MasterKey, SettingsService};
+use crate::platform::clock::Clock;
+use crate::platform::db::Db;
+use crate::platform::db::page::{Page, PageRequest};
+use crate::platform::events::{self as happened, Event, EventBus, Severity};
+use crate::platform::ids::Ids;
+use crate::platform::mail::Mailer;
+use crate::platform::outbound::Outbound;
+
+const MAX_NAME_CHARS: usize = 100;
+/// Events that a rule is tried on, at most.
+const MOST_TRIED: i64 = 5_000;
+
+/// What the service is made of.
+#[derive(Clone)]
+pub struct NotificationParts {
+    /// Flowkeep's own database.
+    pub db: Db,
+    /// Keeps secrets.
+    pub settings: SettingsService,
+    /// Tells what happens.
+    pub events: EventBus,
+    /// Asks services.
+    pub outbound: Outbound,
+    /// Hands mail over.
+    pub mailer: Mailer,
+    /// Flowkeep's own mail.
+    pub email: EmailService,
+    /// Where Flowkeep is, for links in messages.
+    pub public_url: Option<Url>,
+    /// Time.
+    pub clock: Clock,
+    /// Randomness.
+    pub ids: Ids,
+}
+
+/// Notifications. Cheap to clone.
+#[derive(Clone)]
+pub struct NotificationService {
+    pub(super) parts: Arc<NotificationParts>,
+    /// Wakes the worker.
+    pub(super) changed: Arc<Notify>,
+    pub(super) book: Arc<RwLock<Arc<RuleBook>>>,
+    pub(super) link_key: Arc<SecretString>,
+}
+
+/// A service as somebody wants it.
+#[derive(Clone, Debug)]
+pub(super) struct ServiceDraft {
+    pub name: String,
+    pub service_type: String,
+    pub is_enabled: bool,
+    pub priority: i32,
+    pub config: Value,
+}
+
+/// What became of a test.
+#[derive(Clone, Debug)]
+pub(super) struct Tested {
+    pub error: Option<String>,
+    pub status: Option<u16>,
+    pub duration_ms: u64,
+}
+
+/// Something that happened, with its place in the feed.
+pub(super) struct Happened {
+    pub id: i64,
+    pub event: Event,
+}
+
+/// A past event with what a rule would do with it.
+pub(super) struct Tried {
+    pub event: Event,
+    pub decision: Decision,
+    pub title: String,
+    pub body: String,
+}
+
+impl NotificationService {
+    /// Puts the service together.
+    pub fn new(parts: NotificationParts, master: &MasterKey) -> Self {
+        Self {
+            link_key: Arc::new(master.derive("links that acknowledge alerts")),
+            parts: Arc::new(parts),
+            changed: Arc::default(),
+            book: Arc::default(),
+        }
+    }
+
+    pub(super) async fn services(&self) -> Result<Vec<services::Service>, NotificationError> {
+        Ok(services::list(self.parts.db.orm()).await?)
+    }
+
+    pub(super) async fn service(&self, id: i32) -> Result<services::Service, NotificationError> {
+        let found = services::get(self.parts.db.orm(), id).await?;
+        found.ok_or(NotificationError::NoService(id))
+    }
+
+    pub(super) async fn create_service(
+        &self,
+        actor: &Actor,
+        draft: ServiceDraft,
+    ) -> Result<services::Service, NotificationError> {
+        let prepared = kinds::prepare(&draft.service_type, &draft.config, None)?;
+        let row = row_of(&draft, &prepared)?;
+        let tx = self.parts.db.begin().await?;
+        self.parts.settings.vault().hold(&tx).await?;
+        let id = services::insert(&tx, &row, self.parts.clock.now()).await?;
+        let id = id.ok_or_else(name_taken)?;
+        self.seal(&tx, id, &prepared).await?;
+        let entry =
+            Entry::new(Action::NotificationServiceCreated).resource("notification_service", id);
+        let entry = entry.details(json!({ "name": row.name, "type": row.service_type }));
+        self.commit(tx, actor, entry, "notifications.services")
+            .await?;
+        self.service(id).await
+    }
+
+    pub(super) async fn update_service(
+        &self,
+        actor: &Actor,
+        id: i32,
+        draft: ServiceDraft,
+    ) -> Result<services::Service, NotificationError> {
+        let stored = self.service(id).await?;
+        let is_same_type = stored.service_type == draft.service_type;
+        let before = if is_same_type {
+            Some(self.fields(&stored).await?)
+        } else {
+            None
+        };
+        let prepared = kinds::prepare(&draft.service_type, &draft.config, before.as_ref())?;
+        let row = row_of(&draft, &prepared)?;
+        let tx = self.parts.db.begin().await?;
+        self.parts.settings.vault().hold(&tx).await?;
+        if !services::update(&tx, id, &row, self.parts.clock.now()).await? {
+            return Err(name_taken());
+        }
+        self.seal(&tx, id, &prepared).await?;
+        let entry =
+            Entry::new(Action::NotificationServiceChanged).resource("notification_service", id);
+        let entry = entry.details(json!({ "name": row.name, "enabled": row.is_enabled }));
+        self.commit(tx, actor, entry, "notifications.services")
+            .await?;
+        self.service(id).await
+    }
+
+    pub(super) async fn delete_service(
+        &self,
+        actor: &Actor,
+        id: i32,
+    ) -> Result<(), NotificationError> {
+        let service = self.service(id).await?;
+        let tx = self.parts.db.begin().await?;
+        if !services::delete(&tx, id).await? {
+            return Err(NotificationError::NoService(id));
+        }
+        let entry =
+            Entry::new(Action::NotificationServiceDeleted).resource("notification_service", id);
+        let entry = entry.details(json!({ "name": service.name }));
+        self.commit(tx, actor, entry, "notifications.services")
+            .await
+    }
+
+    /// Sends a test message by a service that is kept, and keeps what became of it.
+    pub(super) async fn test_service(
+        &self,
+        actor: &Actor,
+        id: i32,
+    ) -> Result<Tested, NotificationError> {
+        let service = self.service(id).await?;
+        let tested = match self.open(&service).await {
+            Ok(channel) => self.test(&channel).await,
+            Err(why) => Tested {
+                error: Some(why),
+                status: None,
+                duration_ms: 0,
+            },
+        };
+        let now = self.parts.clock.now();
+        let tx = self.parts.db.begin().await?;
+        services::note_test(&tx, id, tested.error.as_deref(), now).await?;
+        let entry =
+            Entry::new(Action::NotificationServiceTested).resource("notification_service", id);
+        let entry = entry.details(json!({ "worked": tested.error.is_none() }));
+        audit::record(&tx, &self.parts.clock, actor, entry).await?;
+        tx.commit().await?;
+        Ok(tested)
+    }
+
+    /// Sends a test message by a service that is not kept yet.
+    pub(super) async fn test_draft(
+        &self,
+        service_type: &str,
+        config: &Value,
+        id: Option<i32>,
+    ) -> Result<Tested, NotificationError> {
+        let before = match id {
+            Some(id) => {
+                let stored = self.service(id).await?;
+                if stored.service_type == service_type {
+                    Some(self.fields(&stored).await?)
+                } else {
+                    None
+                }
+            }
+            None => None,
+        };
+        let prepared = kinds::prepare(service_type, config, before.as_ref())?;
+        let channel = Channel::new(prepared)?;
+        Ok(self.test(&channel).await)
+    }
+
+    async fn test(&self, channel: &Channel) -> Tested {
+        let message = Message {
+            id: self.parts.ids.uuid(),
+            event_type: "test.message".to_owned(),
+            severity: Severity::Info,
+            priority: Priority::Normal,
+            tone: Tone::Info,
+            title: "A test from Flowkeep".to_owned(),
+            body: "If you can read this, notifications by this service work.".to_owned(),
+            link: self.parts.public_url.clone(),
+            acknowledge: None,
+            key: "test".to_owned(),
+            occurred_at: self.parts.clock.now(),
+            data: json!({ "is_test": true }),
+        };
+        let started = std::time::Instant::now();
+        let sent = channel.send(&self.parts, &message, 0).await;
+        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        match sent {
+            Ok(delivered) => Tested {
+                error: None,
+                status: Some(delivered.status).filter(|status| *status != 0),
+                duration_ms,
+            },
+            Err(Undelivered { why, status, .. }) => Tested {
+                error: Some(why),
+                status,
+                duration_ms,
+            },
+        }
+    }
+
+    pub(super) async fn rules(&self) -> Result<Vec<rules::Row>, NotificationError> {
+        Ok(rules::list(self.parts.db.orm()).await?)
+    }
+
+    pub(super) async fn rule(&self, id: i32) -> Result<rules::Row, NotificationError> {
+        let found = rules::get(self.parts.db.orm(), id).await?;
+        found.ok_or(NotificationError::NoRule(id))
+    }
+
+    pub(super) async fn create_rule(
+        &self,
+        actor: &Actor,
+        text: RuleText,
+        sort_order: i32,
+    ) -> Result<rules::Row, NotificationError> {
+        let rule = self.check_rule(text).await?;
+        let tx = self.parts.db.begin().await?;
+        let id = rules::insert(&tx, &rule.text, sort_order, self.parts.clock.now()).await?;
+        let entry = Entry::new(Action::NotificationRuleCreated).resource("notification_rule", id);
+        self.commit(
+            tx,
+            actor,
+            entry.details(facts(&rule.text)),
+            "notifications.rules",
+        )
+        .await?;
+        self.rule(id).await
+    }
+
+    pub(super) async fn update_rule(
+        &self,
+        actor: &Actor,
+        text: RuleText,
+        sort_order: i32,
+    ) -> Result<rules::Row, NotificationError> {
+        let id = text.id;
+        self.rule(id).await?;
+        let rule = self.check_rule(text).await?;
+        let tx = self.parts.db.begin().await?;
+        if !rules::update(&tx, &rule.text, sort_order, self.parts.clock.now()).await? {
+            return Err(NotificationError::NoRule(id));
+        }
+        let entry = Entry::new(Action::NotificationRuleChanged).resource("notification_rule", id);
+        self.commit(
+            tx,
+            actor,
+            entry.details(facts(&rule.text)),
+            "notifications.rules",
+        )
+        .await?;
+        self.rule(id).await
+    }
+
+    pub(super) async fn delete_rule(
+        &self,
+        actor: &Actor,
+        id: i32,
+    ) -> Result<(), NotificationError> {
+        let rule = self.rule(id).await?;
+        let tx = self.parts.db.begin().await?;
+        if !rules::delete(&tx, id).await? {
+            return Err(NotificationError::NoRule(id));
+        }
+        let entry = Entry::new(Action::NotificationRuleDeleted).resource("notification_rule", id);
+        self.commit(
+            tx,
+            actor,
+            entry.details(json!({ "name": rule.name })),
+            "notifications.rules",
+        )
+        .await
+    }
+
+    /// Checks a rule, and that the services it names are there.
+    async fn check_rule(&self, mut text: RuleText) -> Result<Rule, NotificationError> {
+        text.name = one_line("name", &text.name)?;
+        for template in [
+            &mut text.custom_title,
+            &mut text.custom_message,
+            &mut text.event_pattern,
+        ] {
+            *template = template.take().filter(|given| !given.trim().is_empty());
+        }
+        if text
+            .custom_title
+            .as_ref()
+            .is_some_and(|title| title.chars().count() > 500)
+        {
+            return Err(NotificationError::invalid(
+                "custom_title",
+                "is longer than 500 characters",
+            ));
+        }
+        let rule = Rule::new(text)?;
+        let known: Vec<i32> = self.services().await?.iter().map(|one| one.id).collect();
+        let missing = |field: String| {
+            NotificationError::invalid(field, "is no service that there is; choose one of the list")
+        };
+        if !known.contains(&rule.text.service_id) {
+            return Err(missing("service_id".to_owned()));
+        }
+        for (at, step) in rule.text.conditions.escalation.iter().enumerate() {
+            if !known.contains(&step.service_id) {
+                return Err(missing(format!("conditions.escalation.{at}.service_id")));
+            }
+        }
+        Ok(rule)
+    }
+
+    /// What a rule would have done with the events of the last days. Newest first, and how many there were.
+    pub(super) async fn try_rule(
+        &self,
+        text: RuleText,
+        days: u32,
+    ) -> Result<(usize, Vec<Tried>), NotificationError> {
+        let rule = Rule::new(text)?;
+        let since = self.parts.clock.now() - chrono::TimeDelta::days(i64::from(days));
+        let rows = events::since(self.parts.db.orm(), since, MOST_TRIED).await?;
+        let past: Vec<Event> = rows.into_iter().map(events::Row::event).collect();
+        let tried = Self::try_on(&rule, &past, true)
+            .into_iter()
+            .rev()
+            .map(|(at, decision)| {
+                let event = past[at].clone();
+                let own = (
+                    rule.text.custom_title.as_deref(),
+                    rule.text.custom_message.as_deref(),
+                );
+                let words = render::words(&event, own.0, own.1);
+                Tried {
+                    event,
+                    decision,
+                    title: words.title,
+                    body: words.body,
+                }
+            });
+        let tried = tried.collect();
+        Ok((past.len(), tried))
+    }
+
+    pub(super) async fn history(
+        &self,
+        filter: &history::Filter,
+        page: &PageRequest,
+    ) -> Result<Page<history::Row>, NotificationError> {
+        Ok(history::list(self.parts.db.orm(), filter, page).await?)
+    }
+
+    pub(super) async fn message_row(&self, id: i32) -> Result<history::Row, NotificationError> {
+        let found = history::get(self.parts.db.orm(), id).await?;
+        found.ok_or(NotificationError::NoMessage(id))
+    }
+
+    /// Puts a message that ended untold back into the queue.
+    pub(super) async fn retry(
+        &self,
+        actor: &Actor,
+        id: i32,
+    ) -> Result<history::Row, NotificationError> {
+        let row = self.message_row(id).await?;
+        let tx = self.parts.db.begin().await?;
+        if !history::retry(&tx, id, self.parts.clock.now()).await? {
+            let message = match row.status.as_str() {
+                "sent" => "It was delivered; there is nothing to try again.",
+                "pending" => "It is on its way already.",
+                _ => "Its service was deleted; there is nowhere to send it.",
+            };
+            return Err(NotificationError::Conflict {
+                code: "not_retryable",
+                message: message.to_owned(),
+            });
+        }
+        let entry = Entry::new(Action::NotificationRetried).resource("notification", id);
+        audit::record(&tx, &self.parts.clock, actor, entry).await?;
+        tx.commit().await?;
+        self.changed.notify_one();
+        self.message_row(id).await
+    }
+
+    /// Every field of a service, the secret ones too.
+    async fn fields(&self, service: &services::Service) -> Result<Prepared, NotificationError> {
+        let secret = match &service.secret {
+            Some(sealed) => {
+                let row = service.id.to_string();
+                let vault = self.parts.settings.vault();
+                let plain = vault
+                    .open_fresh(self.parts.db.orm(), location(&row), sealed)
+                    .await?;
+                serde_json::from_slice(&plain).unwrap_or(Value::Null)
+            }
+            None => Value::Null,
+        };
+        Ok(kinds::restore(
+            &service.service_type,
+            &service.config,
+            &secret,
+        )?)
+    }
+
+    /// The channel of a service; the error is for people.
+    pub(super) async fn open(&self, service: &services::Service) -> Result<Channel, String> {
+        let fields = self.fields(service).await;
+        let channel = fields.and_then(|prepared| Ok(Channel::new(prepared)?));
+        channel.map_err(|error| format!("its configuration cannot be used: {error}"))
+    }
+
+    async fn seal(
+        &self,
+        tx: &impl sea_orm::ConnectionTrait,
+        id: i32,
+        prepared: &Prepared,
+    ) -> Result<(), NotificationError> {
+        let sealed = match prepared.secret() {
+            Some(secret) => {
+                let row = id.to_string();
+                let plain = secret.to_string();
+                let vault = self.parts.settings.vault();
+                Some(vault.seal(tx, location(&row), plain.as_bytes()).await?)
+            }
+            None => None,
+        };
+        Ok(services::set_secret(tx, id, sealed).await?)
+    }
+
+    async fn commit(
+        &self,
+        tx: sea_orm::DatabaseTransaction,
+        actor: &Actor,
+        entry: Entry,
+        what: &str,
+    ) -> Result<(), NotificationError> {
+        let data = json!({ "settings": [what], "by": actor.username });
+        let (ids, clock) = (&self.parts.ids, &self.parts.clock);
+        let event = Event::now(
+            ids,
+            clock,
+            "management.settings_changed",
+            Severity::Info,
+            data,
+        );
+        audit::record(&tx, clock, actor, entry).await?;
+        happened::record(&tx, &event).await?;
+        tx.commit().await?;
+        self.parts.events.publish(event);
+        self.changed.notify_one();
+        Ok(())
+    }
+}
+
+fn location(row: &str) -> Location<'_> {
+    Location {
+        table: "notification_services",
+        column: "secret",
+        row,
+    }
+}
+
+fn row_of(draft: &ServiceDraft, prepared: &Prepared) -> Result<services::Draft, NotificationError> {
+    if !(-1_000..=1_000).contains(&draft.priority) {
+        return Err(NotificationError::invalid(
+            "priority",
+            "must be between -1000 and 1000",
+        ));
+    }
+    Ok(services::Draft {
+        name: one_line("name", &draft.name)?,
+        service_type: draft.service_type.clone(),
+        is_enabled: draft.is_enabled,
+        config: prepared.public(),
+        priority: draft.priority,
+    })
+}
+
+fn one_line(field: &str, text: &str) -> Result<String, NotificationError> {
+    let text = text.trim();
+    if text.is_empty()
+        || text.chars().count() > MAX_NAME_CHARS
+        || text.chars().any(char::is_control)
+    {
+        return Err(NotificationError::invalid(
+            field,
+            "must be one line of 1 to 100 characters",
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+fn name_taken() -> NotificationError {
+    NotificationError::invalid("name", "another service has this name already")
+}
+
+fn facts(rule: &RuleText) -> Value {
+    json!({
+        "name": rule.name, "event_type": rule.event_type, "service_id": rule.service_id,
+        "enabled": rule.is_enabled, "priority": rule.priority,
+    })
+}

@@ -1,0 +1,390 @@
+//! Delivers: a lane for each service, so that one that stalls holds up no other.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio_util::sync::CancellationToken;
+
+use super::backoff::wait_after;
+use super::channel::Channel;
+use super::channels::message::Message;
+use super::channels::{Delivered, Undelivered};
+use super::error::NotificationError;
+use super::escalation::page;
+use super::service::NotificationService;
+use super::store::{batches, history, services};
+use crate::features::settings::Key;
+use crate::platform::events::{self as happened, Severity};
+
+/// Deliveries of a service that are taken at once.
+const CLAIM: i64 = 32;
+/// An attempt takes no longer; if it does, its daemon is dead.
+const LEASE: TimeDelta = TimeDelta::minutes(15);
+/// How long the worker sleeps when nothing wakes it: events of other daemons come by the table alone.
+const PERIOD: Duration = Duration::from_secs(5);
+const TIDY: Duration = Duration::from_hours(1);
+/// After that many failed attempts another service is told, while the first is tried on.
+const FALLBACK_AFTER: i32 = 3;
+/// Messages that may wait for one service.
+const MOST_WAITING: i64 = 10_000;
+/// The bell and the trial of rules look back that far.
+const EVENTS_KEPT: TimeDelta = TimeDelta::days(30);
+const LONGEST_WAIT: TimeDelta = TimeDelta::days(3);
+/// Characters of an answer that the history keeps.
+const MOST_WORDS: usize = 500;
+
+impl NotificationService {
+    /// Works until `stop`: decides, gathers, delivers, escalates.
+    pub async fn work(&self, stop: CancellationToken) {
+        let mut happened = self.parts.events.subscribe();
+        let mut tidy = tokio::time::interval(TIDY);
+        let mut lanes = FuturesUnordered::new();
+        let mut busy: BTreeSet<i32> = BTreeSet::new();
+        loop {
+            // Once for everything that came meanwhile.
+            while happened.try_recv().is_ok() {}
+            let turn = self.turn(&busy).await;
+            let wait = match turn {
+                Ok((due, wait)) => {
+                    for id in due {
+                        busy.insert(id);
+                        let stop = stop.clone();
+                        lanes.push(async move { (id, self.lane(id, stop).await) });
+                    }
+                    wait
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot look after notifications");
+                    PERIOD
+                }
+            };
+            tokio::select! {
+                Some((id, ended)) = lanes.next(), if !lanes.is_empty() => {
+                    busy.remove(&id);
+                    if let Err(error) = ended {
+                        tracing::warn!(service = id, %error, "cannot deliver");
+                        tokio::time::sleep(Duration::from_millis(200)).await;
+                    }
+                }
+                _ = happened.recv() => {}
+                () = self.changed.notified() => {}
+                () = tokio::time::sleep(wait) => {}
+                _ = tidy.tick() => {
+                    if let Err(error) = self.tidy().await {
+                        tracing::warn!(%error, "cannot tidy notifications up");
+                    }
+                }
+                () = stop.cancelled() => break,
+            }
+        }
+        // What is on the wire comes to its end, within the grace of the stop.
+        while lanes.next().await.is_some() {}
+    }
+
+    /// One turn: which services have something to deliver, and how long nothing will be due.
+    async fn turn(&self, busy: &BTreeSet<i32>) -> Result<(Vec<i32>, Duration), NotificationError> {
+        self.dispatch().await?;
+        self.flush_batches().await?;
+        self.escalate().await?;
+        let (db, now) = (self.parts.db.orm(), self.parts.clock.now());
+        let mut due = history::due_services(db, now).await?;
+        due.retain(|id| !busy.contains(id));
+        // A busy lane looks for more by itself; waiting for it here would be spinning.
+        let taken = busy.iter().chain(&due).copied().collect();
+        let next = history::next_due(db, taken).await?;
+        let until = next.map(|at| (at - now).to_std().unwrap_or(Duration::from_millis(50)));
+        Ok((
+            due,
+            until.map_or(PERIOD, |until| {
+                until.clamp(Duration::from_millis(50), PERIOD)
+            }),
+        ))
+    }
+
+    /// Everything that is due, once. For tests and tools that move the clock by hand.
+    pub async fn run_once(&self) -> Result<(), NotificationError> {
+        let (due, _) = self.turn(&BTreeSet::new()).await?;
+        for id in due {
+            self.lane(id, CancellationToken::new()).await?;
+        }
+        Ok(())
+    }
+
+    /// Delivers what is due for a service, until nothing is.
+    async fn lane(
+        &self,
+        service_id: i32,
+        stop: CancellationToken,
+    ) -> Result<(), NotificationError> {
+        let db = self.parts.db.orm();
+        while !stop.is_cancelled() {
+            let now = self.parts.clock.now();
+            let claimed = history::claim(db, service_id, CLAIM, now, now + LEASE).await?;
+            if claimed.is_empty() {
+                return Ok(());
+            }
+            let Some(service) = services::get(db, service_id).await? else {
+                return Ok(());
+            };
+            let opened = self.open(&service).await;
+            let (width, interval) = match &opened {
+                Ok(channel) => (channel.width(), channel.interval()),
+                Err(_) => (1, Duration::ZERO),
+            };
+            let mut left: Vec<i32> = Vec::new();
+            let mut attempts = futures_util::stream::iter(claimed)
+                .map(|row| {
+                    let (service, opened, stop) = (&service, &opened, &stop);
+                    async move {
+                        // What was not begun when the stop came is given back.
+                        if stop.is_cancelled() {
+                            return Ok(Some(row.id));
+                        }
+                        self.attempt(service, opened.as_ref(), &row).await?;
+                        if !interval.is_zero() {
+                            tokio::select! {
+                                () = tokio::time::sleep(interval) => {}
+                                () = stop.cancelled() => {}
+                            }
+                        }
+                        Ok::<_, NotificationError>(None)
+                    }
+                })
+                .buffer_unordered(width);
+            let mut failure = None;
+            while let Some(ended) = attempts.next().await {
+                match ended {
+                    Ok(Some(id)) => left.push(id),
+                    Ok(None) => {}
+                    Err(error) => failure = Some(error),
+                }
+            }
+            drop(attempts);
+            if !left.is_empty() {
+                history::release(db, left).await?;
+            }
+            if let Some(error) = failure {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    async fn attempt(
+        &self,
+        service: &services::Service,
+        channel: Result<&Channel, &String>,
+        row: &history::Row,
+    ) -> Result<(), NotificationError> {
+        let parts_done = usize::try_from(row.parts_done).unwrap_or_default();
+        let started = std::time::Instant::now();
+        let result = if service.is_enabled {
+            match channel {
+                Ok(channel) => {
+                    let message = self.message(row);
+                    channel.send(&self.parts, &message, parts_done).await
+                }
+                Err(why) => Err(Undelivered::lasting(why.clone(), parts_done)),
+            }
+        } else {
+            let end = skipped(
+                "service_disabled",
+                "its service is switched off",
+                row.parts_done,
+            );
+            history::end(self.parts.db.orm(), row.id, &end, self.parts.clock.now()).await?;
+            return Ok(());
+        };
+        let duration_ms = i32::try_from(started.elapsed().as_millis()).unwrap_or(i32::MAX);
+        match result {
+            Ok(delivered) => self.note_sent(service, row, &delivered, duration_ms).await,
+            Err(trouble) => self.note_trouble(service, row, trouble, duration_ms).await,
+        }
+    }
+
+    async fn note_sent(
+        &self,
+        service: &services::Service,
+        row: &history::Row,
+        delivered: &Delivered,
+        duration_ms: i32,
+    ) -> Result<(), NotificationError> {
+        let (db, now) = (self.parts.db.orm(), self.parts.clock.now());
+        let end = history::End {
+            status: "sent",
+            skip_code: None,
+            error: None,
+            next_retry: None,
+            parts_done: row.parts_done,
+            response_status: Some(i32::from(delivered.status)).filter(|status| *status != 0),
+            response_text: Some(delivered.words.chars().take(MOST_WORDS).collect()),
+            duration_ms,
+            is_attempt: true,
+        };
+        history::end(db, row.id, &end, now).await?;
+        services::note_delivery(db, service.id, None, now).await?;
+        Ok(())
+    }
+
+    async fn note_trouble(
+        &self,
+        service: &services::Service,
+        row: &history::Row,
+        trouble: Undelivered,
+        duration_ms: i32,
+    ) -> Result<(), NotificationError> {
+        let (db, now) = (self.parts.db.orm(), self.parts.clock.now());
+        let attempt = row.retry_count + 1;
+        let [random] = self.parts.ids.bytes::<1>();
+        let wait =
+            wait_after(attempt, trouble.retry_after, random).filter(|_| trouble.is_transient);
+        let end = history::End {
+            status: if wait.is_some() { "pending" } else { "failed" },
+            skip_code: None,
+            error: Some(trouble.why.clone()),
+            next_retry: wait.map(|wait| now + wait),
+            parts_done: i32::try_from(trouble.done).unwrap_or(i32::MAX),
+            response_status: trouble.status.map(i32::from),
+            response_text: None,
+            duration_ms,
+            is_attempt: true,
+        };
+        tracing::warn!(
+            service = service.name,
+            message = row.id,
+            attempt,
+            why = trouble.why,
+            retry_at = ?end.next_retry,
+            "a notification was not delivered"
+        );
+        history::end(db, row.id, &end, now).await?;
+        services::note_delivery(db, service.id, Some(&trouble.why), now).await?;
+        if trouble.is_gone {
+            let why =
+                "It answered 410: nobody is there any more. Switch it on again when it is back.";
+            services::switch_off(db, service.id, why, now).await?;
+        }
+        if end.status == "failed"
+            && let Some(batch) = row.batch_id
+        {
+            batches::mark_failed(db, batch).await?;
+        }
+        if end.status == "failed" || attempt == FALLBACK_AFTER {
+            self.fall_back(service, row, &trouble.why).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells the next service in order of preference what this one could not be told: a trouble must not go
+    /// unheard because its channel is the trouble.
+    async fn fall_back(
+        &self,
+        failed: &services::Service,
+        row: &history::Row,
+        why: &str,
+    ) -> Result<(), NotificationError> {
+        let db = self.parts.db.orm();
+        let severity = super::store::events::severity(&row.severity);
+        if severity < Severity::Warning || history::has_fallback(db, row.id).await? {
+            return Ok(());
+        }
+        let mut tried = history::tried(db, row.id).await?;
+        tried.push(failed.id);
+        let all = services::list(db).await?;
+        let next = all
+            .into_iter()
+            .find(|one| one.is_enabled && !tried.contains(&one.id));
+        let Some(next) = next else {
+            return Ok(());
+        };
+        let now = self.parts.clock.now();
+        let intro = format!("{} could not be reached: {why}\n\n", failed.name);
+        let new = history::New {
+            delivery_id: self.parts.ids.uuid(),
+            event_id: row.event_id,
+            event_type: row.event_type.clone(),
+            event_data: row.event_data.clone().unwrap_or_default(),
+            severity: severity.as_str(),
+            occurred_at: row.occurred_at.unwrap_or(now),
+            service_id: next.id,
+            service_name: next.name.clone(),
+            rule_id: row.rule_id,
+            rule_name: row.rule_name.clone(),
+            status: "pending",
+            skip_code: None,
+            error_message: None,
+            event_count: row.event_count,
+            next_retry: Some(now),
+            created_at: now,
+            title: row.title.clone(),
+            message: format!("{intro}{}", row.message),
+            priority: row.priority.clone(),
+            subject: row.subject.clone(),
+            has_details: row.has_details,
+            batch_id: None,
+            alert_id: row.alert_id,
+            fallback_of: Some(row.id),
+        };
+        history::insert(db, &[new]).await?;
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// The message of a row, as channels take it.
+    pub(super) fn message(&self, row: &history::Row) -> Message {
+        let base = self.parts.public_url.as_ref();
+        let link =
+            base.and_then(|base| page(base, &format!("notifications/history?message={}", row.id)));
+        let acknowledge = row.alert_id.and_then(|id| self.acknowledge_link(id));
+        let severity = super::store::events::severity(&row.severity);
+        let known = super::catalogue::find(&row.event_type);
+        Message {
+            id: row.delivery_id,
+            event_type: row.event_type.clone(),
+            severity,
+            priority: super::rule::priority(&row.priority)
+                .unwrap_or(super::channels::message::Priority::Normal),
+            tone: super::render::tone(known, severity),
+            title: row.title.clone(),
+            body: row.message.clone(),
+            link,
+            acknowledge,
+            key: row.subject.clone(),
+            occurred_at: row.occurred_at.unwrap_or_else(|| self.parts.clock.now()),
+            data: row
+                .event_data
+                .clone()
+                .filter(|_| row.has_details)
+                .unwrap_or_default(),
+        }
+    }
+
+    /// Ends what waited too long, and forgets what is old.
+    pub async fn tidy(&self) -> Result<(), NotificationError> {
+        let (db, now) = (self.parts.db.orm(), self.parts.clock.now());
+        history::expire(db, now - LONGEST_WAIT, MOST_WAITING).await?;
+        let days = self.parts.settings.integer(Key::NotificationHistoryDays);
+        let before = now - TimeDelta::days(days);
+        history::forget(db, before).await?;
+        super::store::alerts::forget(db, before).await?;
+        super::store::events::forget_told(db, now - TimeDelta::days(31)).await?;
+        happened::remove_told(db, now - EVENTS_KEPT).await?;
+        Ok(())
+    }
+}
+
+fn skipped(code: &'static str, why: &str, parts_done: i32) -> history::End {
+    history::End {
+        status: "skipped",
+        skip_code: Some(code),
+        error: Some(why.to_owned()),
+        next_retry: None,
+        parts_done,
+        response_status: None,
+        response_text: None,
+        duration_ms: 0,
+        is_attempt: false,
+    }
+}

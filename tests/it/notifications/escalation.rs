@@ -1,0 +1,256 @@
+//! When nobody acknowledges, the next is told; and the bell.
+
+use chrono::TimeDelta;
+use flowkeep::platform::events::Severity;
+use http::StatusCode;
+use serde_json::json;
+
+use super::{Told, add_webhook, allow_private, happen};
+use crate::support::app::TestApp;
+use crate::support::receiver::Receiver;
+
+/// An application that knows its own address.
+async fn told() -> Told {
+    let app = TestApp::builder()
+        .args(&["--public-url", "https://keep.example.org/box"])
+        .start()
+        .await;
+    app.setup_admin().await;
+    let client = app.client();
+    client.login().await;
+    allow_private(&client).await;
+    app.state.notifications.run_once().await.unwrap();
+    let receiver = Receiver::start().await;
+    let service_id = add_webhook(&client, "hook", &receiver).await;
+    Told {
+        app,
+        client,
+        receiver,
+        service_id,
+    }
+}
+
+fn token(link: &serde_json::Value) -> String {
+    let link = link.as_str().unwrap();
+    let token = link.strip_prefix("https://keep.example.org/box/acknowledge#token=");
+    token.unwrap_or_else(|| panic!("{link}")).to_owned()
+}
+
+#[tokio::test]
+async fn if_nobody_acknowledges_the_next_is_told_until_somebody_does() {
+    let told = told().await;
+    let (second, third) = (Receiver::start().await, Receiver::start().await);
+    let second_id = add_webhook(&told.client, "second", &second).await;
+    let third_id = add_webhook(&told.client, "third", &third).await;
+    told.rule(json!({ "event_type": "backup.failed", "conditions": { "escalation": [
+        { "after_minutes": 10, "service_id": second_id }, { "after_minutes": 20, "service_id": third_id },
+    ] } })).await;
+    happen(
+        &told.app,
+        "backup.failed",
+        Severity::Error,
+        json!({ "backup_type": "flows", "message": "x" }),
+    )
+    .await;
+    told.run().await;
+    told.app.advance(TimeDelta::minutes(9));
+    told.run().await;
+    assert!(second.came().is_empty());
+    told.app.advance(TimeDelta::minutes(1));
+    told.run().await;
+    let came = second.came();
+    assert_eq!(came.len(), 1);
+    let body = came[0].json();
+    assert!(
+        body["data"]["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("Nobody has acknowledged this for 10 minutes."),
+        "{body}"
+    );
+    let token = token(&body["data"]["acknowledge"]);
+
+    // Somebody without a session opens the link: looking changes nothing, the button does.
+    let stranger = told.app.client();
+    let looked = stranger
+        .post(
+            "/api/notifications/acknowledge/check",
+            json!({ "token": token }),
+        )
+        .await;
+    assert_eq!(
+        (looked.status, looked.json()["status"].as_str()),
+        (StatusCode::OK, Some("open")),
+        "{looked:?}"
+    );
+    assert!(looked.json().get("id").is_none());
+    let acknowledged = stranger
+        .post("/api/notifications/acknowledge", json!({ "token": token }))
+        .await;
+    assert_eq!(
+        acknowledged.json()["status"],
+        "acknowledged",
+        "{acknowledged:?}"
+    );
+    told.app.advance(TimeDelta::hours(2));
+    told.run().await;
+    assert!(third.came().is_empty(), "nobody further is told");
+    assert!(
+        told.app
+            .audit_actions()
+            .await
+            .contains(&"notification.alert_acknowledged".to_owned())
+    );
+    // Again is fine, a forged or old link is not.
+    let again = stranger
+        .post("/api/notifications/acknowledge", json!({ "token": token }))
+        .await;
+    assert_eq!(again.status, StatusCode::OK);
+    for bad in ["", "1.2.3", &format!("{}x", &token[..token.len() - 1])] {
+        let refused = stranger
+            .post("/api/notifications/acknowledge", json!({ "token": bad }))
+            .await;
+        assert_eq!(
+            (refused.status, refused.code()),
+            (StatusCode::FORBIDDEN, "bad_link".to_owned()),
+            "{bad}"
+        );
+    }
+    told.app.advance(TimeDelta::days(4));
+    let old = stranger
+        .post("/api/notifications/acknowledge", json!({ "token": token }))
+        .await;
+    assert_eq!(old.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_recovery_of_the_same_thing_ends_the_escalation() {
+    let told = told().await;
+    let second = Receiver::start().await;
+    let second_id = add_webhook(&told.client, "second", &second).await;
+    told.rule(
+        json!({ "event_type": "container.unhealthy", "conditions": { "escalation": [
+        { "after_minutes": 10, "service_id": second_id },
+    ] } }),
+    )
+    .await;
+    for name in ["a", "b"] {
+        happen(
+            &told.app,
+            "container.unhealthy",
+            Severity::Error,
+            json!({ "container": name }),
+        )
+        .await;
+    }
+    happen(
+        &told.app,
+        "container.recovered",
+        Severity::Info,
+        json!({ "container": "a" }),
+    )
+    .await;
+    told.run().await;
+    let alerts = told.client.get("/api/notifications/alerts").await.json();
+    let states: Vec<_> = alerts["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            (
+                one["title"].as_str().unwrap(),
+                one["status"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        states,
+        [("b is unhealthy", "open"), ("a is unhealthy", "resolved")]
+    );
+    told.app.advance(TimeDelta::minutes(11));
+    told.run().await;
+    assert_eq!(
+        second.came().len(),
+        1,
+        "only for the one that is still unwell"
+    );
+    let id = &alerts["items"][0]["id"];
+    let done = told
+        .client
+        .post(
+            &format!("/api/notifications/alerts/{id}/acknowledge"),
+            json!({}),
+        )
+        .await
+        .json();
+    assert_eq!(
+        (done["status"].as_str(), done["closed_by"].as_str()),
+        (Some("acknowledged"), Some("admin"))
+    );
+}
+
+#[tokio::test]
+async fn the_bell_counts_what_needs_a_look_and_forgets_what_was_seen() {
+    let told = Told::start().await;
+    let feed = || told.client.get("/api/notifications/feed?limit=5");
+    let first = feed().await;
+    assert_eq!(first.status, StatusCode::OK, "{first:?}");
+    let newest = first.json()["items"][0]["id"].clone();
+    let seen = told
+        .client
+        .post("/api/notifications/feed/seen", json!({ "id": newest }))
+        .await;
+    assert_eq!(seen.status, StatusCode::NO_CONTENT);
+    happen(
+        &told.app,
+        "backup.started",
+        Severity::Info,
+        json!({ "id": 1, "backup_type": "flows" }),
+    )
+    .await;
+    happen(
+        &told.app,
+        "backup.failed",
+        Severity::Error,
+        json!({ "id": 1, "message": "No room." }),
+    )
+    .await;
+    let now = feed().await.json();
+    assert_eq!(now["unseen"], 1, "{now}");
+    assert_eq!(
+        (
+            now["items"][0]["title"].as_str(),
+            now["items"][0]["is_seen"].as_bool()
+        ),
+        (Some("Backup failed"), Some(false))
+    );
+    let severe = told
+        .client
+        .get("/api/notifications/feed?severity=error")
+        .await
+        .json();
+    assert_eq!(severe["items"].as_array().unwrap().len(), 1);
+    told.client
+        .post(
+            "/api/notifications/feed/seen",
+            json!({ "id": now["items"][0]["id"] }),
+        )
+        .await;
+    assert_eq!(feed().await.json()["unseen"], 0);
+    let before = told
+        .client
+        .get(&format!(
+            "/api/notifications/feed?before={}&limit=1",
+            now["items"][0]["id"]
+        ))
+        .await
+        .json();
+    assert_eq!(before["items"][0]["event_type"], "backup.started");
+    assert_eq!(
+        told.client
+            .get("/api/notifications/feed?limit=0")
+            .await
+            .status,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
+}
