@@ -376,7 +376,7 @@ fn brokers_and_mail_servers_are_the_same() {
             said["password"].as_str().unwrap_or_default(),
         );
         let (host, port) = match Target::read(url).unwrap().build().unwrap() {
-            Transport::Http(_) => panic!("{url} is HTTP"),
+            Transport::Http(_) | Transport::Mailbox(_) => panic!("{url} names no server"),
             Transport::Mqtt(route) => {
                 assert_eq!(sorted(route.topics.clone()), theirs("topics"), "{url}");
                 assert_eq!(said["qos"], route.qos, "{url}");
