@@ -17,6 +17,7 @@ mod render;
 mod routes;
 mod rule;
 mod service;
+mod services;
 mod store;
 mod window;
 mod worker;

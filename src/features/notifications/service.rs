@@ -9,19 +9,15 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use url::Url;
 
-use super::channel::Channel;
-use super::channels::Undelivered;
-use super::channels::message::{Message, Priority, Tone};
 use super::decide::Decision;
 use super::dispatch::RuleBook;
 use super::error::NotificationError;
-use super::kinds::{self, Prepared};
 use super::render;
 use super::rule::{Rule, RuleText};
-use super::store::{events, history, rules, services};
+use super::store::{events, history, rules};
 use crate::features::audit::{self, Action, Actor, Entry};
 use crate::features::email::EmailService;
-use crate::features::settings::{Location, MasterKey, SettingsService};
+use crate::features::settings::{MasterKey, SettingsService};
 use crate::platform::clock::Clock;
 use crate::platform::db::Db;
 use crate::platform::db::page::{Page, PageRequest};
@@ -72,24 +68,6 @@ pub struct NotificationService {
     pub(super) busy: Arc<Mutex<BTreeSet<i32>>>,
 }
 
-/// A service as somebody wants it.
-#[derive(Clone, Debug)]
-pub(super) struct ServiceDraft {
-    pub name: String,
-    pub service_type: String,
-    pub is_enabled: bool,
-    pub priority: i32,
-    pub config: Value,
-}
-
-/// What became of a test.
-#[derive(Clone, Debug)]
-pub(super) struct Tested {
-    pub error: Option<String>,
-    pub status: Option<u16>,
-    pub duration_ms: u64,
-}
-
 /// Something that happened, with its place in the feed.
 pub(super) struct Happened {
     pub id: i64,
@@ -113,162 +91,6 @@ impl NotificationService {
             changed: Arc::default(),
             book: Arc::default(),
             busy: Arc::default(),
-        }
-    }
-
-    pub(super) async fn services(&self) -> Result<Vec<services::Service>, NotificationError> {
-        Ok(services::list(self.parts.db.orm()).await?)
-    }
-
-    pub(super) async fn service(&self, id: i32) -> Result<services::Service, NotificationError> {
-        let found = services::get(self.parts.db.orm(), id).await?;
-        found.ok_or(NotificationError::NoService(id))
-    }
-
-    pub(super) async fn create_service(
-        &self,
-        actor: &Actor,
-        draft: ServiceDraft,
-    ) -> Result<services::Service, NotificationError> {
-        let prepared = kinds::prepare(&draft.service_type, &draft.config, None)?;
-        let row = row_of(&draft, &prepared)?;
-        let tx = self.parts.db.begin().await?;
-        self.parts.settings.vault().hold(&tx).await?;
-        let id = services::insert(&tx, &row, self.parts.clock.now()).await?;
-        let id = id.ok_or_else(name_taken)?;
-        self.seal(&tx, id, &prepared).await?;
-        let entry =
-            Entry::new(Action::NotificationServiceCreated).resource("notification_service", id);
-        let entry = entry.details(json!({ "name": row.name, "type": row.service_type }));
-        self.commit(tx, actor, entry, "notifications.services")
-            .await?;
-        self.service(id).await
-    }
-
-    pub(super) async fn update_service(
-        &self,
-        actor: &Actor,
-        id: i32,
-        draft: ServiceDraft,
-    ) -> Result<services::Service, NotificationError> {
-        let stored = self.service(id).await?;
-        let is_same_type = stored.service_type == draft.service_type;
-        let before = if is_same_type {
-            Some(self.fields(&stored).await?)
-        } else {
-            None
-        };
-        let prepared = kinds::prepare(&draft.service_type, &draft.config, before.as_ref())?;
-        let row = row_of(&draft, &prepared)?;
-        let tx = self.parts.db.begin().await?;
-        self.parts.settings.vault().hold(&tx).await?;
-        if !services::update(&tx, id, &row, self.parts.clock.now()).await? {
-            return Err(name_taken());
-        }
-        self.seal(&tx, id, &prepared).await?;
-        let entry =
-            Entry::new(Action::NotificationServiceChanged).resource("notification_service", id);
-        let entry = entry.details(json!({ "name": row.name, "enabled": row.is_enabled }));
-        self.commit(tx, actor, entry, "notifications.services")
-            .await?;
-        self.service(id).await
-    }
-
-    pub(super) async fn delete_service(
-        &self,
-        actor: &Actor,
-        id: i32,
-    ) -> Result<(), NotificationError> {
-        let service = self.service(id).await?;
-        let tx = self.parts.db.begin().await?;
-        if !services::delete(&tx, id).await? {
-            return Err(NotificationError::NoService(id));
-        }
-        let entry =
-            Entry::new(Action::NotificationServiceDeleted).resource("notification_service", id);
-        let entry = entry.details(json!({ "name": service.name }));
-        self.commit(tx, actor, entry, "notifications.services")
-            .await
-    }
-
-    /// Sends a test message by a service that is kept, and keeps what became of it.
-    pub(super) async fn test_service(
-        &self,
-        actor: &Actor,
-        id: i32,
-    ) -> Result<Tested, NotificationError> {
-        let service = self.service(id).await?;
-        let tested = match self.open(&service).await {
-            Ok(channel) => self.test(&channel).await,
-            Err(why) => Tested {
-                error: Some(why),
-                status: None,
-                duration_ms: 0,
-            },
-        };
-        let now = self.parts.clock.now();
-        let tx = self.parts.db.begin().await?;
-        services::note_test(&tx, id, tested.error.as_deref(), now).await?;
-        let entry =
-            Entry::new(Action::NotificationServiceTested).resource("notification_service", id);
-        let entry = entry.details(json!({ "worked": tested.error.is_none() }));
-        audit::record(&tx, &self.parts.clock, actor, entry).await?;
-        tx.commit().await?;
-        Ok(tested)
-    }
-
-    /// Sends a test message by a service that is not kept yet.
-    pub(super) async fn test_draft(
-        &self,
-        service_type: &str,
-        config: &Value,
-        id: Option<i32>,
-    ) -> Result<Tested, NotificationError> {
-        let before = match id {
-            Some(id) => {
-                let stored = self.service(id).await?;
-                if stored.service_type == service_type {
-                    Some(self.fields(&stored).await?)
-                } else {
-                    None
-                }
-            }
-            None => None,
-        };
-        let prepared = kinds::prepare(service_type, config, before.as_ref())?;
-        let channel = Channel::new(prepared)?;
-        Ok(self.test(&channel).await)
-    }
-
-    async fn test(&self, channel: &Channel) -> Tested {
-        let message = Message {
-            id: self.parts.ids.uuid(),
-            event_type: "test.message".to_owned(),
-            severity: Severity::Info,
-            priority: Priority::Normal,
-            tone: Tone::Info,
-            title: "A test from Flowkeep".to_owned(),
-            body: "If you can read this, notifications by this service work.".to_owned(),
-            link: self.parts.public_url.clone(),
-            acknowledge: None,
-            key: "test".to_owned(),
-            occurred_at: self.parts.clock.now(),
-            data: json!({ "is_test": true }),
-        };
-        let started = std::time::Instant::now();
-        let sent = channel.send(&self.parts, &message, 0).await;
-        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        match sent {
-            Ok(delivered) => Tested {
-                error: None,
-                status: Some(delivered.status).filter(|status| *status != 0),
-                duration_ms,
-            },
-            Err(Undelivered { why, status, .. }) => Tested {
-                error: Some(why),
-                status,
-                duration_ms,
-            },
         }
     }
 
@@ -451,52 +273,7 @@ impl NotificationService {
         self.message_row(id).await
     }
 
-    /// Every field of a service, the secret ones too.
-    async fn fields(&self, service: &services::Service) -> Result<Prepared, NotificationError> {
-        let secret = match &service.secret {
-            Some(sealed) => {
-                let row = service.id.to_string();
-                let vault = self.parts.settings.vault();
-                let plain = vault
-                    .open_fresh(self.parts.db.orm(), location(&row), sealed)
-                    .await?;
-                serde_json::from_slice(&plain).unwrap_or(Value::Null)
-            }
-            None => Value::Null,
-        };
-        Ok(kinds::restore(
-            &service.service_type,
-            &service.config,
-            &secret,
-        )?)
-    }
-
-    /// The channel of a service; the error is for people.
-    pub(super) async fn open(&self, service: &services::Service) -> Result<Channel, String> {
-        let fields = self.fields(service).await;
-        let channel = fields.and_then(|prepared| Ok(Channel::new(prepared)?));
-        channel.map_err(|error| format!("its configuration cannot be used: {error}"))
-    }
-
-    async fn seal(
-        &self,
-        tx: &impl sea_orm::ConnectionTrait,
-        id: i32,
-        prepared: &Prepared,
-    ) -> Result<(), NotificationError> {
-        let sealed = match prepared.secret() {
-            Some(secret) => {
-                let row = id.to_string();
-                let plain = secret.to_string();
-                let vault = self.parts.settings.vault();
-                Some(vault.seal(tx, location(&row), plain.as_bytes()).await?)
-            }
-            None => None,
-        };
-        Ok(services::set_secret(tx, id, sealed).await?)
-    }
-
-    async fn commit(
+    pub(super) async fn commit(
         &self,
         tx: sea_orm::DatabaseTransaction,
         actor: &Actor,
@@ -521,31 +298,7 @@ impl NotificationService {
     }
 }
 
-fn location(row: &str) -> Location<'_> {
-    Location {
-        table: "notification_services",
-        column: "secret",
-        row,
-    }
-}
-
-fn row_of(draft: &ServiceDraft, prepared: &Prepared) -> Result<services::Draft, NotificationError> {
-    if !(-1_000..=1_000).contains(&draft.priority) {
-        return Err(NotificationError::invalid(
-            "priority",
-            "must be between -1000 and 1000",
-        ));
-    }
-    Ok(services::Draft {
-        name: one_line("name", &draft.name)?,
-        service_type: draft.service_type.clone(),
-        is_enabled: draft.is_enabled,
-        config: prepared.public(),
-        priority: draft.priority,
-    })
-}
-
-fn one_line(field: &str, text: &str) -> Result<String, NotificationError> {
+pub(super) fn one_line(field: &str, text: &str) -> Result<String, NotificationError> {
     let text = text.trim();
     if text.is_empty()
         || text.chars().count() > MAX_NAME_CHARS
@@ -557,10 +310,6 @@ fn one_line(field: &str, text: &str) -> Result<String, NotificationError> {
         ));
     }
     Ok(text.to_owned())
-}
-
-fn name_taken() -> NotificationError {
-    NotificationError::invalid("name", "another service has this name already")
 }
 
 fn facts(rule: &RuleText) -> Value {

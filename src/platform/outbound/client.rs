@@ -12,8 +12,8 @@ use url::Host;
 
 use super::policy::check_name;
 use super::{
-    Answer, Exchange, MOST_BYTES, Outgoing, Policy, Refusal, Unreached, Wire, check_address,
-    check_url,
+    Answer, Exchange, MOST_BYTES, MOST_SENT, Outgoing, Policy, Refusal, Unreached, Wire,
+    check_address, check_url,
 };
 use crate::platform::causes::root_cause;
 use crate::platform::tls;
@@ -116,7 +116,7 @@ impl Outbound {
 
     async fn send(&self, outgoing: Outgoing) -> Result<Answer, Unreached> {
         check_url(&outgoing.url, (self.0.guard.policy)())?;
-        if outgoing.body.len() > MOST_BYTES {
+        if outgoing.body.len() > MOST_SENT {
             return Err(Unreached::TooLarge(outgoing.body.len()));
         }
         let client = self.client(outgoing.is_verified)?;

@@ -11,8 +11,10 @@ use std::time::Duration;
 pub use client::{Names, Outbound, SystemNames};
 pub use policy::{Policy, Refusal, check_address, check_url};
 
-/// Most of an answer that is read, and most of a body that is sent.
+/// Most of an answer that is read.
 pub const MOST_BYTES: usize = 64 * 1024;
+/// Most of a body that is sent: a long message, percent-encoded.
+pub const MOST_SENT: usize = 256 * 1024;
 
 /// A request to somewhere else.
 #[derive(Clone, Debug)]
@@ -49,7 +51,7 @@ pub enum Unreached {
     #[error("{0}")]
     Refused(#[from] Refusal),
     /// What is to be sent is too large.
-    #[error("it is {0} bytes long; more than 65536 are not sent")]
+    #[error("it is {0} bytes long; more than 262144 are not sent")]
     TooLarge(usize),
     /// The name has no address.
     #[error("the name {0} cannot be resolved: {1}")]

@@ -72,8 +72,7 @@ def main():
         if kind.startswith("mqtt"):
             return {
                 "host": plugin.host, "port": plugin.port, "user": plugin.user,
-                "password": plugin.password, "topics": plugin.targets
-                if hasattr(plugin, "targets") else [plugin.topic],
+                "password": plugin.password, "topics": sorted(plugin.topics),
                 "qos": plugin.qos, "retain": plugin.retain, "tls": plugin.secure,
             }
         if kind.startswith("mailto"):

@@ -1,1 +1,197 @@
-//! MQTT.
+//! MQTT, with a real broker.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use flowkeep::features::notifications::channels::apprise::Target;
+use flowkeep::features::notifications::channels::form::Transport;
+use flowkeep::features::notifications::channels::mqtt::MqttRoute;
+use flowkeep::platform::outbound::{Outbound, Policy, SystemNames};
+use tempfile::TempDir;
+
+use super::message;
+
+struct Broker {
+    dir: TempDir,
+    port: u16,
+    child: Child,
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn run(program: &str, args: &[&str]) {
+    #[expect(clippy::disallowed_methods, reason = "sets a server of the tests up")]
+    let output = Command::new(program).args(args).output().unwrap();
+    assert!(output.status.success(), "{program}: {output:?}");
+}
+
+impl Broker {
+    async fn start(is_tls: bool) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name).display().to_string();
+        let passwords = path("passwords");
+        run(
+            "mosquitto_passwd",
+            &["-b", "-c", &passwords, "box", "s3cr3t-word"],
+        );
+        let mut tls = String::new();
+        if is_tls {
+            let (key, cert) = (path("key.pem"), path("cert.pem"));
+            run(
+                "openssl",
+                &[
+                    "req",
+                    "-x509",
+                    "-newkey",
+                    "ec",
+                    "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1",
+                    "-nodes",
+                    "-days",
+                    "36500",
+                    "-subj",
+                    "/CN=localhost",
+                    "-addext",
+                    "subjectAltName=DNS:localhost",
+                    "-keyout",
+                    &key,
+                    "-out",
+                    &cert,
+                ],
+            );
+            tls = format!("certfile {cert}\nkeyfile {key}\n");
+        }
+        // The broker takes no port 0; between asking for a free one and taking it nobody else does here.
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let user = if rustix::process::getuid().is_root() {
+            "user root\n"
+        } else {
+            ""
+        };
+        let config = format!(
+            "{user}listener {port} 127.0.0.1\n{tls}allow_anonymous false\npassword_file {passwords}\n\
+             persistence true\npersistence_location {}/\nlog_type none\n",
+            dir.path().display()
+        );
+        std::fs::write(path("config"), config).unwrap();
+        #[expect(clippy::disallowed_methods, reason = "a server of the tests")]
+        let mut command = Command::new("/usr/sbin/mosquitto");
+        command
+            .args(["-c", &path("config")])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let child = command.spawn().unwrap();
+        let this = Self { dir, port, child };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < deadline, "mosquitto does not listen");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        this
+    }
+
+    fn route(&self, url: &str) -> MqttRoute {
+        let url = url.replace("PORT", &self.port.to_string());
+        let Transport::Mqtt(route) = Target::read(&url).unwrap().build().unwrap() else {
+            panic!("it is MQTT");
+        };
+        route
+    }
+
+    /// What the broker kept on its disk when it ended.
+    fn kept(mut self) -> String {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.child.wait().unwrap();
+        let bytes = std::fs::read(self.dir.path().join("mosquitto.db")).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+fn outbound() -> Outbound {
+    Outbound::new(Arc::new(SystemNames), || Policy {
+        allow_private: true,
+    })
+}
+
+#[tokio::test]
+async fn a_broker_takes_a_message_for_every_topic() {
+    for qos in [0, 1] {
+        let broker = Broker::start(false).await;
+        let url = format!(
+            "mqtt://box:s3cr3t-word@127.0.0.1:PORT/box/alerts,box/other?qos={qos}&retain=yes"
+        );
+        broker
+            .route(&url)
+            .publish(&outbound(), &message())
+            .await
+            .unwrap();
+        let kept = broker.kept();
+        for topic in ["box/alerts", "box/other"] {
+            assert!(kept.contains(topic), "{qos}");
+        }
+        assert!(
+            kept.contains("Backup <failed> & \"late\"\nIt's *one*"),
+            "{qos}"
+        );
+        assert!(
+            kept.contains("Acknowledge: https://box.example.org/ack/"),
+            "{qos}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_not_tried_again_and_not_told() {
+    let broker = Broker::start(false).await;
+    let route = broker.route("mqtt://box:wrong-word@127.0.0.1:PORT/box/alerts");
+    let undelivered = route.publish(&outbound(), &message()).await.unwrap_err();
+    assert!(!undelivered.is_transient, "{undelivered:?}");
+    assert!(!undelivered.why.contains("wrong-word"), "{undelivered:?}");
+}
+
+#[tokio::test]
+async fn a_broker_that_is_not_there_is_tried_again() {
+    let broker = Broker::start(false).await;
+    let route = broker.route("mqtt://127.0.0.1:PORT/box/alerts");
+    drop(broker);
+    let undelivered = route.publish(&outbound(), &message()).await.unwrap_err();
+    assert!(undelivered.is_transient, "{undelivered:?}");
+}
+
+#[tokio::test]
+async fn a_certificate_of_nobody_is_refused_unless_it_may_be() {
+    let broker = Broker::start(true).await;
+    let url = "mqtts://box:s3cr3t-word@localhost:PORT/box/alerts?qos=1";
+    let undelivered = broker
+        .route(url)
+        .publish(&outbound(), &message())
+        .await
+        .unwrap_err();
+    assert!(!undelivered.is_transient, "{undelivered:?}");
+    let lax = broker.route(&format!("{url}&verify=no"));
+    lax.publish(&outbound(), &message()).await.unwrap();
+}
+
+#[tokio::test]
+async fn private_brokers_are_not_asked_where_that_is_not_allowed() {
+    let broker = Broker::start(false).await;
+    let strict = Outbound::new(Arc::new(SystemNames), Policy::default);
+    let route = broker.route("mqtt://box:s3cr3t-word@127.0.0.1:PORT/box/alerts");
+    let undelivered = route.publish(&strict, &message()).await.unwrap_err();
+    assert!(
+        !undelivered.is_transient && undelivered.why.contains("private"),
+        "{undelivered:?}"
+    );
+}

@@ -40,8 +40,11 @@ async fn every_service_is_told_what_it_documents() {
         delivered.unwrap_or_else(|undelivered| panic!("{name}: {undelivered:?}"));
         let arrived = receiver.arrived();
         for request in &arrived {
-            let key = request.header("idempotency-key").unwrap();
-            assert!(key.starts_with(&message().id.to_string()), "{name}");
+            let key = request.header("idempotency-key").unwrap_or_default();
+            assert!(
+                key.is_empty() || key.starts_with(&message().id.to_string()),
+                "{name}"
+            );
         }
         let shown: Vec<_> = arrived.iter().map(super::wire::Arrived::shown).collect();
         insta::assert_json_snapshot!(format!("told_{name}"), shown);
@@ -117,10 +120,7 @@ async fn what_is_cut_keeps_the_line_that_acknowledges() {
         receiver.deliver(&named(name), &long).await.unwrap();
         let texts = receiver.arrived()[0].texts();
         let text = texts.iter().find(|text| text.contains('Ƀ')).unwrap();
-        assert!(
-            text.contains("Acknowledge: https://box.example.org/ack/"),
-            "{name}"
-        );
+        assert!(text.contains("/ack/k3y?x=1&y=2"), "{name}");
     }
 }
 
@@ -222,9 +222,9 @@ const REFUSALS: &[(&str, u16, &str, bool, &str)] = &[
     (
         "teams",
         401,
-        r#"{"error":{"code":"DirectApiAuthorizationRequired","message":"signature"}}"#,
+        r#"{"error":{"code":"DirectApiAuthorizationRequired","message":"no permission"}}"#,
         false,
-        "signature",
+        "no permission",
     ),
     (
         "rocketchat_webhook",
@@ -470,7 +470,7 @@ const REFUSALS: &[(&str, u16, &str, bool, &str)] = &[
         200,
         r#"{"data":{"succeeded":0,"failed":1,"failures":["bad recipient"]}}"#,
         false,
-        "without a reason",
+        "bad recipient",
     ),
     (
         "brevo",

@@ -158,7 +158,7 @@ pub const TARGETS: &[(&str, &str)] = &[
     ("firehydrant", "firehydrant://token123?tags=a,b&+disk=full"),
     (
         "twilio",
-        "twilio://AC0123456789abcdef0123456789abcdef:0123456789abcdef0123456789abcdef@15551233456/15551234567/w:15551234568",
+        "twilio://AC0123456789abcdef0123456789abcdef:fedcba9876543210fedcba9876543210@15551233456/15551234567/w:15551234568",
     ),
     (
         "vonage",
@@ -182,17 +182,17 @@ pub const TARGETS: &[(&str, &str)] = &[
     ),
     (
         "whatsapp_template",
-        "whatsapp://alert:EAABtokenTOKEN123@1234567890/15551234567?lang=de&:1={{body}}&:2=box",
+        "whatsapp://alert:EAABtokenTOKEN123@1234567890/15551234567?lang=de&:body=1&:2=box",
     ),
     ("line", "line://channeltokenabc/user1/user2"),
     ("homeassistant", "hassio://ha.example.org/longtoken.abc"),
     (
         "homeassistant_services",
-        "hassios://ha.example.org/eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJpc3MiOiIxIn0.c2ln/mobile_app_phone/script.turn_on:siren",
+        "hassios://ha.example.org/eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJpc3MiOiIxIn0.c2ln/mobile_app_phone/script.siren",
     ),
     (
         "ifttt",
-        "ifttt://webhookid123/event1/event2?+key=value&-value3=",
+        "ifttt://webhookid123/event1/event2?+key=my-words&-value3=",
     ),
     (
         "pushbullet",
@@ -209,9 +209,9 @@ pub const TARGETS: &[(&str, &str)] = &[
     ("pushy", "pushy://apikey123/device/#topic?sound=s&badge=3"),
     (
         "join",
-        "join://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/group.all/bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb/phone",
+        "join://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/group.all/bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb/phone/mydevice",
     ),
-    ("simplepush", "spush://HuxgBB/topic/@member?priority=4"),
+    ("simplepush", "spush://HuxgBB/topic?priority=4"),
     ("serverchan", "schan://SCT1234abcd"),
     ("dingtalk", "dingtalk://SECsecret@abcdefgh/15551234567"),
     ("feishu", "feishu://b1c2d3e4-0000"),

@@ -133,7 +133,7 @@ async fn attempt(
                 return Err(Undelivered::lasting("it asks for too much", done));
             }
             Step::Try(request) => {
-                let answer = wire.exchange(prepare(request, message, is_verified)).await;
+                let answer = wire.exchange(prepare(request, None, is_verified)).await;
                 let answer = answer.map_err(|error| Undelivered::unreached(&error, done))?;
                 let is_fine = (200..300).contains(&answer.status);
                 let said = Some(answer.body).filter(|_| is_fine);
@@ -143,7 +143,8 @@ async fn attempt(
                 );
             }
             Step::Ask(request) => {
-                let answer = exchange(wire, service, message, request, is_verified, done).await?;
+                let answer =
+                    exchange(wire, service, prepare(request, None, is_verified), done).await?;
                 answers.push(serde_json::from_str(&answer.body).unwrap_or(Value::Null));
             }
         }
@@ -152,8 +153,15 @@ async fn attempt(
         status: 200,
         words: String::new(),
     };
+    let count = requests.len();
     for request in requests.into_iter().skip(done) {
-        let answer = exchange(wire, service, message, request, is_verified, done).await?;
+        // Several requests are not repetitions of one.
+        let key = match count {
+            1 => message.id.to_string(),
+            _ => format!("{}-{}", message.id, done + 1),
+        };
+        let outgoing = prepare(request, Some(key), is_verified);
+        let answer = exchange(wire, service, outgoing, done).await?;
         done += 1;
         last = Delivered {
             status: answer.status,
@@ -170,12 +178,9 @@ async fn attempt(
 async fn exchange(
     wire: &dyn Wire,
     service: &dyn HttpService,
-    message: &Message,
-    request: Request,
-    is_verified: bool,
+    outgoing: Outgoing,
     done: usize,
 ) -> Result<Answer, Undelivered> {
-    let outgoing = prepare(request, message, is_verified);
     let answer = wire.exchange(outgoing).await;
     let answer = answer.map_err(|error| Undelivered::unreached(&error, done))?;
     let rejection = service.rejection(answer.status, &answer.body);
@@ -190,8 +195,8 @@ async fn exchange(
     Ok(answer)
 }
 
-/// Adds what every request has: its length in the body's form, and an id by which a repetition can be told.
-fn prepare(request: Request, message: &Message, is_verified: bool) -> Outgoing {
+/// Adds what every request has: its length in the body's form, and a key by which a repetition can be told.
+fn prepare(request: Request, key: Option<String>, is_verified: bool) -> Outgoing {
     let mut headers = request.headers;
     let mut url = request.url;
     let has = |headers: &[(String, String)], name: &str| {
@@ -238,8 +243,10 @@ fn prepare(request: Request, message: &Message, is_verified: bool) -> Outgoing {
     {
         headers.push(("Content-Type".to_owned(), content_type.to_owned()));
     }
-    if !has(&headers, "idempotency-key") {
-        headers.push(("Idempotency-Key".to_owned(), message.id.to_string()));
+    if let Some(key) = key
+        && !has(&headers, "idempotency-key")
+    {
+        headers.push(("Idempotency-Key".to_owned(), key));
     }
     Outgoing {
         method: request.method,

@@ -157,18 +157,21 @@ impl Field {
     }
 
     /// The same, but it must be given.
+    #[must_use]
     pub const fn required(mut self) -> Self {
         self.is_required = true;
         self
     }
 
     /// The same with words about what it is and where to find it.
+    #[must_use]
     pub const fn help(mut self, help: &'static str) -> Self {
         self.help = help;
         self
     }
 
     /// The same with an example.
+    #[must_use]
     pub const fn example(mut self, example: &'static str) -> Self {
         self.example = example;
         self
@@ -279,8 +282,8 @@ pub enum Transport {
     Mailbox(Vec<String>),
 }
 
-/// Reads a URL into fields.
-pub type ParseUrl = fn(&super::apprise::AppriseUrl) -> Result<Fields, Misfit>;
+/// Reads an Apprise URL.
+pub type Parse = fn(&super::apprise::AppriseUrl) -> Result<Fields, Misfit>;
 
 /// A service of Apprise's that Flowkeep speaks itself.
 pub struct Definition {
@@ -303,7 +306,7 @@ pub struct Definition {
     /// Puts it together, or says which field does not fit.
     pub build: fn(&Fields) -> Result<Transport, Misfit>,
     /// Reads a URL whose shape the places of the fields do not tell.
-    pub parse: Option<ParseUrl>,
+    pub parse: Option<Parse>,
     /// Writes such a URL.
     pub compose: Option<fn(&Fields) -> super::apprise::AppriseUrl>,
     /// Reads the address that the service itself hands out, as `https://discord.com/api/webhooks/…`.

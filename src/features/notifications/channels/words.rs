@@ -131,6 +131,13 @@ pub fn markdown(text: &str) -> String {
     escaped
 }
 
+/// A text in Markdown with a link to acknowledge it below, within `most` characters.
+pub fn linked_markdown(text: &str, message: &Message, most: usize) -> String {
+    let link = message.acknowledge.as_ref();
+    let link = link.map_or(String::new(), |url| format!("\n\n[Acknowledge]({url})"));
+    cut(&markdown(text), most.saturating_sub(link.chars().count())) + &link
+}
+
 /// The words of a refusal, if there are any that people can read. Services have many names for them.
 pub fn complaint(body: &str) -> Option<String> {
     let found = match serde_json::from_str::<Value>(body) {
@@ -147,7 +154,7 @@ pub fn complaint(body: &str) -> Option<String> {
 }
 
 fn spoken(value: &Value, depth: usize) -> Option<String> {
-    const NAMES: [&str; 14] = [
+    const NAMES: [&str; 15] = [
         "description",
         "message",
         "Message",
@@ -162,6 +169,7 @@ fn spoken(value: &Value, depth: usize) -> Option<String> {
         "StatusMessage",
         "errorMessage",
         "data",
+        "failures",
     ];
     match value {
         _ if depth > 3 => None,

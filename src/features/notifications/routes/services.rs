@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::features::auth::CurrentUser;
 use crate::features::notifications::channels::apprise::Target;
 use crate::features::notifications::channels::form::{Definition, FieldKind, Limits};
-use crate::features::notifications::service::{ServiceDraft, Tested};
+use crate::features::notifications::services::{ServiceDraft, Tested};
 use crate::features::notifications::store::services::Service;
 use crate::features::notifications::{NotificationError, NotificationService, kinds};
 use crate::platform::http::{ApiError, Json, Path};

@@ -241,6 +241,9 @@ fn normal(field: &Field, value: &Value) -> Result<Option<Value>, String> {
     }
 }
 
+/// The last segment is after all others, and what stands before it in front of it.
+const LAST: usize = usize::MAX;
+
 /// Writes the fields of a service to the places that they have.
 pub fn compose(definition: &Definition, fields: &Fields) -> AppriseUrl {
     let mut url = AppriseUrl {
@@ -253,8 +256,6 @@ pub fn compose(definition: &Definition, fields: &Fields) -> AppriseUrl {
         ..AppriseUrl::default()
     };
     let mut path: Vec<(usize, String)> = Vec::new();
-    // The last segment is after all others, and what stands before it in front of it.
-    const LAST: usize = usize::MAX;
     for field in definition.fields {
         let Some(value) = fields.0.get(field.key) else {
             continue;

@@ -159,7 +159,7 @@ pub fn segments<'a>(fields: &'a Fields, key: &str) -> Vec<&'a str> {
 }
 
 /// Once for each target, or once without.
-pub fn each<'a>(targets: Vec<&'a str>) -> Vec<Option<&'a str>> {
+pub fn each(targets: Vec<&str>) -> Vec<Option<&str>> {
     if targets.is_empty() {
         vec![None]
     } else {

@@ -227,8 +227,9 @@ pub static WEBEX: Definition = Definition {
 };
 
 fn webex(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Request>, Misfit> {
-    let words = Words::of(message, WEBEX.limits, Acknowledge::InText);
-    let text = markdown(&words.body).replace('\n', "  \n");
+    let words = Words::of(message, WEBEX.limits, Acknowledge::Apart);
+    let text = linked_markdown(&words.body, message, WEBEX.limits.body_chars);
+    let text = text.replace('\n', "  \n");
     let rooms = fields.list("rooms");
     let is_bot = match fields.given("mode") {
         Some(mode) => mode == "bot",
@@ -244,7 +245,7 @@ fn webex(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Req
     if rooms.is_empty() {
         return Err(Misfit::new("rooms", "a bot needs a room"));
     }
-    let url = at("https://api.ciscospark.com/v1/messages", &[])?;
+    let url = at("https://webexapis.com/v1/messages", &[])?;
     let requests = rooms.into_iter().map(|room| {
         Request::post_json(url.clone(), json!({ "roomId": room, "markdown": text }))
             .bearer(fields.text("token"))
@@ -287,7 +288,7 @@ pub static ZULIP: Definition = Definition {
 };
 
 fn zulip(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Request>, Misfit> {
-    let words = Words::of(message, ZULIP.limits, Acknowledge::InText);
+    let words = Words::of(message, ZULIP.limits, Acknowledge::Apart);
     let organization = fields.text("organization");
     let host = if organization.contains('.') {
         organization.to_owned()
@@ -310,6 +311,7 @@ fn zulip(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Req
     if targets.is_empty() {
         targets.push("general");
     }
+    let text = linked_markdown(&words.body, message, ZULIP.limits.body_chars);
     let requests = targets.into_iter().map(|target| {
         let kind = if target.contains('@') {
             "private"
@@ -321,7 +323,7 @@ fn zulip(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Req
             pair("type", kind),
             pair("to", target.trim_start_matches('#')),
             pair("topic", &words.title),
-            pair("content", &markdown(&words.body)),
+            pair("content", &text),
         ];
         Request::post_form(url.clone(), form)
     });

@@ -57,7 +57,7 @@ fn native(url: &Url) -> Option<Fields> {
 }
 
 fn requests(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Request>, Misfit> {
-    let words = Words::of(message, DISCORD.limits, Acknowledge::InText);
+    let words = Words::of(message, DISCORD.limits, Acknowledge::Apart);
     let id = fields.text("webhook_id");
     if !id.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(Misfit::new("webhook_id", "it is a number"));
@@ -71,7 +71,7 @@ fn requests(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<
     }
     let mut embed = json!({
         "title": markdown_short(&words.title),
-        "description": cut(&markdown(&words.body), DISCORD.limits.body_chars),
+        "description": linked_markdown(&words.body, message, DISCORD.limits.body_chars),
         "color": message.tone.color(),
         "timestamp": message.occurred_at.to_rfc3339(),
     });

@@ -14,7 +14,7 @@ const HEADERS: Field = Field::pairs("headers", "Headers", Place::QueryPrefix('+'
 const PARAMS: Field = Field::pairs("params", "Query parameters", Place::QueryPrefix('-'));
 const PAYLOAD: Field = Field::pairs("payload", "Fields of the body", Place::QueryPrefix(':'))
     .help("A name of ours (title, message, type, version) with another for it, or a field more with its value.");
-const LIMITS: Limits = Limits::new(250, 32_000, 0);
+const LIMITS: Limits = Limits::new(250, 15_000, 0);
 
 /// JSON to anywhere.
 pub static JSON: Definition = Definition {
@@ -75,7 +75,7 @@ pub static XML: Definition = Definition {
                         format!("{name} is no name of an element"),
                     ));
                 }
-                inner.push_str(&format!("<{name}>{}</{name}>", markup(&value)));
+                let _ = write!(inner, "<{name}>{}</{name}>", markup(&value));
             }
             let text = format!(
                 "<?xml version='1.0' encoding='utf-8'?>\n\
@@ -122,7 +122,12 @@ pub static FORM: Definition = Definition {
 
 /// The body's fields, under the names that the configuration gives them.
 fn body(fields: &Fields, message: &Message, names: &[&str]) -> Vec<(String, String)> {
-    let words = Words::of(message, LIMITS, Acknowledge::InText);
+    // In an address there is less room.
+    let limits = match fields.text("method") {
+        "GET" => Limits::new(250, 1_000, 0),
+        _ => LIMITS,
+    };
+    let words = Words::of(message, limits, Acknowledge::InText);
     let mut pairs: Vec<(String, String)> = names
         .iter()
         .map(|name| {

@@ -23,7 +23,7 @@ pub static HOME_ASSISTANT: Definition = Definition {
         Field::text("nid", "Notification id", Place::Query("nid")).help("Later ones take the place of earlier."),
         Field::text("prefix", "Path of the server", Place::Query("prefix")),
     ],
-    limits: Limits::new(250, 32_000, 0),
+    limits: Limits::new(250, 15_000, 0),
     build: |fields| plain(fields, home_assistant),
     parse: Some(|url| {
         let mut url = url.clone();
@@ -110,7 +110,7 @@ pub static IFTTT: Definition = Definition {
         Field::pairs("remove", "Values to leave out", Place::QueryPrefix('-'))
             .help("value1, value2 or value3."),
     ],
-    limits: Limits::new(250, 32_000, 500),
+    limits: Limits::new(250, 15_000, 500),
     build: |fields| plain(fields, ifttt),
     parse: Some(|url| {
         let mut url = url.clone();

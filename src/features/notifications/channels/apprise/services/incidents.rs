@@ -20,7 +20,7 @@ pub static INCIDENT_IO: Definition = Definition {
         Field::secret("token", "Token", Place::Path(0)).required(),
         Field::pairs("metadata", "Details", Place::QueryPrefix('+')),
     ],
-    limits: Limits::new(250, 32_000, 500),
+    limits: Limits::new(250, 15_000, 500),
     build: |fields| plain(fields, incident_io),
     ..Definition::PLAIN
 };
@@ -67,7 +67,7 @@ pub static BETTER_STACK: Definition = Definition {
         Field::list("teams", "Teams", Place::Custom).help("Empty: the token's own."),
         Field::text("policy", "Escalation policy", Place::Query("policy")),
     ],
-    limits: Limits::new(250, 32_000, 500),
+    limits: Limits::new(250, 15_000, 500),
     build: |fields| plain(fields, better_stack),
     parse: Some(|url| {
         if url.user.is_some() {
@@ -147,7 +147,7 @@ pub static ILERT: Definition = Definition {
         Field::text("route", "Routing key", Place::Query("route")),
         Field::pairs("labels", "Labels", Place::QueryPrefix('+')),
     ],
-    limits: Limits::new(250, 32_000, 500),
+    limits: Limits::new(250, 15_000, 500),
     build: |fields| plain(fields, ilert),
     ..Definition::PLAIN
 };
@@ -196,7 +196,7 @@ pub static SPIKE: Definition = Definition {
     fields: &[Field::secret("token", "Integration token", Place::Host)
         .required()
         .help("The last part of the integration's address.")],
-    limits: Limits::new(250, 32_000, 500),
+    limits: Limits::new(250, 15_000, 500),
     build: |fields| plain(fields, spike),
     native: Some(|url| {
         let mut fields = Fields::default();
@@ -230,7 +230,7 @@ pub static FIREHYDRANT: Definition = Definition {
         Field::list("labels", "Tags", Place::Query("tags")),
         Field::pairs("annotations", "Annotations", Place::QueryPrefix('+')),
     ],
-    limits: Limits::new(255, 32_000, 500),
+    limits: Limits::new(255, 15_000, 500),
     build: |fields| plain(fields, firehydrant),
     ..Definition::PLAIN
 };

@@ -2,7 +2,7 @@
 
 use super::prelude::*;
 
-const LIMITS: Limits = Limits::new(250, 32_000, 200);
+const LIMITS: Limits = Limits::new(250, 7_500, 200);
 
 const FROM: Field = Field::text("from", "From", Place::PasswordAtHost)
     .required()
@@ -37,11 +37,12 @@ impl<'a> Mail<'a> {
         ];
         for (label, url) in links {
             if let Some(url) = url {
-                text.push_str(&format!("\n\n{label}: {url}"));
-                html.push_str(&format!(
+                let _ = write!(text, "\n\n{label}: {url}");
+                let _ = write!(
+                    html,
                     "\n<p><a href=\"{}\">{label}</a></p>",
                     markup(url.as_str())
-                ));
+                );
             }
         }
         let from = fields.text("from");

@@ -37,7 +37,7 @@ pub static MAILTO: Definition = Definition {
         Field::list("bcc", "Blind copy to", Place::Query("bcc")),
         Field::text("reply", "Answers to", Place::Query("reply")),
     ],
-    limits: Limits::new(250, 32_000, 1_000),
+    limits: Limits::new(250, 15_000, 1_000),
     build: |fields| Ok(Transport::Mail(route(fields)?)),
     parse: Some(|url| {
         let mut url = url.clone();

@@ -52,7 +52,12 @@ pub static MATRIX: Definition = Definition {
         })
     },
     parse: Some(|url| {
-        let mut fields = codec::parse(&MATRIX, url)?;
+        let mut plain = url.clone();
+        // Nothing is encrypted end to end from here, whatever these say.
+        for name in ["e2ee", "autoverify", "hsreq"] {
+            plain.query.remove(name);
+        }
+        let mut fields = codec::parse(&MATRIX, &plain)?;
         match (&url.user, &url.password) {
             (Some(user), Some(password)) => {
                 fields.set("user", user.clone());
@@ -81,14 +86,14 @@ struct Matrix {
 }
 
 impl Matrix {
-    fn api(&self, base: &Url, segments: &[&str]) -> Result<Url, String> {
+    fn api(base: &Url, segments: &[&str]) -> Result<Url, String> {
         let mut all = vec!["_matrix", "client", "v3"];
         all.extend(segments);
         under(base.clone(), &all).map_err(|misfit| misfit.to_string())
     }
 
     fn login(&self, base: &Url) -> Result<Step, String> {
-        let url = self.api(base, &["login"])?;
+        let url = Self::api(base, &["login"])?;
         let body = json!({
             "type": "m.login.password",
             "identifier": { "type": "m.id.user", "user": self.fields.text("user") },
@@ -125,11 +130,8 @@ impl Matrix {
         ];
         for (label, url) in links {
             if let Some(url) = url {
-                text.push_str(&format!("\n{label}: {url}"));
-                html.push_str(&format!(
-                    "<br><a href=\"{}\">{label}</a>",
-                    markup(url.as_str())
-                ));
+                let _ = write!(text, "\n{label}: {url}");
+                let _ = write!(html, "<br><a href=\"{}\">{label}</a>", markup(url.as_str()));
             }
         }
         let is_notice = self.fields.text("msgtype") == "notice";
@@ -172,13 +174,13 @@ impl HttpService for Matrix {
         // An alias without its server is one of the account's.
         let is_short = |room: &str| !room.starts_with('!') && !room.contains(':');
         let (token, account) = match self.fields.given("token") {
-            Some(token) if rooms.iter().any(|room| is_short(room)) => match answers.next() {
-                Some(answer) => (token, word(answer, "user_id")?),
-                None => {
-                    let url = self.api(&base, &["account", "whoami"])?;
+            Some(token) if rooms.iter().any(|room| is_short(room)) => {
+                let Some(answer) = answers.next() else {
+                    let url = Self::api(&base, &["account", "whoami"])?;
                     return Ok(Step::Ask(Self::get(url, Some(token))));
-                }
-            },
+                };
+                (token, word(answer, "user_id")?)
+            }
             Some(token) => (token, ""),
             None => match answers.next() {
                 Some(answer) => (word(answer, "access_token")?, word(answer, "user_id")?),
@@ -194,12 +196,12 @@ impl HttpService for Matrix {
                 room.to_owned()
             };
             let Some(answer) = answers.next() else {
-                let url = self.api(&base, &["join", &room])?;
+                let url = Self::api(&base, &["join", &room])?;
                 return Ok(Step::Ask(Request::post_json(url, json!({})).bearer(token)));
             };
             let id = word(answer, "room_id")?;
             let transaction = message.id.to_string();
-            let url = self.api(
+            let url = Self::api(
                 &base,
                 &["rooms", id, "send", "m.room.message", &transaction],
             )?;

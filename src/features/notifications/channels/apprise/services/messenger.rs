@@ -83,7 +83,7 @@ pub static WHATSAPP: Definition = Definition {
             .help("Needed unless the receiver wrote within the last day."),
         Field::text("language", "Its language", Place::Query("lang")).example("en_US"),
         Field::pairs("parameters", "Its parameters", Place::QueryPrefix(':'))
-            .help("Position, and what stands there: a text, or {{body}} or {{type}}."),
+            .help("A position and its text; or body or type, and the position of it."),
     ],
     limits: Limits::new(0, 1_024, 1_000),
     build: |fields| plain(fields, whatsapp),
@@ -120,20 +120,23 @@ fn whatsapp(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<
         "https://graph.facebook.com/v21.0",
         &[fields.text("from"), "messages"],
     )?;
-    let mut parameters: Vec<_> = fields.pairs("parameters");
-    parameters.sort_by_key(|(position, _)| position.parse::<u32>().unwrap_or(u32::MAX));
     // A parameter holds no line break (WhatsApp refuses the message).
     let flat = words.body.replace('\n', " ");
-    let parameters: Vec<_> = parameters
-        .into_iter()
-        .map(|(_, value)| {
-            let value = match value {
-                "{{body}}" | "body" => flat.as_str(),
-                "{{type}}" | "type" => message.tone.as_str(),
-                other => other,
-            };
-            json!({ "type": "text", "text": value })
-        })
+    let mut placed = Vec::new();
+    for (name, value) in fields.pairs("parameters") {
+        let (position, text) = match name {
+            "body" => (value, flat.as_str()),
+            "type" => (value, message.tone.as_str()),
+            position => (position, value),
+        };
+        let position = position.parse::<u8>();
+        let position = position.map_err(|_| Misfit::new("parameters", "a position is a number"))?;
+        placed.push((position, text));
+    }
+    placed.sort_unstable();
+    let placed = placed.into_iter();
+    let parameters: Vec<_> = placed
+        .map(|(_, text)| json!({ "type": "text", "text": text }))
         .collect();
     let requests = fields.list("to").into_iter().map(|to| {
         let mut body = json!({

@@ -27,7 +27,7 @@ pub static NEXTCLOUD_TALK: Definition = Definition {
         Field::boolean("silent", "Without a sound", Place::Query("silent")),
         Field::pairs("headers", "Headers", Place::QueryPrefix('+')),
     ],
-    limits: Limits::new(0, 32_000, 500),
+    limits: Limits::new(0, 15_000, 500),
     build: |fields| {
         if fields.given("secret").is_none() && fields.given("user").is_none() {
             return Err(Misfit::new(
@@ -42,6 +42,8 @@ pub static NEXTCLOUD_TALK: Definition = Definition {
 
 fn requests(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Request>, Misfit> {
     let words = Words::of(message, NEXTCLOUD_TALK.limits, Acknowledge::InText);
+    // @all would call everybody.
+    let text = words.body.replace('@', "@\u{200b}");
     let secret = fields.given("secret");
     let base = match secret {
         Some(_) => server(fields)?,
@@ -59,7 +61,7 @@ fn requests(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<
         let url = under(base.clone(), &path)?;
         // Receivers know a repetition by the reference.
         let mut body = json!({
-            "message": words.body,
+            "message": text,
             "referenceId": message.id.simple().to_string(),
         });
         if is_silent {
@@ -73,7 +75,7 @@ fn requests(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<
             let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
                 .map_err(|_| Misfit::new("secret", "it cannot be used as a key"))?;
             mac.update(random.as_bytes());
-            mac.update(words.body.as_bytes());
+            mac.update(text.as_bytes());
             let signature = hex::encode(mac.finalize().into_bytes());
             request = request
                 .header("X-Nextcloud-Talk-Bot-Random", random)

@@ -21,7 +21,7 @@ pub static SPLUNK: Definition = Definition {
             .help("Integrations, REST Generic: what follows /alert/ in the address."),
         Field::text("entity", "Entity", Place::Path(0)).help("Empty: one for each trouble."),
     ],
-    limits: Limits::new(250, 20_000, 500),
+    limits: Limits::new(250, 15_000, 500),
     build: |fields| {
         judged_by(fields, splunk, |status, body| {
             let is_fine = |said: &Value| said["result"] != "failure";
@@ -89,7 +89,7 @@ pub static PAGERTREE: Definition = Definition {
         .help("Empty: as the rule says."),
         Field::list("tags", "Tags", Place::Query("tags")),
     ],
-    limits: Limits::new(250, 32_000, 500),
+    limits: Limits::new(250, 15_000, 500),
     build: |fields| plain(fields, pagertree),
     ..Definition::PLAIN
 };
@@ -137,7 +137,7 @@ pub static SIGNL4: Definition = Definition {
         .help("single_ack, multi_ack or emergency."),
         Field::boolean("filtering", "Apply filters", Place::Query("filtering")),
     ],
-    limits: Limits::new(250, 32_000, 500),
+    limits: Limits::new(250, 15_000, 500),
     build: |fields| plain(fields, signl4),
     ..Definition::PLAIN
 };
@@ -194,7 +194,7 @@ pub static SQUADCAST: Definition = Definition {
         ),
         Field::pairs("tags", "Tags", Place::QueryPrefix('+')),
     ],
-    limits: Limits::new(250, 30_000, 500),
+    limits: Limits::new(250, 15_000, 500),
     build: |fields| plain(fields, squadcast),
     ..Definition::PLAIN
 };

@@ -1,5 +1,8 @@
 //! What every service's file needs.
 
+// Writing to a string does not fail.
+pub use std::fmt::Write as _;
+
 pub use chrono::{DateTime, Utc};
 pub use serde_json::{Value, json};
 pub use url::Url;
@@ -18,5 +21,5 @@ pub use crate::features::notifications::channels::http::{
 };
 pub use crate::features::notifications::channels::message::{Message, Priority, Tone, cut};
 pub use crate::features::notifications::channels::words::{
-    Acknowledge, Words, judged, markdown, markup,
+    Acknowledge, Words, judged, linked_markdown, markdown, markup,
 };

@@ -26,7 +26,7 @@ pub static GOTIFY: Definition = Definition {
         )
         .help("Empty: as the rule says."),
     ],
-    limits: Limits::new(250, 32_000, 0),
+    limits: Limits::new(250, 15_000, 0),
     build: |fields| plain(fields, gotify),
     ..Definition::PLAIN
 };
@@ -168,7 +168,7 @@ pub static PUSHBULLET: Definition = Definition {
         Field::list("targets", "Receivers", Place::Targets(0))
             .help("Ids of devices, #channels, addresses of e-mail. Empty: all your devices."),
     ],
-    limits: Limits::new(250, 32_000, 1_200),
+    limits: Limits::new(250, 15_000, 1_200),
     build: |fields| plain(fields, pushbullet),
     ..Definition::PLAIN
 };
@@ -187,7 +187,7 @@ fn pushbullet(
                 "type": "note",
                 "title": words.title,
                 "body": words.body,
-                "guid": message.id,
+                "guid": format!("{}{}", message.id, target.unwrap_or_default()),
             });
             if let Some(link) = &message.link {
                 body["type"] = "link".into();

@@ -191,6 +191,22 @@ fn join(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Requ
         devices.push("group.all");
     }
     let requests = devices.into_iter().map(|device| {
+        // The groups' names may stand alone.
+        let group = format!("group.{device}");
+        let groups = [
+            "all",
+            "android",
+            "chrome",
+            "windows10",
+            "phone",
+            "tablet",
+            "pc",
+        ];
+        let device = if groups.contains(&device) {
+            &group
+        } else {
+            device
+        };
         let is_id = device.starts_with("group.")
             || (device.len() == 32 && device.bytes().all(|byte| byte.is_ascii_alphanumeric()));
         let mut url = url.clone();
@@ -262,7 +278,7 @@ pub static SERVERCHAN: Definition = Definition {
     fields: &[Field::secret("token", "SendKey", Place::Host)
         .required()
         .help("sct.ftqq.com, SendKey.")],
-    limits: Limits::new(32, 32_000, 1_000),
+    limits: Limits::new(32, 15_000, 1_000),
     build: |fields| {
         judged_by(fields, serverchan, |status, body| {
             let is_fine = |said: &Value| said["code"].as_i64().is_none_or(|code| code == 0);

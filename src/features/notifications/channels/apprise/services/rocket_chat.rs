@@ -78,13 +78,12 @@ fn parse(url: &AppriseUrl) -> Result<Fields, Misfit> {
     let named = url.query.remove("webhook");
     let mut fields = codec::parse(&ROCKET_CHAT, &url)?;
     let in_user = url.user.clone().filter(|_| url.password.is_none());
-    match webhook.or(named).or(in_user) {
-        Some(webhook) => fields.set("webhook", webhook),
-        None => {
-            fields.set("user", url.user.unwrap_or_default());
-            fields.set("password", url.password.unwrap_or_default());
-            fields.set("mode", mode.unwrap_or_default());
-        }
+    if let Some(webhook) = webhook.or(named).or(in_user) {
+        fields.set("webhook", webhook);
+    } else {
+        fields.set("user", url.user.unwrap_or_default());
+        fields.set("password", url.password.unwrap_or_default());
+        fields.set("mode", mode.unwrap_or_default());
     }
     Ok(fields)
 }

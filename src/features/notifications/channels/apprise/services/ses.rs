@@ -31,7 +31,7 @@ pub static SES: Definition = Definition {
         Field::secret("token", "Session token", Place::Query("token"))
             .help("Only for passing keys."),
     ],
-    limits: Limits::new(250, 32_000, 200),
+    limits: Limits::new(250, 7_500, 200),
     build: |fields| plain(fields, requests),
     parse: Some(|url| {
         let mut url = url.clone();
@@ -139,7 +139,7 @@ fn signed(
     let mut headers = format!("content-type:{TYPE}\nhost:{host}\nx-amz-date:{time}\n");
     let mut names = "content-type;host;x-amz-date".to_owned();
     if let Some(token) = token {
-        headers.push_str(&format!("x-amz-security-token:{token}\n"));
+        let _ = writeln!(headers, "x-amz-security-token:{token}");
         names.push_str(";x-amz-security-token");
     }
     let digest = |text: &str| hex::encode(Sha256::digest(text.as_bytes()));

@@ -22,7 +22,7 @@ pub static SLACK: Definition = Definition {
             .help("#channel or @person, or their ids. A bot needs one; a webhook has its own."),
         Field::text("name", "Shown as", Place::User),
     ],
-    limits: Limits::new(250, 35_000, 1_200),
+    limits: Limits::new(250, 8_000, 1_200),
     build: |fields| {
         if fields.given("webhook").is_some() == fields.given("token").is_some() {
             let why = "either a webhook or a bot token is needed";
@@ -85,7 +85,7 @@ fn requests(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<
     let words = Words::of(message, SLACK.limits, Acknowledge::Apart);
     let mut text = escaped(&words.body);
     if let Some(acknowledge) = &message.acknowledge {
-        text.push_str(&format!("\n<{acknowledge}|Acknowledge>"));
+        let _ = write!(text, "\n<{acknowledge}|Acknowledge>");
     }
     let title = escaped(&words.title);
     let mut attachment = json!({

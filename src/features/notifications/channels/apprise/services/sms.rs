@@ -69,23 +69,18 @@ fn twilio(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Re
         fields.given("api_key").unwrap_or(sid),
         fields.text("token"),
     );
-    let (from, is_whatsapp) = match fields.text("from").split_once(':') {
-        Some(("w", from)) => (from, true),
-        _ => (fields.text("from"), false),
-    };
-    let address = |text: &str| {
-        let (text, is_whatsapp) = match text.split_once(':') {
-            Some(("w", text)) => (text, true),
-            _ => (text, is_whatsapp),
-        };
-        let number = plus(text);
-        if is_whatsapp {
-            format!("whatsapp:{number}")
-        } else {
-            number
-        }
-    };
+    let from = fields.text("from");
     let requests = receivers(fields, from).into_iter().map(|to| {
+        // One of the two is enough: both ends are on WhatsApp or none is.
+        let is_whatsapp = from.starts_with("w:") || to.starts_with("w:");
+        let address = |text: &str| {
+            let number = plus(text.strip_prefix("w:").unwrap_or(text));
+            if is_whatsapp {
+                format!("whatsapp:{number}")
+            } else {
+                number
+            }
+        };
         let form = vec![
             ("Body".to_owned(), words.body.clone()),
             ("From".to_owned(), address(from)),

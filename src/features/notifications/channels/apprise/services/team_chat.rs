@@ -66,10 +66,7 @@ fn mattermost(
     let mut path = segments(fields, "path");
     path.extend(["hooks", fields.text("token")]);
     let url = under(server(fields)?, &path)?;
-    let mut text = cut(&markdown(&words.body), MATTERMOST.limits.body_chars);
-    if let Some(acknowledge) = &message.acknowledge {
-        text.push_str(&format!("\n\n[Acknowledge]({acknowledge})"));
-    }
+    let text = linked_markdown(&words.body, message, MATTERMOST.limits.body_chars);
     let mut attachment = json!({
         "fallback": words.title,
         "color": message.tone.color_hex(),
@@ -133,7 +130,7 @@ fn synology(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<
     // Links are written as in Slack, so the signs around them must not come from elsewhere.
     let mut text = words.body.replace('<', "‹").replace('>', "›");
     if let Some(acknowledge) = &message.acknowledge {
-        text.push_str(&format!("\n<{acknowledge}|Acknowledge>"));
+        let _ = write!(text, "\n<{acknowledge}|Acknowledge>");
     }
     let mut url = server(fields)?;
     login(&mut url, fields.text("user"), fields.text("password"));

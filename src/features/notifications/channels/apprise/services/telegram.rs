@@ -34,9 +34,8 @@ pub static TELEGRAM: Definition = Definition {
         let mut fields = codec::parse(&TELEGRAM, url)?;
         // Before it stood the bot's name, which is of no use.
         let token = match (&url.password, &url.user) {
-            (_, None) => url.host.clone(),
             (Some(password), Some(_)) => format!("{password}:{}", url.host),
-            (None, Some(_)) => url.host.clone(),
+            _ => url.host.clone(),
         };
         let token = token.strip_prefix("bot").unwrap_or(&token);
         fields.set("token", token);
