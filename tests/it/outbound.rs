@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use flowkeep::platform::outbound::{
-    Answer, Names, Outbound, Outgoing, Policy, Refusal, Unreached, Wire,
+    Answer, MOST_SENT, Names, Outbound, Outgoing, Policy, Refusal, Unreached, Wire,
 };
 use futures_util::future::BoxFuture;
 
@@ -263,12 +263,12 @@ async fn f57_a_body_without_end_is_cut_and_one_that_stalls_times_out() {
 
     let large = Outgoing {
         method: http::Method::POST,
-        body: vec![b'x'; 64 * 1024 + 1],
+        body: vec![b'x'; MOST_SENT + 1],
         ..get(&endless.url)
     };
     assert_eq!(
         outbound.exchange(large).await,
-        Err(Unreached::TooLarge(64 * 1024 + 1))
+        Err(Unreached::TooLarge(MOST_SENT + 1))
     );
 }
 

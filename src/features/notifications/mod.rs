@@ -22,6 +22,8 @@ mod store;
 mod window;
 mod worker;
 
+pub use dispatch::RuleBook;
 pub use error::NotificationError;
 pub use routes::{open_router, router};
+pub use rule::{BadRule, Conditions, Rule, RuleText};
 pub use service::{NotificationParts, NotificationService};

@@ -132,28 +132,41 @@ pub struct EscalationStep {
 /// A rule as it is written.
 #[derive(Clone, Debug)]
 pub struct RuleText {
+    /// Its number; 0 before it has one.
     pub id: i32,
+    /// For people.
     pub name: String,
+    /// Whether it is asked at all.
     pub is_enabled: bool,
+    /// A type of event, a group as in `backup.*`, or `*`.
     pub event_type: String,
+    /// A regular expression on what [`searched`] gives.
     pub event_pattern: Option<String>,
+    /// Who is told.
     pub service_id: i32,
+    /// `low`, `normal`, `high` or `critical`.
     pub priority: String,
+    /// What must hold beyond the type.
     pub conditions: Conditions,
+    /// A template in place of the usual title.
     pub custom_title: Option<String>,
+    /// A template in place of the usual text.
     pub custom_message: Option<String>,
+    /// Whether the event's data goes along.
     pub include_details: bool,
+    /// Minutes for which the same is not told again; 0 for none.
     pub cooldown_minutes: i32,
 }
 
 /// A rule that can be asked.
 #[derive(Debug)]
 pub struct Rule {
+    /// What it says.
     pub text: RuleText,
     types: Types,
     pattern: Option<Regex>,
     time_range: Option<Window>,
-    pub quiet_hours: Option<Window>,
+    pub(super) quiet_hours: Option<Window>,
 }
 
 #[derive(Debug)]
@@ -166,7 +179,9 @@ enum Types {
 /// A rule that cannot be: the field at fault and the remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadRule {
+    /// The field at fault.
     pub field: String,
+    /// What would be right.
     pub why: String,
 }
 
