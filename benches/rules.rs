@@ -58,7 +58,7 @@ fn bench(c: &mut Criterion) {
         "all but those for another type"
     );
     c.bench_function("an event beside 200 rules", |b| {
-        b.iter(|| book.matching(&event).len())
+        b.iter(|| book.matching(&event).len());
     });
 }
 
