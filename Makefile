@@ -9,7 +9,7 @@ DATA_DIR ?= $(if $(filter 0,$(shell id -u)),/var/lib/flowkeep,$(CURDIR)/data)
 
 .SILENT:
 .PHONY: run dev build test check format-check lint ui-install ui-check rust-test generate generated-check \
-        e2e real-n8n-test real-n8n-test-all kills bench bench-storage fuzz audit clean
+        e2e real-n8n-test real-n8n-test-all kills bench bench-notifications bench-storage fuzz audit clean
 
 ## Build Flowkeep and start it on its own database; prints the address and the first login.
 run: run-dependencies ui-build
@@ -81,6 +81,11 @@ kills:
 ## The measurements of docs/performance.md.
 bench:
 	$(ENV) . scripts/test-env; scripts/bench
+
+## How many events are taken in, and how soon somebody is told.
+bench-notifications:
+	$(ENV) scripts/bench-notifications
+	$(ENV) cargo bench --locked --quiet --bench rules
 
 ## Random and broken archives, a minute for each target.
 fuzz:
