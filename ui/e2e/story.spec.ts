@@ -1,5 +1,7 @@
 import { createHmac } from "node:crypto";
 import { mkdtempSync, readFileSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import AxeBuilder from "@axe-core/playwright";
@@ -78,6 +80,150 @@ async function workflows(page: Page) {
   await page.getByRole("button", { name: "Restore this version" }).click();
   await putBack(page, "Order intake");
   await expect(page.getByText("Nothing differs")).toBeVisible();
+}
+
+type Told = { type: string; data: { title: string; message: string } };
+
+/** A server of somebody's own, to which messages go. */
+async function receiver() {
+  const told: Told[] = [];
+  const server = createServer((request, response) => {
+    let body = "";
+    request.on("data", (part) => {
+      body += part;
+    });
+    request.on("end", () => {
+      told.push(JSON.parse(body) as Told);
+      response.end("thank you");
+    });
+  });
+  await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));
+  const { port } = server.address() as AddressInfo;
+  return { told, url: `http://127.0.0.1:${port}/hook`, close: () => server.close() };
+}
+
+/** A webhook that is told what happens: added, tested, given a rule, and deleted again. */
+async function notifications(page: Page) {
+  const hook = await receiver();
+  await go(page, "Notifications");
+  await expect(page.getByText("Nobody is told anything yet")).toBeVisible();
+  await look(page, "notifications-empty");
+  await page.getByRole("tab", { name: "Rules" }).click();
+  await expect(page.getByText("Rules need somebody to tell")).toBeVisible();
+  await page.getByRole("link", { name: "Add a service first" }).click();
+
+  // Its own address is private: that is said, and can be allowed at once.
+  await page.getByRole("button", { name: "Add a service" }).click();
+  const adding = page.getByRole("dialog");
+  await adding.getByRole("textbox", { name: "Or choose a service" }).fill("webhook");
+  await look(page, "notifications-gallery");
+  await adding.getByRole("button", { name: "Webhook", exact: true }).click();
+  await adding.getByRole("button", { name: "Add", exact: true }).click();
+  await expect(adding.getByText("is missing", { exact: false })).toBeVisible();
+  await adding.getByRole("textbox", { name: "Name" }).fill("My server");
+  await adding.getByRole("textbox", { name: "URL" }).fill(hook.url);
+  await adding.getByRole("button", { name: "Send a test" }).click();
+  await expect(adding.getByText("is a private address", { exact: false })).toBeVisible();
+  await adding.getByRole("button", { name: "Allow private networks" }).click();
+  await adding.getByRole("button", { name: "Allow and try again" }).click();
+  await expect(adding.getByText("Delivered", { exact: true })).toBeVisible();
+  expect(hook.told.map((one) => one.type)).toEqual(["test.message"]);
+  await look(page, "notifications-service");
+  await adding.getByRole("button", { name: "Add", exact: true }).click();
+  await expect(page.getByRole("heading", { name: "My server" })).toBeVisible();
+  await page.getByRole("button", { name: "Send a test" }).click();
+  await expect(page.getByText("Tested well")).toBeVisible();
+  await look(page, "notifications-services");
+
+  // A secret that is kept is not asked for again.
+  await page.getByRole("button", { name: "Acts on My server" }).click();
+  await page.getByRole("menuitem", { name: "Change" }).click();
+  await expect(page.getByPlaceholder("kept; type to replace")).toBeVisible();
+  await page.getByRole("textbox", { name: "Name" }).fill("The server");
+  await page.getByRole("dialog").getByRole("button", { name: "Save" }).click();
+  await expect(page.getByRole("heading", { name: "The server" })).toBeVisible();
+
+  // A rule of those worth having, and what another would have done.
+  await page.getByRole("tab", { name: "Rules" }).click();
+  await page.getByRole("button", { name: "Add the rule Settings that change" }).click();
+  await expect(page.getByText("Settings changed → The server; low priority")).toBeVisible();
+  await look(page, "notifications-rules");
+  await page.getByRole("button", { name: "New rule" }).click();
+  const rule = page.getByRole("dialog");
+  await rule.getByRole("textbox", { name: "Name" }).fill("Proofs");
+  await rule.getByRole("combobox", { name: "What happens" }).click();
+  await page.getByRole("option", { name: "Backup proven" }).click();
+  await rule.getByRole("combobox", { name: "How bad at least" }).click();
+  await page.getByRole("option", { name: "Whatever it is" }).click();
+  await rule.getByRole("button", { name: "How often" }).click();
+  await rule.getByRole("textbox", { name: "Silent after a message, minutes" }).fill("99999");
+  await rule.getByRole("button", { name: "Save" }).click();
+  await expect(rule.getByText("must be between 0 and 43200", { exact: false }).first()).toBeVisible();
+  await rule.getByRole("textbox", { name: "Silent after a message, minutes" }).fill("60");
+  await rule.getByRole("button", { name: "Try it" }).click();
+  await expect(rule.getByText(/It is for \d+ of \d+ events/)).toBeVisible();
+  await look(page, "notifications-rule");
+  await rule.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByText("Backup proven → The server; at most once an hour for each thing")).toBeVisible();
+  await page.getByRole("button", { name: "Proofs further up" }).click();
+  await expect(page.getByRole("button", { name: "Proofs further up" })).toBeDisabled();
+
+  // It happens, arrives, and stands in the history and in the bell.
+  await go(page, "Settings");
+  await page.getByLabel("How long history stays").fill("91");
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByText("the default is 90", { exact: false })).toBeVisible();
+  await expect
+    .poll(() => hook.told.find((one) => one.data.message.includes("notifications.history_days"))?.type)
+    .toBe("management.settings_changed");
+  await go(page, "Notifications");
+  await page.getByRole("tab", { name: "History" }).click();
+  const row = page.getByRole("row", { name: /Settings changed/ }).first();
+  await expect(row.getByText("Sent")).toBeVisible();
+  await look(page, "notifications-history");
+  await row.getByRole("button", { name: "Settings changed" }).click();
+  await expect(page.getByRole("dialog").getByText("thank you")).toBeVisible();
+  await look(page, "notifications-message");
+  await page.keyboard.press("Escape");
+  await page.getByRole("tab", { name: "Alerts" }).click();
+  await expect(page.getByText("Nothing waits for an answer")).toBeVisible();
+  await page.getByRole("button", { name: /^What happened/ }).click();
+  const bell = page.getByRole("dialog", { name: "What happened" });
+  await expect(bell.getByText("notifications.history_days", { exact: false })).toBeVisible();
+  await look(page, "notifications-bell");
+  await page.keyboard.press("Escape");
+
+  // Deleting says what goes with it.
+  await page.getByRole("tab", { name: "Services" }).click();
+  await page.getByRole("button", { name: "Acts on The server" }).click();
+  await page.getByRole("menuitem", { name: "Delete" }).click();
+  await expect(page.getByText("Proofs, Settings that change", { exact: false })).toBeVisible();
+  await page.getByRole("button", { name: "Delete it" }).click();
+  await expect(page.getByText("Nobody is told anything yet")).toBeVisible();
+  hook.close();
+}
+
+/** E-mail: what is wrong is said beside its field, and a template shows what it will look like. */
+async function mail(page: Page) {
+  await go(page, "E-mail");
+  await page.getByRole("radio", { name: /^SendGrid/ }).click();
+  await page.getByRole("textbox", { name: "From", exact: true }).fill("nobody");
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByText("is no address", { exact: false })).toBeVisible();
+  await look(page, "email");
+  await page.getByRole("link", { name: "Backup failed" }).click();
+  const frame = page.frameLocator('iframe[title="How the mail looks"]');
+  await expect(frame.getByText("A backup failed").first()).toBeVisible();
+  await page.getByRole("textbox", { name: "Subject" }).fill("{{ nonsense }}");
+  await expect(page.getByText("nonsense is not known here", { exact: false })).toBeVisible();
+  await page.getByRole("textbox", { name: "Subject" }).fill("Look at ");
+  await page.getByRole("button", { name: /^Insert host/ }).click();
+  await expect(page.getByText("Look at nas")).toBeVisible();
+  await look(page, "email-template");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("button", { name: "Default text" }).click();
+  await page.getByRole("button", { name: "Take the default" }).click();
+  await expect(page.getByRole("textbox", { name: "Subject" })).toHaveValue(/FAILED/);
 }
 
 /** Through the wizard, over what is there. */
@@ -174,6 +320,9 @@ test("from the setup link to a proven, downloaded backup", async ({ page }) => {
   await look(page, "overview");
 
   await workflows(page);
+
+  await notifications(page);
+  await mail(page);
 
   // It happens by itself.
   await go(page, "Schedules");
@@ -368,6 +517,10 @@ test("from the setup link to a proven, downloaded backup", async ({ page }) => {
     ["security", "/security"],
     ["n8n", "/n8n"],
     ["schedules", "/schedules"],
+    ["notifications", "/notifications/rules"],
+    ["email", "/email"],
+    ["email-template", "/email/templates/backup_failed"],
+    ["acknowledge", "/acknowledge#token=nonsense"],
   ] as const) {
     await page.goto(path);
     await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
@@ -382,6 +535,12 @@ test("from the setup link to a proven, downloaded backup", async ({ page }) => {
     "/restores",
     "/destinations",
     "/settings",
+    "/notifications/services",
+    "/notifications/rules",
+    "/notifications/history",
+    "/notifications/alerts",
+    "/email",
+    "/email/templates/backup_failed",
     "/security",
     "/audit",
   ]) {
@@ -389,7 +548,7 @@ test("from the setup link to a proven, downloaded backup", async ({ page }) => {
     await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
     expect(overflow, `${path} is wider than a phone`).toBeLessThanOrEqual(0);
-    await look(page, `phone${path.replace("/", "-")}`);
+    await look(page, `phone${path.replaceAll("/", "-")}`);
   }
   expect(failures).toEqual([]);
 });

@@ -25,6 +25,12 @@ const login = createRoute({
   component: lazyRouteComponent(() => import("./features/auth/LoginPage"), "LoginPage"),
 });
 
+const acknowledge = createRoute({
+  getParentRoute: () => root,
+  path: "/acknowledge",
+  component: lazyRouteComponent(() => import("./features/notifications/AcknowledgePage"), "AcknowledgePage"),
+});
+
 const shell = createRoute({
   getParentRoute: () => root,
   id: "shell",
@@ -45,7 +51,48 @@ const shell = createRoute({
   },
 });
 
+const notifications = createRoute({
+  getParentRoute: () => shell,
+  path: "/notifications",
+  component: lazyRouteComponent(() => import("./features/notifications/NotificationsPage"), "NotificationsPage"),
+});
+
+const notificationTabs = [
+  createRoute({
+    getParentRoute: () => notifications,
+    path: "/",
+    beforeLoad: () => {
+      throw redirect({ to: "/notifications/services", replace: true });
+    },
+  }),
+  createRoute({
+    getParentRoute: () => notifications,
+    path: "/services",
+    component: lazyRouteComponent(() => import("./features/notifications/ServicesTab"), "ServicesTab"),
+  }),
+  createRoute({
+    getParentRoute: () => notifications,
+    path: "/rules",
+    component: lazyRouteComponent(() => import("./features/notifications/RulesTab"), "RulesTab"),
+  }),
+  createRoute({
+    getParentRoute: () => notifications,
+    path: "/history",
+    validateSearch: (search: Record<string, unknown>): { message?: number } => {
+      const message = Number(search.message);
+      return Number.isInteger(message) && message > 0 ? { message } : {};
+    },
+    component: lazyRouteComponent(() => import("./features/notifications/HistoryTab"), "HistoryTab"),
+  }),
+  createRoute({
+    getParentRoute: () => notifications,
+    path: "/alerts",
+    component: lazyRouteComponent(() => import("./features/notifications/AlertsTab"), "AlertsTab"),
+  }),
+];
+
 const pages = [
+  notifications.addChildren(notificationTabs),
   createRoute({
     getParentRoute: () => shell,
     path: "/",
@@ -103,6 +150,16 @@ const pages = [
   }),
   createRoute({
     getParentRoute: () => shell,
+    path: "/email",
+    component: lazyRouteComponent(() => import("./features/email/EmailPage"), "EmailPage"),
+  }),
+  createRoute({
+    getParentRoute: () => shell,
+    path: "/email/templates/$key",
+    component: lazyRouteComponent(() => import("./features/email/TemplatePage"), "TemplatePage"),
+  }),
+  createRoute({
+    getParentRoute: () => shell,
     path: "/settings",
     component: lazyRouteComponent(() => import("./features/settings/SettingsPage"), "SettingsPage"),
   }),
@@ -119,7 +176,7 @@ const pages = [
 ];
 
 export const router = createRouter({
-  routeTree: root.addChildren([setup, login, shell.addChildren(pages)]),
+  routeTree: root.addChildren([setup, login, acknowledge, shell.addChildren(pages)]),
   defaultPreload: "intent",
   scrollRestoration: true,
 });
@@ -128,7 +185,7 @@ installHandlers({
   reauthenticate: requestReauthentication,
   signedOut: () => {
     const { pathname, href } = router.state.location;
-    if (pathname !== "/login" && pathname !== "/setup") {
+    if (!["/login", "/setup", "/acknowledge"].includes(pathname)) {
       queryClient.clear();
       void router.navigate({ to: "/login", search: { back: href } });
     }

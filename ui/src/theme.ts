@@ -34,6 +34,8 @@ export const theme = createTheme({
   variantColorResolver: readable,
   components: {
     Modal: { defaultProps: { closeButtonProps: { "aria-label": "Close" } } },
+    // Beneath a title Mantine's own grey is too faint for WCAG AA.
+    Notification: { styles: { description: { color: "var(--mantine-color-text)" } } },
     Drawer: { defaultProps: { closeButtonProps: { "aria-label": "Close" } } },
   },
   primaryColor: "keep",

@@ -1426,6 +1426,352 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/notifications/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Acknowledge by a signed link, without signing in. */
+        post: operations["acknowledge_by_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notifications/acknowledge/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say what a signed link is about. Changes nothing: programs that look at links must not acknowledge. */
+        post: operations["check_acknowledge_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notifications/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the alerts, those that are open first. */
+        get: operations["list_alerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notifications/alerts/{id}/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Acknowledge an alert: nobody further is told. */
+        post: operations["acknowledge_alert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notifications/event-types": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the types of events. */
+        get: operations["list_event_types"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notifications/feed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show what happened. */
+        get: operations["get_feed"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notifications/feed/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Follow what happens (server-sent events). */
+        get: operations["follow_feed"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notifications/feed/seen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Note up to which place the feed was seen. */
+        post: operations["note_feed_seen"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notifications/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what was told, is to be told, and was left untold. */
+        get: operations["list_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notifications/history/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a message with its event and the service's answer. */
+        get: operations["get_message"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notifications/retry/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a message again that failed or was skipped. */
+        post: operations["retry_message"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notifications/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the rules. */
+        get: operations["list_rules"];
+        put?: never;
+        /** Add a rule. */
+        post: operations["create_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notifications/rules/try": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say what a rule would have done with past events. Nothing is kept or sent. */
+        post: operations["try_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notifications/rules/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a rule. */
+        get: operations["get_rule"];
+        /** Change a rule. */
+        put: operations["update_rule"];
+        post?: never;
+        /** Delete a rule. Its history stays. */
+        delete: operations["delete_rule"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notifications/service-types": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the kinds of services, and what each asks for. */
+        get: operations["list_service_types"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notifications/services": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the services. */
+        get: operations["list_services"];
+        put?: never;
+        /** Add a service. */
+        post: operations["create_service"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notifications/services/read-url": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say what an Apprise URL, or the address that a service hands out, means. */
+        post: operations["read_service_url"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notifications/services/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a test message by a service that is not kept yet. */
+        post: operations["test_draft_service"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notifications/services/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a service. */
+        get: operations["get_service"];
+        /** Change a service. */
+        put: operations["update_service"];
+        post?: never;
+        /** Delete a service, and its rules with it. Its history stays. */
+        delete: operations["delete_service"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notifications/services/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a test message by a service. What became of it is kept. */
+        post: operations["test_service"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/overview": {
         parameters: {
             query?: never;
@@ -1677,6 +2023,10 @@ export interface components {
             postgres_installations: components["schemas"]["Installation"][];
             notices: components["schemas"]["Notice"][];
         };
+        /** @description What stood behind the `#` of a link. */
+        AcknowledgeRequest: {
+            token: string;
+        };
         /**
          * @description What is done with a workflow.
          * @enum {string}
@@ -1692,6 +2042,45 @@ export interface components {
             enabled?: boolean | null;
             /** @description True to go on although your own address would be shut out. */
             confirm_lockout?: boolean;
+        };
+        /** @description A trouble that somebody must acknowledge. */
+        AlertView: {
+            /** Format: int32 */
+            id: number;
+            /** Format: int32 */
+            rule_id: number;
+            event_type: string;
+            severity: string;
+            title: string;
+            /** @description `open`, `acknowledged` or `resolved`. */
+            status: string;
+            /** Format: date-time */
+            opened_at: string;
+            /**
+             * Format: int32
+             * @description How many events there were.
+             */
+            event_count: number;
+            /** Format: date-time */
+            last_event_at: string;
+            /**
+             * Format: int32
+             * @description Which step of the escalation comes next, from 0.
+             */
+            next_step: number;
+            /**
+             * Format: date-time
+             * @description When; null when all were taken.
+             */
+            next_at?: string | null;
+            /** Format: date-time */
+            closed_at?: string | null;
+            /** @description Who acknowledged it, or which event ended it. */
+            closed_by?: string | null;
+        };
+        /** @description Alerts, those that are open first. */
+        Alerts: {
+            items: components["schemas"]["AlertView"][];
         };
         /** @description Something to look at. */
         Attention: {
@@ -1821,6 +2210,16 @@ export interface components {
          * @enum {string}
          */
         BackupType: "postgres_n8n" | "postgres_mgmt" | "postgres_full" | "n8n_config" | "flows";
+        /** @description Gathers similar events. */
+        Batch: {
+            /**
+             * Format: int32
+             * @description Seconds from the first of them to the message, 10 to 86,400.
+             */
+            window_seconds: number;
+            /** @description What makes them similar. */
+            by?: components["schemas"]["CooldownFor"];
+        };
         /** @description A value that changed. */
         Change: {
             /** @description Where, as in `parameters.options.timeout`. */
@@ -1899,6 +2298,37 @@ export interface components {
         CheckStatus: "passed" | "failed" | "skipped";
         /** @enum {string} */
         CompressionName: "zstd" | "gzip" | "none";
+        /** @description What must hold beyond the type of the event. */
+        Conditions: {
+            /** @default null */
+            severity_threshold: components["schemas"]["Severity"] | null;
+            /** @default null */
+            time_range: components["schemas"]["TimeRange"] | null;
+            /** @default null */
+            quiet_hours: components["schemas"]["TimeRange"] | null;
+            /** @default null */
+            quiet_except: components["schemas"]["Severity"] | null;
+            /**
+             * @description What the event's data must be; all of it.
+             * @default []
+             */
+            data: components["schemas"]["DataCondition"][];
+            /** @default null */
+            cooldown_for: components["schemas"]["CooldownFor"] | null;
+            /** @default null */
+            batch: components["schemas"]["Batch"] | null;
+            /**
+             * Format: int32
+             * @description Messages in a minute, beyond which the rest of the minute comes as one; 0 for no limit, 10 if absent.
+             * @default null
+             */
+            max_per_minute: number | null;
+            /**
+             * @description Who is told next when nobody acknowledges.
+             * @default []
+             */
+            escalation: components["schemas"]["EscalationStep"][];
+        };
         /** @description A connection and what became of it. Nodes are named as in [`NodeDiff::name`]. */
         ConnectionDiff: {
             /** @description What became of it. */
@@ -1917,12 +2347,26 @@ export interface components {
              */
             input: number;
         };
+        /**
+         * @description What a cooldown counts for.
+         * @enum {string}
+         */
+        CooldownFor: "subject" | "event_type" | "rule";
         CreateDestinationRequest: {
             name: string;
             /** @description A folder of this machine: another disk, or where a share is mounted. Give this, `s3` or `sftp`. */
             path?: string | null;
             s3?: components["schemas"]["S3Destination"] | null;
             sftp?: components["schemas"]["SftpDestination"] | null;
+        };
+        /** @description A condition on an event's data. */
+        DataCondition: {
+            /** @description Which field, with dots into what is nested: `backup_type`, `disk.percent`. */
+            field: string;
+            /** @description How it is compared. */
+            op: components["schemas"]["Operator"];
+            /** @description With what; not needed for `exists` and `missing`. */
+            value?: unknown;
         };
         DataKey: {
             key_id: string;
@@ -2159,6 +2603,38 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /** @description Who is told next. */
+        EscalationStep: {
+            /**
+             * Format: int32
+             * @description Minutes after the step before, 1 to 1,440.
+             */
+            after_minutes: number;
+            /**
+             * Format: int32
+             * @description Which service is told.
+             */
+            service_id: number;
+        };
+        /** @description A type of event. */
+        EventTypeView: {
+            /** @description `group.event`. */
+            name: string;
+            label: string;
+            description: string;
+            severity: components["schemas"]["Severity"];
+            /** @description Types whose trouble it ends. */
+            ends: string[];
+            /** @description Data of one, for conditions and templates. */
+            sample: unknown;
+            /** @description The usual title and text, as templates. */
+            title: string;
+            body: string;
+        };
+        /** @description Every type of event. */
+        EventTypes: {
+            items: components["schemas"]["EventTypeView"][];
+        };
         ExportFlowsRequest: {
             /** @description Which workflows; all of them if absent. */
             ids?: string[] | null;
@@ -2170,6 +2646,70 @@ export interface components {
          * @enum {string}
          */
         Fate: "same" | "added" | "removed" | "changed";
+        /** @description What happened, newest first. */
+        Feed: {
+            items: components["schemas"]["FeedItem"][];
+            /**
+             * Format: int64
+             * @description How many are not seen; counted to 1000.
+             */
+            unseen: number;
+        };
+        /** @description Something that happened, in words. */
+        FeedItem: {
+            /**
+             * Format: int64
+             * @description Its place in the feed.
+             */
+            id: number;
+            /** Format: uuid */
+            event_id: string;
+            event_type: string;
+            severity: components["schemas"]["Severity"];
+            title: string;
+            message: string;
+            /** Format: date-time */
+            occurred_at: string;
+            is_seen: boolean;
+        };
+        /** @description What a field takes. */
+        FieldKind: {
+            /** @enum {string} */
+            type: "text";
+        } | {
+            /** @enum {string} */
+            type: "long_text";
+        } | {
+            /** @enum {string} */
+            type: "secret";
+        } | {
+            /**
+             * Format: int64
+             * @description Smallest.
+             */
+            min: number;
+            /**
+             * Format: int64
+             * @description Largest.
+             */
+            max: number;
+            /** @enum {string} */
+            type: "integer";
+        } | {
+            /** @enum {string} */
+            type: "boolean";
+        } | {
+            /** @description Which. */
+            choices: string[];
+            /** @enum {string} */
+            type: "choice";
+        } | {
+            /** @enum {string} */
+            type: "list";
+        } | {
+            /** @enum {string} */
+            type: "pairs";
+        };
         /** @description An archive that somebody uploaded. */
         FlowArchive: {
             /** Format: int32 */
@@ -2517,6 +3057,29 @@ export interface components {
             /** @enum {string} */
             type: "secret";
         };
+        /** @description What a service takes at most. */
+        Limits: {
+            /** @description Characters of the title; 0 where there is none, and it becomes the first line. */
+            title_chars: number;
+            /** @description Characters of the text. */
+            body_chars: number;
+            /**
+             * Format: int64
+             * @description Milliseconds between two messages.
+             */
+            interval_ms: number;
+        };
+        /** @description What a link is about; as little as whoever has it must know. */
+        LinkedAlert: {
+            title: string;
+            severity: string;
+            status: string;
+            /** Format: date-time */
+            opened_at: string;
+            /** Format: date-time */
+            closed_at?: string | null;
+            closed_by?: string | null;
+        };
         /** @description What the login page sends. */
         LoginRequest: {
             /** @description The name; capitals do not matter. */
@@ -2729,11 +3292,287 @@ export interface components {
             message: string;
             remedy?: string | null;
         };
+        /** @description A service to be tried before it is kept. */
+        NotificationDraftRequest: {
+            service_type: string;
+            config: unknown;
+            /**
+             * Format: int32
+             * @description Whose secrets stand in for those left out.
+             */
+            id?: number | null;
+        };
+        /** @description A field of a service's form. */
+        NotificationField: {
+            key: string;
+            label: string;
+            kind: components["schemas"]["FieldKind"];
+            is_required: boolean;
+            help: string;
+            example: string;
+        };
+        /** @description A message to a service. */
+        NotificationMessage: {
+            /** Format: int32 */
+            id: number;
+            event_type: string;
+            severity: string;
+            title: string;
+            message: string;
+            /**
+             * Format: int32
+             * @description Null when its service was deleted.
+             */
+            service_id?: number | null;
+            service_name?: string | null;
+            /** Format: int32 */
+            rule_id?: number | null;
+            rule_name?: string | null;
+            /** @description `pending`, `sent`, `failed` or `skipped`. */
+            status: string;
+            /** @description `cooldown`, `out_of_hours`, `service_disabled`, `service_deleted`, `queue_full`, `expired`. */
+            skip_code?: string | null;
+            /** @description Why it failed, was skipped, or is tried again. */
+            error_message?: string | null;
+            /**
+             * Format: int32
+             * @description Attempts that failed.
+             */
+            retry_count: number;
+            /**
+             * Format: date-time
+             * @description When it is tried again.
+             */
+            next_retry?: string | null;
+            /** Format: date-time */
+            sent_at?: string | null;
+            /** Format: date-time */
+            created_at?: string | null;
+            /** Format: date-time */
+            occurred_at?: string | null;
+            priority: string;
+            /**
+             * Format: int32
+             * @description How many events are in it.
+             */
+            event_count: number;
+            /**
+             * Format: int32
+             * @description Whose place it took: a service could not be reached.
+             */
+            fallback_of?: number | null;
+            /** Format: int32 */
+            alert_id?: number | null;
+        };
+        /** @description A message with all that is known of it. */
+        NotificationMessageDetails: components["schemas"]["NotificationMessage"] & {
+            /**
+             * Format: uuid
+             * @description The same in every attempt.
+             */
+            delivery_id: string;
+            /** Format: uuid */
+            event_id?: string | null;
+            /** @description The event's data. */
+            event_data?: unknown;
+            /** @description What it is about. */
+            subject: string;
+            /**
+             * Format: int32
+             * @description The status of the last answer.
+             */
+            response_status?: number | null;
+            /** @description The beginning of what the service said. */
+            response_text?: string | null;
+            /**
+             * Format: int32
+             * @description How long the last attempt took.
+             */
+            duration_ms?: number | null;
+        };
+        /** @description A rule. */
+        NotificationRule: {
+            /** Format: int32 */
+            id: number;
+            name: string;
+            enabled: boolean;
+            /** @description A type of event, a group as in `backup.*`, or `*`. */
+            event_type: string;
+            /** @description A regular expression on the type, the severity and the data as JSON. */
+            event_pattern?: string | null;
+            /** Format: int32 */
+            service_id: number;
+            /** @description `low`, `normal`, `high` or `critical`. */
+            priority: string;
+            conditions: components["schemas"]["Conditions"];
+            custom_title?: string | null;
+            custom_message?: string | null;
+            include_details: boolean;
+            /** Format: int32 */
+            cooldown_minutes: number;
+            /** Format: date-time */
+            last_triggered?: string | null;
+            /** Format: int32 */
+            sort_order: number;
+            /** Format: date-time */
+            created_at?: string | null;
+            /** Format: date-time */
+            updated_at?: string | null;
+        };
+        /** @description A rule as somebody wants it. */
+        NotificationRuleRequest: {
+            /** @description One line of 1 to 100 characters. */
+            name: string;
+            enabled?: boolean;
+            /** @description A type of event, a group as in `backup.*`, or `*`. */
+            event_type: string;
+            /** @description A regular expression of up to 255 characters on the type, the severity and the data as JSON. */
+            event_pattern?: string | null;
+            /** Format: int32 */
+            service_id: number;
+            /** @description `low`, `normal`, `high` or `critical`. */
+            priority?: string;
+            conditions?: components["schemas"]["Conditions"];
+            /** @description A template for the title, in place of the usual words. */
+            custom_title?: string | null;
+            /** @description A template for the text. */
+            custom_message?: string | null;
+            /** @description Whether the event's data goes along where the service can take it. */
+            include_details?: boolean;
+            /**
+             * Format: int32
+             * @description 0 to 43200.
+             */
+            cooldown_minutes?: number;
+            /** Format: int32 */
+            sort_order?: number;
+        };
+        /** @description Every rule, in their order. */
+        NotificationRules: {
+            items: components["schemas"]["NotificationRule"][];
+        };
+        /** @description A service as somebody wants it. */
+        NotificationServiceRequest: {
+            /** @description One line of 1 to 100 characters. */
+            name: string;
+            /** @description `apprise`, `ntfy`, `email` or `webhook`. */
+            service_type: string;
+            enabled?: boolean;
+            /**
+             * Format: int32
+             * @description -1000 to 1000.
+             */
+            priority?: number;
+            /**
+             * @description For `apprise` `{"url": …}` or `{"service": …, "fields": {…}}`, with `tags`; else the fields of the type.
+             *     Secrets that are left out stay as they are, null takes them away.
+             */
+            config: unknown;
+        };
+        /** @description A kind of service. */
+        NotificationServiceType: {
+            /** @description `apprise`, `ntfy`, `email` or `webhook`. */
+            service_type: string;
+            /** @description Which of Apprise's services; the type itself for the others. */
+            service: string;
+            /** @description For people. */
+            name: string;
+            /** @description Where the service documents what is sent; may be empty. */
+            docs: string;
+            /** @description The beginnings of its Apprise URLs. */
+            schemes: string[];
+            /** @description An Apprise URL of it; may be empty. */
+            example: string;
+            /** @description What it asks for. */
+            fields: components["schemas"]["NotificationField"][];
+            /** @description What it takes. */
+            limits: components["schemas"]["Limits"];
+        };
+        /** @description Every kind of service. */
+        NotificationServiceTypes: {
+            items: components["schemas"]["NotificationServiceType"][];
+        };
+        /** @description A service. */
+        NotificationServiceView: {
+            /** Format: int32 */
+            id: number;
+            name: string;
+            /** @description `apprise`, `ntfy`, `email` or `webhook`. */
+            service_type: string;
+            enabled: boolean;
+            /**
+             * Format: int32
+             * @description The higher, the sooner it is told what another could not be told.
+             */
+            priority: number;
+            /**
+             * @description `service`, `fields` without what is secret, `kept`: the names of what is secret and set, `verify`, `address`
+             *     without secrets, `tags`.
+             */
+            config: unknown;
+            /** Format: date-time */
+            last_test?: string | null;
+            /** @description `success` or `failed`. */
+            last_test_result?: string | null;
+            last_test_error?: string | null;
+            /** @description Why Flowkeep itself switched it off. */
+            disabled_reason?: string | null;
+            /**
+             * Format: date-time
+             * @description Since when nothing could be delivered.
+             */
+            failing_since?: string | null;
+            last_error?: string | null;
+            /** Format: date-time */
+            last_success?: string | null;
+            /** Format: date-time */
+            created_at?: string | null;
+            /** Format: date-time */
+            updated_at?: string | null;
+        };
+        /** @description Every service. */
+        NotificationServices: {
+            items: components["schemas"]["NotificationServiceView"][];
+        };
+        /** @description What became of a test message. */
+        NotificationTest: {
+            /** @description Whether it was taken. */
+            is_delivered: boolean;
+            /** @description Why not, with the remedy. */
+            error?: string | null;
+            /**
+             * Format: int32
+             * @description The status of the answer, if there was one.
+             */
+            status?: number | null;
+            /** Format: int64 */
+            duration_ms: number;
+        };
+        /** @description What an address means. */
+        NotificationUrl: {
+            /** @description Which of Apprise's services. */
+            service: string;
+            /** @description Its fields, for the form. */
+            fields: unknown;
+            /** @description Whether certificates are checked. */
+            verify: boolean;
+            /** @description The address without secrets. */
+            address: string;
+        };
+        /** @description An Apprise URL, or the address that a service hands out. */
+        NotificationUrlRequest: {
+            url: string;
+        };
         /**
          * @description What to do with a workflow that is there already.
          * @enum {string}
          */
         OnConflict: "skip" | "rename" | "overwrite";
+        /**
+         * @description How a field is compared.
+         * @enum {string}
+         */
+        Operator: "eq" | "ne" | "gt" | "gte" | "lt" | "lte" | "contains" | "exists" | "missing";
         /** @description How things stand. */
         Overview: {
             last_good_backup?: components["schemas"]["Backup"] | null;
@@ -2873,6 +3712,64 @@ export interface components {
                 requested_at: string;
                 /** Format: date-time */
                 finished_at?: string | null;
+            }[];
+            /** @description Names the next page; null on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of items. */
+        Page_NotificationMessage: {
+            /** @description The items, newest first. */
+            items: {
+                /** Format: int32 */
+                id: number;
+                event_type: string;
+                severity: string;
+                title: string;
+                message: string;
+                /**
+                 * Format: int32
+                 * @description Null when its service was deleted.
+                 */
+                service_id?: number | null;
+                service_name?: string | null;
+                /** Format: int32 */
+                rule_id?: number | null;
+                rule_name?: string | null;
+                /** @description `pending`, `sent`, `failed` or `skipped`. */
+                status: string;
+                /** @description `cooldown`, `out_of_hours`, `service_disabled`, `service_deleted`, `queue_full`, `expired`. */
+                skip_code?: string | null;
+                /** @description Why it failed, was skipped, or is tried again. */
+                error_message?: string | null;
+                /**
+                 * Format: int32
+                 * @description Attempts that failed.
+                 */
+                retry_count: number;
+                /**
+                 * Format: date-time
+                 * @description When it is tried again.
+                 */
+                next_retry?: string | null;
+                /** Format: date-time */
+                sent_at?: string | null;
+                /** Format: date-time */
+                created_at?: string | null;
+                /** Format: date-time */
+                occurred_at?: string | null;
+                priority: string;
+                /**
+                 * Format: int32
+                 * @description How many events are in it.
+                 */
+                event_count: number;
+                /**
+                 * Format: int32
+                 * @description Whose place it took: a service could not be reached.
+                 */
+                fallback_of?: number | null;
+                /** Format: int32 */
+                alert_id?: number | null;
             }[];
             /** @description Names the next page; null on the last one. */
             next_cursor?: string | null;
@@ -3127,6 +4024,21 @@ export interface components {
             /** @description The number. */
             revoked: number;
         };
+        /** @description What a rule would have done. */
+        RuleTrial: {
+            /** @description Events of those days. */
+            events: number;
+            /** @description Those that the rule is for. */
+            matched: number;
+            /** @description Messages that would have gone out at once. */
+            told: number;
+            /** @description Events that would have been gathered. */
+            gathered: number;
+            /** @description Events that would not have been told. */
+            skipped: number;
+            /** @description The newest of those that matched, 100 at most. */
+            items: components["schemas"]["TriedEvent"][];
+        };
         RunBackupRequest: {
             backup_type: components["schemas"]["BackupType"];
             compression?: components["schemas"]["CompressionName"] | null;
@@ -3288,6 +4200,11 @@ export interface components {
          * @enum {string}
          */
         Security: "none" | "starttls" | "tls";
+        /** @description Up to which place somebody has seen it. */
+        SeenRequest: {
+            /** Format: int64 */
+            id: number;
+        };
         /** @description A session. */
         Session: {
             /**
@@ -3406,6 +4323,11 @@ export interface components {
             /** @description The e-mail address. */
             email?: string | null;
         };
+        /**
+         * @description How much an event matters.
+         * @enum {string}
+         */
+        Severity: "info" | "warning" | "error" | "critical";
         /** @description A folder of another machine, over SFTP. */
         SftpDestination: {
             host: string;
@@ -3509,6 +4431,20 @@ export interface components {
              */
             encryption_key?: string | null;
         };
+        /**
+         * @description A span of the day, on some days of the week. One that ends before it begins goes over midnight and belongs to
+         *     the day on which it begins; one that ends when it begins is the whole day.
+         */
+        TimeRange: {
+            /** @description `HH:MM`. */
+            from: string;
+            /** @description `HH:MM`, no longer in it. */
+            to: string;
+            /** @description A time zone of the tz database, as in `Europe/Berlin`. */
+            timezone?: string;
+            /** @description Days of the week, 0 is Monday; all if empty. */
+            days?: number[];
+        };
         Totals: {
             /** Format: int64 */
             backups: number;
@@ -3525,6 +4461,30 @@ export interface components {
             otpauth_uri: string;
             /** @description The link as a picture. */
             qr_svg: string;
+        };
+        /** @description A past event, and what a rule would have done with it. */
+        TriedEvent: {
+            /** Format: uuid */
+            event_id: string;
+            event_type: string;
+            severity: components["schemas"]["Severity"];
+            /** Format: date-time */
+            occurred_at: string;
+            /** @description `told`, `gathered` or `skipped`. */
+            outcome: string;
+            /** @description Why it was gathered or skipped. */
+            reason?: string | null;
+            title: string;
+            message: string;
+        };
+        /** @description A rule to be tried on past events. */
+        TryRuleRequest: {
+            rule: components["schemas"]["NotificationRuleRequest"];
+            /**
+             * Format: int32
+             * @description 1 to 30; 7 if absent.
+             */
+            days?: number;
         };
         /** @description Something that will happen by itself. */
         UpcomingRun: {
@@ -6292,6 +7252,585 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["N8nConnection"];
+                };
+            };
+        };
+    };
+    acknowledge_by_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcknowledgeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LinkedAlert"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    check_acknowledge_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcknowledgeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LinkedAlert"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    list_alerts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alerts"];
+                };
+            };
+        };
+    };
+    acknowledge_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertView"];
+                };
+            };
+        };
+    };
+    list_event_types: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventTypes"];
+                };
+            };
+        };
+    };
+    get_feed: {
+        parameters: {
+            query?: {
+                /** @description The least severity; `info` if absent. */
+                severity?: components["schemas"]["Severity"];
+                /** @description Only before this place. */
+                before?: number;
+                /** @description 1 to 200; 30 if absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Feed"];
+                };
+            };
+        };
+    };
+    follow_feed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description `event` with type, severity, title and message; `lagged` when some were missed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+        };
+    };
+    note_feed_seen: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SeenRequest"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    list_history: {
+        parameters: {
+            query?: {
+                /** @description `pending`, `sent`, `failed` or `skipped`. */
+                status?: string;
+                /** @description A type of event, or a group as in `backup.*`. */
+                event_type?: string;
+                service_id?: number;
+                rule_id?: number;
+                /** @description Most items to return, 1 to 200; 50 if absent. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_NotificationMessage"];
+                };
+            };
+        };
+    };
+    get_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationMessageDetails"];
+                };
+            };
+        };
+    };
+    retry_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationMessageDetails"];
+                };
+            };
+        };
+    };
+    list_rules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationRules"];
+                };
+            };
+        };
+    };
+    create_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotificationRuleRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationRule"];
+                };
+            };
+        };
+    };
+    try_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TryRuleRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleTrial"];
+                };
+            };
+        };
+    };
+    get_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationRule"];
+                };
+            };
+        };
+    };
+    update_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotificationRuleRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationRule"];
+                };
+            };
+        };
+    };
+    delete_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    list_service_types: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationServiceTypes"];
+                };
+            };
+        };
+    };
+    list_services: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationServices"];
+                };
+            };
+        };
+    };
+    create_service: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotificationServiceRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationServiceView"];
+                };
+            };
+        };
+    };
+    read_service_url: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotificationUrlRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationUrl"];
+                };
+            };
+        };
+    };
+    test_draft_service: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotificationDraftRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationTest"];
+                };
+            };
+        };
+    };
+    get_service: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationServiceView"];
+                };
+            };
+        };
+    };
+    update_service: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotificationServiceRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationServiceView"];
+                };
+            };
+        };
+    };
+    delete_service: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    test_service: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationTest"];
                 };
             };
         };

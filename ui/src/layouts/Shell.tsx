@@ -2,12 +2,14 @@ import { ActionIcon, AppShell, Badge, Burger, Group, Menu, NavLink, Text, useMan
 import { useDisclosure } from "@mantine/hooks";
 import {
   IconArrowBackUp,
+  IconBell,
   IconBook2,
   IconCalendarClock,
   IconDatabase,
   IconHistory,
   IconLayoutDashboard,
   IconLogout,
+  IconMail,
   IconMoon,
   IconPlugConnected,
   IconServer2,
@@ -24,6 +26,7 @@ import { api } from "../api/client";
 import { useLive } from "../api/live";
 import { queries, queryClient } from "../api/queries";
 import { Logo } from "../components/Logo";
+import { Bell } from "../features/notifications/Bell";
 import classes from "./Shell.module.css";
 
 const LINKS = [
@@ -34,6 +37,8 @@ const LINKS = [
   { to: "/schedules", label: "Schedules", icon: IconCalendarClock },
   { to: "/destinations", label: "Destinations", icon: IconServer2 },
   { to: "/n8n", label: "n8n", icon: IconPlugConnected },
+  { to: "/notifications", label: "Notifications", icon: IconBell },
+  { to: "/email", label: "E-mail", icon: IconMail },
   { to: "/settings", label: "Settings", icon: IconSettings },
   { to: "/security", label: "Security", icon: IconShieldLock },
   { to: "/audit", label: "Audit log", icon: IconHistory },
@@ -61,6 +66,7 @@ export function Shell() {
           </Group>
           <Group gap="xs" wrap="nowrap">
             <Health />
+            <Bell />
             <ThemeMenu />
             <UserMenu />
           </Group>

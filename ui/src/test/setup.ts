@@ -18,6 +18,10 @@ window.ResizeObserver = class {
   disconnect() {}
 };
 
+Object.defineProperty(document, "fonts", {
+  value: { addEventListener: vi.fn(), removeEventListener: vi.fn() },
+});
+
 Element.prototype.scrollIntoView = () => {};
 
 afterEach(cleanup);

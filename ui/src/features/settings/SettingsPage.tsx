@@ -1,4 +1,5 @@
 import {
+  Anchor,
   Badge,
   Button,
   Card,
@@ -17,6 +18,7 @@ import {
 } from "@mantine/core";
 import { IconKey } from "@tabler/icons-react";
 import { useMutation, useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
 import { api, fieldError, type Schemas } from "../../api/client";
 import { queries, queryClient } from "../../api/queries";
@@ -38,6 +40,7 @@ const GROUPS: Record<string, string> = {
   n8n: "n8n",
   backups: "Backups",
   verification: "Proof",
+  notifications: "Notifications",
   security: "Signing in",
 };
 
@@ -60,6 +63,15 @@ export function SettingsPage() {
                 {group.map((setting) => (
                   <Row key={`${setting.key}:${JSON.stringify(setting.value)}`} setting={setting} />
                 ))}
+                {category === "notifications" ? (
+                  <Text size="sm">
+                    How mail goes out is set up under{" "}
+                    <Anchor component={Link} to="/email" size="sm" underline="always">
+                      E-mail
+                    </Anchor>
+                    .
+                  </Text>
+                ) : null}
               </Stack>
             </Card>
           );

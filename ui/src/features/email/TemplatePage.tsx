@@ -1,0 +1,110 @@
+import { Anchor, Badge, Button, Group, Modal, SimpleGrid, Text } from "@mantine/core";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { Link, useParams } from "@tanstack/react-router";
+import { useState } from "react";
+import { api } from "../../api/client";
+import { queryClient } from "../../api/queries";
+import { tell, tellError } from "../../components/notify";
+import { Page } from "../../components/Page";
+import { Failed, Loading } from "../../components/States";
+import { type EmailTemplate, emailQueries } from "./queries";
+import { TemplateForm } from "./TemplateForm";
+import { Preview, usePreview } from "./TemplatePreview";
+
+export type TemplateDraft = Pick<EmailTemplate, "subject" | "html_body" | "text_body" | "enabled">;
+
+/** What one kind of mail says, and how it looks. */
+export function TemplatePage() {
+  const { key } = useParams({ strict: false }) as { key: string };
+  const template = useQuery(emailQueries.template(key));
+  const { data } = template;
+  return (
+    <Page
+      title={data?.name ?? "Template"}
+      about={
+        <>
+          <Anchor component={Link} to="/email" size="sm" underline="always">
+            E-mail
+          </Anchor>{" "}
+          {data ? `· ${data.description}` : ""}
+        </>
+      }
+      action={data?.is_customized ? <Reset template={data} /> : null}
+    >
+      {template.isPending ? <Loading lines={6} /> : null}
+      {template.isError ? <Failed error={template.error} retry={() => void template.refetch()} /> : null}
+      {data ? <Editor key={`${data.key}:${data.is_customized}`} template={data} /> : null}
+    </Page>
+  );
+}
+
+function keep(fresh: EmailTemplate) {
+  queryClient.setQueryData(emailQueries.template(fresh.key).queryKey, fresh);
+  void queryClient.invalidateQueries({ queryKey: ["email", "templates"], exact: true });
+}
+
+function Editor({ template }: { template: EmailTemplate }) {
+  const { subject, html_body, text_body, enabled } = template;
+  const saved: TemplateDraft = { subject, html_body, text_body, enabled };
+  const [draft, setDraft] = useState(saved);
+  const preview = usePreview(template.key, draft);
+  const save = useMutation({
+    mutationFn: () => api.put<EmailTemplate>(`/api/email/templates/${template.key}`, draft),
+    onSuccess: (fresh) => {
+      keep(fresh);
+      tell(`${fresh.name} is saved.`);
+    },
+  });
+  const isChanged = JSON.stringify(draft) !== JSON.stringify(saved);
+  return (
+    <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg">
+      <TemplateForm
+        draft={draft}
+        set={(change) => {
+          save.reset();
+          setDraft((before) => ({ ...before, ...change }));
+        }}
+        variables={template.variables}
+        error={save.error ?? preview.error}
+        action={
+          <Button loading={save.isPending} disabled={!isChanged} onClick={() => save.mutate()}>
+            Save
+          </Button>
+        }
+      />
+      <Preview preview={preview} />
+    </SimpleGrid>
+  );
+}
+
+function Reset({ template }: { template: EmailTemplate }) {
+  const [isAsking, setAsking] = useState(false);
+  const reset = useMutation({
+    mutationFn: () => api.post<EmailTemplate>(`/api/email/templates/${template.key}/reset`),
+    onSuccess: (fresh) => {
+      keep(fresh);
+      setAsking(false);
+      tell(`${fresh.name} says what it said at first.`);
+    },
+    onError: tellError,
+  });
+  return (
+    <Group gap="xs">
+      <Badge variant="light">Changed</Badge>
+      <Button variant="default" onClick={() => setAsking(true)}>
+        Default text
+      </Button>
+      <Modal opened={isAsking} onClose={() => setAsking(false)} title="Back to the default text?">
+        <Text size="sm">What you wrote as subject, formatted and plain text is lost.</Text>
+        <Group justify="flex-end" mt="md">
+          <Button variant="default" onClick={() => setAsking(false)}>
+            Keep mine
+          </Button>
+          <Button color="red" loading={reset.isPending} onClick={() => reset.mutate()}>
+            Take the default
+          </Button>
+        </Group>
+      </Modal>
+    </Group>
+  );
+}
