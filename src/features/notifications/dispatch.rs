@@ -13,7 +13,7 @@ use super::render;
 use super::rule::{Rule, RuleText, searched};
 use super::service::NotificationService;
 use super::store::{alerts, batches, events, history, rules, services};
-use crate::platform::events::Event;
+use crate::platform::events::{Event, Severity};
 
 /// Events that are decided in one transaction.
 const BATCH: i64 = 250;
@@ -329,7 +329,7 @@ impl NotificationService {
             row.title = words.title;
             row.message = words.body;
             row.event_data = serde_json::json!({ "count": batch.event_count, "events": events });
-            row.severity = events::severity(&batch.severity).as_str();
+            row.severity = Severity::from_name(&batch.severity).as_str();
             row.occurred_at = batch.last_event;
             row.event_id = None;
         }

@@ -8,9 +8,9 @@ use super::error::NotificationError;
 use super::link;
 use super::rule::Rule;
 use super::service::NotificationService;
-use super::store::{alerts, events, rules, services};
+use super::store::{alerts, rules, services};
 use crate::features::audit::{self, Action, Actor, Entry};
-use crate::platform::events::Event;
+use crate::platform::events::{Event, Severity};
 
 /// A page of Flowkeep's, also where that is in a folder of another site.
 pub(super) fn page(base: &Url, path: &str) -> Option<Url> {
@@ -47,7 +47,7 @@ impl NotificationService {
                 let event = Event {
                     event_id: alert.event_id,
                     event_type: alert.event_type.clone(),
-                    severity: events::severity(&alert.severity),
+                    severity: Severity::from_name(&alert.severity),
                     occurred_at: alert.opened_at,
                     data: alert.event_data.clone(),
                 };

@@ -60,6 +60,7 @@ pub fn prepare(
         .filter(|url| !url.trim().is_empty())
     {
         let target = Target::read(url)?;
+        target.build()?;
         return Ok(Prepared {
             definition: target.definition,
             fields: target.fields,

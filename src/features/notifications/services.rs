@@ -4,14 +4,13 @@ use serde_json::{Value, json};
 
 use super::channel::Channel;
 use super::channels::Undelivered;
-use super::channels::message::{Message, Priority, Tone};
+use super::channels::message::Message;
 use super::error::NotificationError;
 use super::kinds::{self, Prepared};
 use super::service::{NotificationService, one_line};
 use super::store::services;
 use crate::features::audit::{self, Action, Actor, Entry};
 use crate::features::settings::Location;
-use crate::platform::events::Severity;
 
 /// A service as somebody wants it.
 #[derive(Clone, Debug)]
@@ -159,17 +158,10 @@ impl NotificationService {
     async fn test(&self, channel: &Channel) -> Tested {
         let message = Message {
             id: self.parts.ids.uuid(),
-            event_type: "test.message".to_owned(),
-            severity: Severity::Info,
-            priority: Priority::Normal,
-            tone: Tone::Info,
-            title: "A test from Flowkeep".to_owned(),
-            body: "If you can read this, notifications by this service work.".to_owned(),
             link: self.parts.public_url.clone(),
-            acknowledge: None,
-            key: "test".to_owned(),
             occurred_at: self.parts.clock.now(),
             data: json!({ "is_test": true }),
+            ..Message::sample()
         };
         let started = std::time::Instant::now();
         let sent = channel.send(&self.parts, &message, 0).await;

@@ -307,7 +307,7 @@ impl NotificationService {
         why: &str,
     ) -> Result<(), NotificationError> {
         let db = self.parts.db.orm();
-        let severity = super::store::events::severity(&row.severity);
+        let severity = Severity::from_name(&row.severity);
         if severity < Severity::Warning || history::has_fallback(db, row.id).await? {
             return Ok(());
         }
@@ -359,7 +359,7 @@ impl NotificationService {
         let link =
             base.and_then(|base| page(base, &format!("notifications/history?message={}", row.id)));
         let acknowledge = row.alert_id.and_then(|id| self.acknowledge_link(id));
-        let severity = super::store::events::severity(&row.severity);
+        let severity = Severity::from_name(&row.severity);
         let known = super::catalogue::find(&row.event_type);
         Message {
             id: row.delivery_id,

@@ -32,6 +32,16 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// The one with that name in the database; what is unknown is only good to know.
+    pub fn from_name(name: &str) -> Self {
+        match name {
+            "warning" => Self::Warning,
+            "error" => Self::Error,
+            "critical" => Self::Critical,
+            _ => Self::Info,
+        }
+    }
+
     /// The name in the database.
     pub fn as_str(self) -> &'static str {
         match self {

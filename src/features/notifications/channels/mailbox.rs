@@ -37,6 +37,7 @@ fn template(event_type: &str) -> Option<&'static str> {
         "backup.success" => "backup_success",
         "backup.failed" => "backup_failed",
         "verification.failed" => "verification_failed",
+        "management.user_created" => "welcome",
         "system.disk_warning" | "system.disk_critical" => "disk_warning",
         _ if event_type.starts_with("container.") => "container_alert",
         _ => return None,

@@ -90,6 +90,24 @@ pub struct Message {
 }
 
 impl Message {
+    /// One to try with.
+    pub fn sample() -> Self {
+        Self {
+            id: Uuid::nil(),
+            event_type: "test.message".to_owned(),
+            severity: Severity::Info,
+            priority: Priority::Normal,
+            tone: Tone::Info,
+            title: "A test from Flowkeep".to_owned(),
+            body: "If you can read this, notifications by this service work.".to_owned(),
+            link: None,
+            acknowledge: None,
+            key: "test".to_owned(),
+            occurred_at: DateTime::UNIX_EPOCH,
+            data: Value::Null,
+        }
+    }
+
     /// Title and body as one text, for channels that know no title.
     pub fn text(&self) -> String {
         if self.body.is_empty() {

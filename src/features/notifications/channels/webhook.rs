@@ -92,7 +92,12 @@ fn build(fields: &Fields) -> Result<Transport, Misfit> {
     }
     let template = fields.given("template").map(str::to_owned);
     if let Some(template) = &template {
-        let sample = context(&sample());
+        // Quotes and line breaks are what a template trips over.
+        let sample = context(&Message {
+            title: "A \"test\"".to_owned(),
+            body: "one\ntwo".to_owned(),
+            ..Message::sample()
+        });
         let said =
             render::json_template(template, &sample).map_err(|why| Misfit::new("template", why))?;
         serde_json::from_str::<Value>(&said).map_err(|error| {
@@ -130,23 +135,6 @@ fn key_of(secret: &str) -> Result<Vec<u8>, Misfit> {
         Ok(key)
     } else {
         Err(wrong())
-    }
-}
-
-fn sample() -> Message {
-    Message {
-        id: uuid::Uuid::nil(),
-        event_type: "backup.failed".to_owned(),
-        severity: crate::platform::events::Severity::Error,
-        priority: super::message::Priority::Normal,
-        tone: super::message::Tone::Failure,
-        title: "Backup \"failed\"".to_owned(),
-        body: "one\ntwo".to_owned(),
-        link: None,
-        acknowledge: None,
-        key: "backup".to_owned(),
-        occurred_at: DateTime::UNIX_EPOCH,
-        data: json!({ "id": 1 }),
     }
 }
 

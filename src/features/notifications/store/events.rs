@@ -26,21 +26,11 @@ impl Row {
     pub fn event(self) -> Event {
         Event {
             event_id: self.event_id,
-            severity: severity(&self.severity),
+            severity: Severity::from_name(&self.severity),
             event_type: self.event_type,
             occurred_at: self.occurred_at,
             data: self.data,
         }
-    }
-}
-
-/// A severity by its name; what is unknown is only good to know.
-pub fn severity(name: &str) -> Severity {
-    match name {
-        "warning" => Severity::Warning,
-        "error" => Severity::Error,
-        "critical" => Severity::Critical,
-        _ => Severity::Info,
     }
 }
 

@@ -12,6 +12,7 @@ export type Chosen = { kind: Kind; fields?: Record<string, unknown>; verify?: bo
 export function Gallery({ kinds, choose }: { kinds: Kind[]; choose: (chosen: Chosen) => void }) {
   const [search, setSearch] = useState("");
   const shown = found(kinds, search);
+  const howMany = shown.length === 1 ? "1 service" : `${shown.length} services`;
   return (
     <Stack>
       <PasteAddress kinds={kinds} choose={choose} />
@@ -23,7 +24,7 @@ export function Gallery({ kinds, choose }: { kinds: Kind[]; choose: (chosen: Cho
         onChange={(event) => setSearch(event.currentTarget.value)}
       />
       <Text size="xs" c="dimmed" role="status">
-        {shown.length === 0 ? "None is called that. Webhooks reach everything else." : `${shown.length} services`}
+        {shown.length === 0 ? "None is called that. Webhooks reach everything else." : howMany}
       </Text>
       <SimpleGrid cols={{ base: 1, xs: 2, sm: 3 }} spacing="xs">
         {shown.map((kind) => (

@@ -3,12 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use url::Url;
-use uuid::Uuid;
 
 use crate::features::notifications::channels::form::{Field, Fields, Misfit, Place, Transport};
 use crate::features::notifications::channels::http::{HttpService, Rejection, Request, Step};
-use crate::features::notifications::channels::message::{Message, Priority, Tone};
-use crate::platform::events::Severity;
+use crate::features::notifications::channels::message::Message;
 
 /// Whether the server is spoken to over TLS.
 pub const TLS: Field = Field::boolean("tls", "Encrypted (TLS)", Place::Tls);
@@ -57,7 +55,7 @@ pub fn plain(fields: &Fields, requests: Requests) -> Result<Transport, Misfit> {
 /// A service whose answers must be read.
 pub fn judged_by(fields: &Fields, requests: Requests, judge: Judge) -> Result<Transport, Misfit> {
     // What cannot say a word now never can.
-    requests(fields, &sample(), DateTime::UNIX_EPOCH)?;
+    requests(fields, &Message::sample(), DateTime::UNIX_EPOCH)?;
     Ok(Transport::Http(Box::new(Plan {
         fields: fields.clone(),
         requests,
@@ -67,26 +65,9 @@ pub fn judged_by(fields: &Fields, requests: Requests, judge: Judge) -> Result<Tr
 
 /// A service that asks first.
 pub fn asking(service: impl HttpService + 'static) -> Result<Transport, Misfit> {
-    let first = service.step(&sample(), &[], DateTime::UNIX_EPOCH);
+    let first = service.step(&Message::sample(), &[], DateTime::UNIX_EPOCH);
     first.map_err(|why| Misfit::new("url", why))?;
     Ok(Transport::Http(Box::new(service)))
-}
-
-fn sample() -> Message {
-    Message {
-        id: Uuid::nil(),
-        event_type: "flowkeep.test".to_owned(),
-        severity: Severity::Info,
-        priority: Priority::Normal,
-        tone: Tone::Info,
-        title: "Test".to_owned(),
-        body: "A test.".to_owned(),
-        link: None,
-        acknowledge: None,
-        key: "test".to_owned(),
-        occurred_at: DateTime::UNIX_EPOCH,
-        data: Value::Null,
-    }
 }
 
 /// A fixed address with segments added, each of them encoded.
