@@ -105,7 +105,7 @@ pub fn build(state: AppState) -> Router {
     let verifier = Verifier::new(state.auth.clone(), proxies.clone(), &state.metrics);
     let (verify, _) = auth::verify_router().with_state(verifier).split_for_parts();
     protected
-        .merge(docs::router(&openapi()))
+        .merge(docs::router(openapi))
         .layer(session)
         .merge(open)
         .layer(ready)

@@ -16,7 +16,7 @@ use super::store::{alerts, batches, events, history, rules, services};
 use crate::platform::events::{Event, Severity};
 
 /// Events that are decided in one transaction.
-const BATCH: i64 = 250;
+const BATCH: i64 = 100;
 
 /// Every rule that is on, and the services they speak by.
 #[derive(Debug, Default)]

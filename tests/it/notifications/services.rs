@@ -135,6 +135,11 @@ async fn bad_input_names_the_field_and_the_remedy_and_keeps_nothing() {
             "letters",
         ),
         (
+            json!({ "name": "x", "service_type": "ntfy", "config": { "topic": "a", "actions": "open the door" } }),
+            "actions",
+            "view, Open n8n",
+        ),
+        (
             json!({ "name": "x", "service_type": "ntfy", "config": { "topic": "a", "server": "ftp://x" } }),
             "server",
             "https://",

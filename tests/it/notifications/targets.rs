@@ -20,7 +20,7 @@ pub const TARGETS: &[(&str, &str)] = &[
     ),
     (
         "ntfy",
-        "ntfys://user:pass@ntfy.example.org/topic1/topic2?priority=max&xtags=a,b&email=a@b.org&delay=30min",
+        "ntfys://user:pass@ntfy.example.org/topic1/topic2?priority=max&xtags=a,b&email=a@b.org&delay=30min&actions=view,%20Open,%20https://n8n.example.org/",
     ),
     (
         "ntfy_cloud",

@@ -36,6 +36,9 @@ pub const DEFINITION: Definition = Definition {
         Field::secret("password", "Password", Place::Custom),
         Field::text("click", "Opens on a tap", Place::Custom)
             .help("Empty: the message's own page."),
+        Field::text("actions", "Buttons", Place::Custom)
+            .help("Up to three as ntfy writes them, with semicolons between.")
+            .example("view, Open n8n, https://n8n.example.org; http, Restart, https://hooks.example.org/restart"),
     ],
     limits: Limits::new(200, 4_096, 500),
     build,
@@ -83,6 +86,7 @@ fn build(fields: &Fields) -> Result<Transport, Misfit> {
         ("username", "user"),
         ("password", "password"),
         ("click", "click"),
+        ("actions", "actions"),
     ] {
         if let Some(value) = fields.0.get(from) {
             given.set(to, value.clone());

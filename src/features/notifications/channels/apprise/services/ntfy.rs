@@ -31,6 +31,9 @@ pub static NTFY: Definition = Definition {
         Field::list("tags", "Tags", Place::Query("xtags")).help("Words, or names of emojis."),
         Field::text("click", "Opens on a tap", Place::Query("click"))
             .help("Empty: the message's own page."),
+        Field::text("actions", "Buttons", Place::Query("actions"))
+            .help("Up to three as ntfy writes them, with semicolons between. One makes room if there is an alert to acknowledge.")
+            .example("view, Open n8n, https://n8n.example.org"),
         Field::text("email", "Also by e-mail to", Place::Query("email")),
         Field::text("delay", "Delay", Place::Query("delay")).example("30min"),
     ],
@@ -115,6 +118,14 @@ fn requests(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<
         ("max", _) | ("", Priority::Critical) => 5,
         _ => 3,
     };
+    let mut buttons = actions(fields.text("actions"))?;
+    if let Some(url) = &message.acknowledge {
+        buttons.insert(
+            0,
+            json!({ "action": "view", "label": "Acknowledge", "url": url, "clear": true }),
+        );
+    }
+    buttons.truncate(MOST_ACTIONS);
     let topics = fields.list("topics").into_iter();
     Ok(topics
         .map(|topic| {
@@ -137,10 +148,8 @@ fn requests(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<
                     body[name] = value.into();
                 }
             }
-            if let Some(url) = &message.acknowledge {
-                body["actions"] = json!([
-                    { "action": "view", "label": "Acknowledge", "url": url, "clear": true },
-                ]);
+            if !buttons.is_empty() {
+                body["actions"] = buttons.clone().into();
             }
             let request = Request::post_json(base.clone(), body);
             match token {
@@ -149,4 +158,36 @@ fn requests(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<
             }
         })
         .collect())
+}
+
+/// ntfy shows no more.
+const MOST_ACTIONS: usize = 3;
+
+/// Reads buttons in ntfy's short form: `view, LABEL, URL; http, LABEL, URL`.
+fn actions(text: &str) -> Result<Vec<Value>, Misfit> {
+    let wrong = || {
+        let why = "is up to three buttons as in: view, Open n8n, https://n8n.example.org";
+        Misfit::new("actions", why)
+    };
+    let parts = text
+        .split(';')
+        .map(str::trim)
+        .filter(|part| !part.is_empty());
+    let read = parts.map(|part| {
+        let mut words = part.splitn(3, ',').map(str::trim);
+        let (action, label, url) = (words.next(), words.next(), words.next());
+        let action = action.filter(|word| matches!(*word, "view" | "http"));
+        let url = url.and_then(|url| Url::parse(url).ok());
+        match (action, label.filter(|label| !label.is_empty()), url) {
+            (Some(action), Some(label), Some(url)) => {
+                Ok(json!({ "action": action, "label": label, "url": url }))
+            }
+            _ => Err(wrong()),
+        }
+    });
+    let read = read.collect::<Result<Vec<_>, _>>()?;
+    if read.len() > MOST_ACTIONS {
+        return Err(wrong());
+    }
+    Ok(read)
 }
