@@ -369,3 +369,33 @@ async fn two_daemons_deliver_each_message_once() {
     assert_eq!(times.len(), 100);
     assert!(times.values().all(|count| *count == 1), "{times:?}");
 }
+
+#[tokio::test]
+async fn a_service_is_not_told_faster_than_it_takes() {
+    let told = Told::start().await;
+    let body = json!({ "name": "phone", "service_type": "ntfy", "config": { "server": told.receiver.url, "topic": "alerts" } });
+    let made = told.client.post("/api/notifications/services", body).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+    told.rule(json!({ "event_type": "backup.failed", "service_id": made.json()["id"] }))
+        .await;
+    for _ in 0..3 {
+        failed(&told).await;
+    }
+    let types = told
+        .client
+        .get("/api/notifications/service-types")
+        .await
+        .json();
+    let ntfy = types["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["service"] == "ntfy");
+    let interval = Duration::from_millis(ntfy.unwrap()["limits"]["interval_ms"].as_u64().unwrap());
+    assert!(!interval.is_zero());
+    let started = std::time::Instant::now();
+    told.run().await;
+    assert_eq!(told.receiver.came().len(), 3);
+    assert!(started.elapsed() >= interval * 2, "{:?}", started.elapsed());
+    assert_eq!(told.receiver.came()[0].json()["topic"], "alerts");
+}
