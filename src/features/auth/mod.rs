@@ -32,6 +32,6 @@ pub use cookie::travels_in_the_clear;
 pub use current::{CurrentUser, Reauthenticated};
 pub use error::AuthError;
 pub use routes::{
-    Verifier, open_router, require_allowed_address, require_session, router, verify_router,
+    Verifier, follow, open_router, require_allowed_address, require_session, router, verify_router,
 };
 pub use service::{AuthParts, AuthService, NewAdmin, SetupOffer};

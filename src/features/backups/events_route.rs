@@ -6,19 +6,17 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::IntoResponse;
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::Event;
 use futures_util::Stream;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::BackupService;
-use crate::features::auth::{AuthService, CurrentUser};
+use crate::features::auth::{self, AuthService, CurrentUser};
 use crate::platform::events::{Event as Happened, EventBus, ProgressBoard, Work};
 use crate::platform::lifecycle::Lifecycle;
 
 const TICK: Duration = Duration::from_millis(400);
-/// A stream ends with its session, and after this long anyway; the browser opens another.
-const LONGEST: Duration = Duration::from_mins(15);
 
 /// Follow running backups and verifications (server-sent events).
 #[utoipa::path(get, path = "/api/backups/events", tag = "backups",
@@ -27,22 +25,11 @@ const LONGEST: Duration = Duration::from_mins(15);
 pub async fn follow_backups(
     State(backups): State<BackupService>,
     State(lifecycle): State<Lifecycle>,
-    State(auth): State<AuthService>,
+    State(service): State<AuthService>,
     user: CurrentUser,
 ) -> impl IntoResponse {
-    let stop = lifecycle.soft().clone();
     let stream = follow(backups.board().clone(), backups.events());
-    let stream = futures_util::StreamExt::take_until(stream, async move {
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = auth.until_ended(&user) => {}
-            () = tokio::time::sleep(LONGEST) => {}
-        }
-    });
-    let events = Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)));
-    // nginx would hold the events back until its buffer is full.
-    let headers = [("cache-control", "no-store"), ("x-accel-buffering", "no")];
-    (headers, events)
+    auth::follow(stream, user, service, &lifecycle)
 }
 
 fn follow(

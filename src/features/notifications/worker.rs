@@ -34,8 +34,6 @@ const MOST_WAITING: i64 = 10_000;
 /// The bell and the trial of rules look back that far.
 const EVENTS_KEPT: TimeDelta = TimeDelta::days(30);
 const LONGEST_WAIT: TimeDelta = TimeDelta::days(3);
-/// Characters of an answer that the history keeps.
-const MOST_WORDS: usize = 500;
 
 impl NotificationService {
     /// Works until `stop`: decides, gathers, delivers, escalates.
@@ -242,7 +240,7 @@ impl NotificationService {
             next_retry: None,
             parts_done: row.parts_done,
             response_status: Some(i32::from(delivered.status)).filter(|status| *status != 0),
-            response_text: Some(delivered.words.chars().take(MOST_WORDS).collect()),
+            response_text: Some(delivered.words.clone()),
             duration_ms,
             is_attempt: true,
         };

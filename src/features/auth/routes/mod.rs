@@ -3,6 +3,7 @@
 mod account;
 mod error;
 mod guard;
+mod live;
 mod login;
 mod sessions;
 mod setup;
@@ -17,6 +18,7 @@ use utoipa_axum::routes;
 use crate::app::AppState;
 
 pub use guard::{require_allowed_address, require_session};
+pub use live::follow;
 pub use verify::Verifier;
 
 /// Routes that work without a session: everything here is reachable by anybody.

@@ -1,20 +1,19 @@
 //! The bell: what happened, live.
 
 use std::convert::Infallible;
-use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::IntoResponse;
-use axum::response::sse::{Event as Sent, KeepAlive, Sse};
+use axum::response::sse::Event as Sent;
 use chrono::{DateTime, Utc};
-use futures_util::{Stream, StreamExt};
+use futures_util::Stream;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast::error::RecvError;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::features::auth::{AuthService, CurrentUser};
+use crate::features::auth::{self, AuthService, CurrentUser};
 use crate::features::notifications::service::Happened;
 use crate::features::notifications::{NotificationService, render};
 use crate::platform::events::{Event, Severity};
@@ -22,8 +21,6 @@ use crate::platform::http::{ApiError, Json, Query};
 use crate::platform::lifecycle::Lifecycle;
 
 const DEFAULT_LIMIT: i64 = 30;
-/// A stream ends with its session, and after this long anyway; the browser opens another.
-const LONGEST: Duration = Duration::from_mins(15);
 
 /// Something that happened, in words.
 #[derive(Serialize, ToSchema)]
@@ -120,23 +117,10 @@ pub async fn note_feed_seen(
 pub async fn follow_feed(
     State(notifications): State<NotificationService>,
     State(lifecycle): State<Lifecycle>,
-    State(auth): State<AuthService>,
+    State(service): State<AuthService>,
     user: CurrentUser,
 ) -> impl IntoResponse {
-    let stop = lifecycle.soft().clone();
-    let stream = live(&notifications).take_until(async move {
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = auth.until_ended(&user) => {}
-            () = tokio::time::sleep(LONGEST) => {}
-        }
-    });
-    let events = Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)));
-    // nginx would hold the events back until its buffer is full.
-    (
-        [("cache-control", "no-store"), ("x-accel-buffering", "no")],
-        events,
-    )
+    auth::follow(live(&notifications), user, service, &lifecycle)
 }
 
 fn live(
