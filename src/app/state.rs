@@ -407,6 +407,7 @@ impl Upkeep {
             backups: backups.clone(),
             verifications: verifications.clone(),
             destinations: destinations.clone(),
+            near: Outbound::near(),
             clock: parts.clock.clone(),
             ids: parts.ids.clone(),
         });

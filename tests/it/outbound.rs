@@ -10,7 +10,9 @@ use flowkeep::platform::outbound::{
     Answer, MOST_SENT, Names, Outbound, Outgoing, Policy, Refusal, Unreached, Wire,
 };
 use futures_util::future::BoxFuture;
+use serde_json::json;
 
+use crate::support::app::TestApp;
 use crate::support::receiver::{Receiver, status};
 
 /// Answers with one address after the other, the last one over and over.
@@ -305,4 +307,57 @@ async fn f57_how_long_a_server_asks_to_be_left_alone_is_read_in_every_form() {
             "{value}"
         );
     }
+}
+
+#[tokio::test]
+async fn who_does_not_answer_comes_with_what_to_look_at() {
+    let outbound = Outbound::new(Arc::new(flowkeep::platform::outbound::SystemNames), || {
+        Policy {
+            allow_private: true,
+        }
+    });
+    let why = async |url: &str| outbound.exchange(get(url)).await.unwrap_err().to_string();
+
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = closed.local_addr().unwrap();
+    drop(closed);
+    let refused = why(&format!("http://{address}/")).await;
+    assert!(refused.contains("check the port"), "{refused}");
+
+    let unknown = why("http://no-such-host.invalid/").await;
+    assert!(unknown.contains("Check its spelling"), "{unknown}");
+
+    let plain = Receiver::start().await;
+    let mixed = why(&plain.url.replace("http://", "https://")).await;
+    assert!(
+        mixed.contains("TLS") || mixed.contains("mixed up"),
+        "{mixed}"
+    );
+}
+
+#[tokio::test]
+async fn what_the_administrator_runs_may_be_near_and_is_never_a_metadata_service() {
+    let receiver = Receiver::start().await;
+    let near = Outbound::near();
+    assert_eq!(near.exchange(get(&receiver.url)).await.unwrap().status, 200);
+    for url in [
+        "http://169.254.169.254/latest",
+        "http://metadata.google.internal/",
+        "http://[fd00:ec2::254]/",
+    ] {
+        let refused = near.exchange(get(url)).await;
+        assert!(
+            matches!(refused, Err(Unreached::Refused(Refusal::Metadata(_)))),
+            "{url}: {refused:?}"
+        );
+    }
+    let (_app, client) = TestApp::with_admin().await;
+    let body = json!({ "url": "http://169.254.169.254/", "key": "a-key-that-must-not-go-there" });
+    let refused = client.put("/api/n8n/api", body).await;
+    assert_eq!(refused.status, 422, "{refused:?}");
+    assert!(refused.text().contains("metadata"), "{refused:?}");
+    let ping = json!({ "value": "http://metadata.google.internal/ping" });
+    let refused = client.put("/api/settings/backups.ping_url", ping).await;
+    assert_eq!(refused.status, 422, "{refused:?}");
+    assert!(refused.text().contains("metadata"), "{refused:?}");
 }

@@ -12,6 +12,7 @@ use super::ApiTaste;
 use super::api_taste::{basic_taste, body, description, taste_of};
 use super::flow::{Flow, Tag};
 use crate::platform::causes::root_cause;
+use crate::platform::outbound::guarded_client;
 
 const LIMIT: Duration = Duration::from_mins(1);
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -60,12 +61,10 @@ pub struct N8nApi {
 impl N8nApi {
     /// The API of the n8n at `base`, with a key.
     pub fn new(base: &Url, key: SecretString) -> Result<Self, ApiTrouble> {
-        let client = reqwest::Client::builder()
+        // A redirect elsewhere would take the key along, so none is followed.
+        let client = guarded_client()
             .timeout(LIMIT)
             .connect_timeout(CONNECT_LIMIT)
-            // A redirect elsewhere would take the key along.
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("flowkeep/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| ApiTrouble::NoAnswer(base.to_string(), error.to_string()))?;
         let mut base = base.clone();

@@ -9,6 +9,7 @@ use url::Url;
 use super::{ApiTaste, ApiTrouble, N8nApi, N8nError, N8nService};
 use crate::features::audit::{Action, Actor, Entry};
 use crate::features::settings::Key;
+use crate::platform::outbound::{NEAR, check_url};
 
 /// How long it is believed that an n8n takes what it took: an upgrade changes it.
 const TASTE_FOR: Duration = Duration::from_mins(5);
@@ -152,6 +153,7 @@ fn read_url(text: &str) -> Result<Url, N8nError> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err(invalid("must end after the path"));
     }
+    check_url(&url, NEAR).map_err(|refusal| N8nError::ApiUrl(refusal.to_string()))?;
     Ok(url)
 }
 

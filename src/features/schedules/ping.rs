@@ -3,17 +3,17 @@
 
 use std::time::Duration;
 
+use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use super::ScheduleError;
 use super::service::ScheduleService;
 use crate::features::settings::Key;
-use crate::platform::causes::root_cause;
 use crate::platform::events::{self, Severity};
+use crate::platform::outbound::{Outbound, Outgoing, Wire};
 
 const LIMIT: Duration = Duration::from_secs(15);
-const MOST_REDIRECTS: usize = 3;
 
 /// What became of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl ScheduleService {
         if !self.stale().await?.is_empty() {
             return Ok(Ping::Withheld);
         }
-        match call(&url).await {
+        match call(&self.parts.near, &url).await {
             Ok(()) => {
                 *self.ping_failure.lock() = None;
                 Ok(Ping::Sent)
@@ -67,17 +67,20 @@ impl ScheduleService {
     }
 }
 
-async fn call(url: &SecretString) -> Result<(), String> {
-    let client = reqwest::Client::builder()
-        .timeout(LIMIT)
-        .redirect(reqwest::redirect::Policy::limited(MOST_REDIRECTS))
-        .user_agent(concat!("flowkeep/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| error.without_url().to_string())?;
-    let answer = client.get(url.expose_secret()).send().await;
-    let answer = answer.map_err(|error| root_cause(&error.without_url()))?;
-    let status = answer.status();
-    if status.is_success() {
+async fn call(near: &Outbound, url: &SecretString) -> Result<(), String> {
+    // The setting was checked when it was saved.
+    let url = url::Url::parse(url.expose_secret()).map_err(|error| error.to_string())?;
+    let outgoing = Outgoing {
+        method: Method::GET,
+        url,
+        headers: Vec::new(),
+        body: Vec::new(),
+        is_verified: true,
+        timeout: LIMIT,
+    };
+    let answer = near.exchange(outgoing).await;
+    let status = answer.map_err(|error| error.to_string())?.status;
+    if (200..300).contains(&status) {
         Ok(())
     } else {
         Err(format!("the server answered {status}"))

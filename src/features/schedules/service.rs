@@ -22,6 +22,7 @@ use crate::platform::clock::Clock;
 use crate::platform::db::Db;
 use crate::platform::events::{self, Event, Severity};
 use crate::platform::ids::Ids;
+use crate::platform::outbound::Outbound;
 
 /// Most due times that are foreseen for one schedule.
 const MOST_FORESEEN: usize = 200;
@@ -39,6 +40,8 @@ pub struct ScheduleParts {
     pub verifications: VerificationService,
     /// Where backups are copied to.
     pub destinations: DestinationService,
+    /// Calls the dead man's switch, in the same network maybe.
+    pub near: Outbound,
     /// Time.
     pub clock: Clock,
     /// Randomness.

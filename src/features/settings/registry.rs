@@ -4,6 +4,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::platform::outbound::{NEAR, check_url};
+
 /// What values a setting takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -267,14 +269,8 @@ impl Definition {
             Kind::SecretUrl => {
                 let url = value.as_str().filter(|text| text.len() <= 2_000);
                 let url = url.and_then(|text| url::Url::parse(text).ok());
-                let is_web = |url: &url::Url| {
-                    matches!(url.scheme(), "http" | "https") && url.host_str().is_some()
-                };
-                if url.as_ref().is_some_and(is_web) {
-                    Ok(())
-                } else {
-                    Err("must be a URL, as in https://hc-ping.com/your-uuid".to_owned())
-                }
+                let url = url.ok_or("must be a URL, as in https://hc-ping.com/your-uuid")?;
+                check_url(&url, NEAR).map_err(|refusal| refusal.to_string())
             }
             Kind::Secret { max_length } => match value.as_str() {
                 Some("") => Err("is empty; remove the setting instead".to_owned()),

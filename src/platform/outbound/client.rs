@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::future::Future;
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -12,7 +13,7 @@ use url::Host;
 
 use super::policy::check_name;
 use super::{
-    Answer, Exchange, MOST_BYTES, MOST_SENT, Outgoing, Policy, Refusal, Unreached, Wire,
+    Answer, Exchange, MOST_BYTES, MOST_SENT, NEAR, Outgoing, Policy, Refusal, Unreached, Wire,
     check_address, check_url,
 };
 use crate::platform::causes::root_cause;
@@ -22,6 +23,21 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(15);
 /// A server that asks for more than a day is asked again after a day.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(24);
+
+/// A client for what [`Outbound`] does not fit, large answers maybe: it follows no redirect, and every address
+/// is checked before anything is sent. The URL itself is for [`check_url`].
+pub fn guarded_client() -> reqwest::ClientBuilder {
+    tls::install();
+    let guard = Guard {
+        names: Arc::new(SystemNames),
+        policy: Arc::new(|| NEAR),
+    };
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .dns_resolver(Arc::new(guard))
+        .user_agent(concat!("flowkeep/", env!("CARGO_PKG_VERSION")))
+}
 
 /// What [`Names::resolve`] comes to.
 pub type Resolution<'a> = Pin<Box<dyn Future<Output = std::io::Result<Vec<IpAddr>>> + Send + 'a>>;
@@ -67,6 +83,11 @@ impl Outbound {
             strict: OnceLock::new(),
             lax: OnceLock::new(),
         }))
+    }
+
+    /// Asks what the administrator runs: also this machine and its neighbours, never a metadata service.
+    pub fn near() -> Self {
+        Self::new(Arc::new(SystemNames), || NEAR)
     }
 
     /// The addresses of a host that may be connected to, for what does not speak HTTP. Connect to these and
@@ -214,7 +235,46 @@ fn unreached(error: reqwest::Error, timeout: Duration) -> Unreached {
     if error.is_timeout() {
         return Unreached::TimedOut(timeout);
     }
-    Unreached::Failed(root_cause(&error.without_url()))
+    let remedy = remedy(&error);
+    let why = root_cause(&error.without_url());
+    Unreached::Failed(match remedy {
+        Some(remedy) => format!("{why}. {remedy}"),
+        None => why,
+    })
+}
+
+/// What the person can do about a connection that failed.
+fn remedy(error: &reqwest::Error) -> Option<&'static str> {
+    let mut current: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(cause) = current {
+        if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
+            return Some(match tls {
+                rustls::Error::InvalidCertificate(_) => {
+                    "Give the name that the certificate is for, or switch its check off for a service of your own"
+                }
+                _ => "Check that the port speaks TLS, or use http",
+            });
+        }
+        let io = cause.downcast_ref::<std::io::Error>();
+        match io.map(std::io::Error::kind) {
+            Some(ErrorKind::ConnectionRefused) => {
+                return Some("Nothing listens there: check the port, and that the service runs");
+            }
+            Some(ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) => {
+                return Some("Check the address, and that this machine has a way there");
+            }
+            Some(ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof) => {
+                return Some("Check that http and https are not mixed up, and the port");
+            }
+            _ => {}
+        }
+        // What an I/O error carries is not its source, but itself.
+        current = match io.and_then(std::io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => cause.source(),
+        };
+    }
+    None
 }
 
 /// Seconds, or a date (RFC 9110, 10.2.3); a date counts from the server's own.

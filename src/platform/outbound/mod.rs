@@ -8,8 +8,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-pub use client::{Names, Outbound, SystemNames};
-pub use policy::{Policy, Refusal, check_address, check_url};
+pub use client::{Names, Outbound, SystemNames, guarded_client};
+pub use policy::{NEAR, Policy, Refusal, check_address, check_url};
 
 /// Most of an answer that is read.
 pub const MOST_BYTES: usize = 64 * 1024;
@@ -54,10 +54,15 @@ pub enum Unreached {
     #[error("it is {0} bytes long; more than 262144 are not sent")]
     TooLarge(usize),
     /// The name has no address.
-    #[error("the name {0} cannot be resolved: {1}")]
+    #[error(
+        "the name {0} cannot be resolved: {1}. Check its spelling, and that this machine's DNS answers"
+    )]
     Unresolved(String, String),
     /// It took too long.
-    #[error("no answer within {} seconds", .0.as_secs())]
+    #[error(
+        "no answer within {} seconds. Check the address and the port, and that no firewall stands between",
+        .0.as_secs()
+    )]
     TimedOut(Duration),
     /// The connection failed.
     #[error("{0}")]

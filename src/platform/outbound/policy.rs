@@ -11,6 +11,11 @@ pub struct Policy {
     pub allow_private: bool,
 }
 
+/// What the administrator's own may be: n8n stands beside this.
+pub const NEAR: Policy = Policy {
+    allow_private: true,
+};
+
 /// Why a place must not be asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {

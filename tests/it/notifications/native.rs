@@ -139,6 +139,96 @@ async fn a_message_of_a_title_only_is_said_once() {
     assert!(texts.contains(&"<b>Backup &lt;failed&gt; &amp; &quot;late&quot;</b>".to_owned()));
 }
 
+/// What services say about themselves: so many messages in so many seconds.
+const RATES: &[(&str, u64, u64)] = &[
+    // discord.com/developers/docs: webhooks, 5 in 2 s.
+    ("discord", 5, 2),
+    // api.slack.com/apis/rate-limits: incoming webhooks and chat.postMessage, one a second.
+    ("slack", 1, 1),
+    // core.telegram.org/bots/faq: one a second to a chat; 20 a minute to a group, which a 429 asks for.
+    ("telegram", 1, 1),
+    // docs.ntfy.sh: after a burst of 60, one in 5 s; its 429 is waited for. Our own floor is checked here.
+    ("ntfy", 2, 1),
+    // developers.google.com/workspace/chat/limits: one a second to a space.
+    ("gchat", 1, 1),
+    // learn.microsoft.com: incoming webhooks, 4 a second.
+    ("teams", 4, 1),
+    // developer.pagerduty.com: 120 a minute for a routing key.
+    ("pagerduty", 120, 60),
+    // open.dingtalk.com: 20 a minute for a robot.
+    ("dingtalk", 20, 60),
+    // developer.work.weixin.qq.com: 20 a minute for a robot.
+    ("wecom", 20, 60),
+    // open.feishu.cn and open.larksuite.com: 100 a minute for a robot.
+    ("feishu", 100, 60),
+    ("lark", 100, 60),
+    // twilio.com/docs: a long code sends one segment a second.
+    ("twilio", 1, 1),
+    // docs.aws.amazon.com/ses: 14 a second where an account begins.
+    ("ses", 14, 1),
+    // pushover.net/api: two at a time.
+    ("pushover", 2, 1),
+    // webex, zulip and rocket.chat: some requests a second, by their own settings.
+    ("webex", 5, 1),
+    ("rocketchat", 1, 1),
+];
+
+#[test]
+fn no_service_is_told_faster_than_it_says() {
+    for (name, count, seconds) in RATES {
+        let limits = named(name).definition.limits;
+        let needed = seconds * 1_000 / count;
+        assert!(
+            limits.interval_ms >= needed,
+            "{name}: {}",
+            limits.interval_ms
+        );
+    }
+    // Whoever brings a server of their own says how much it takes; all others have a pace.
+    let own = ["apprise", "form", "gotify", "hassio", "json", "mqtt", "xml"];
+    for definition in definitions() {
+        let is_own = own.contains(&definition.id);
+        assert!(
+            is_own || definition.limits.interval_ms > 0,
+            "{}",
+            definition.id
+        );
+    }
+}
+
+#[tokio::test]
+async fn f57_every_service_that_asks_for_a_pause_gets_it() {
+    for (name, url) in TARGETS {
+        let busy = Reply::new(429, "{}").header("retry-after", "17");
+        let receiver = Receiver::start(busy).await;
+        let undelivered = receiver
+            .deliver(&target(url), &message())
+            .await
+            .expect_err(name);
+        assert!(undelivered.is_transient, "{name}: {undelivered:?}");
+        let wait = undelivered.retry_after;
+        assert_eq!(wait, Some(Duration::from_secs(17)), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_too_large_goes_out_without_its_details() {
+    let mut large = message();
+    large.data = serde_json::json!({ "log": "x".repeat(300 * 1024) });
+    for url in [
+        "json://hooks.example/h",
+        "xml://hooks.example/h",
+        "form://hooks.example/h",
+    ] {
+        let receiver = Receiver::start(Reply::fine()).await;
+        let delivered = receiver.deliver(&target(url), &large).await;
+        delivered.unwrap_or_else(|undelivered| panic!("{url}: {undelivered:?}"));
+        let [request] = receiver.arrived().try_into().unwrap();
+        assert!(request.body.contains("Backup"), "{url}: {}", request.body);
+        assert!(!request.body.contains("xxxxx"), "{url}");
+    }
+}
+
 /// Service, status, answer, whether trying again helps, what it says then.
 const REFUSALS: &[(&str, u16, &str, bool, &str)] = &[
     (

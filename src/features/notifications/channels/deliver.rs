@@ -41,6 +41,8 @@ pub struct Undelivered {
     pub is_gone: bool,
     /// How long the server asks to be left alone.
     pub retry_after: Option<Duration>,
+    /// Whether it was too large, here or there.
+    pub is_too_large: bool,
     /// How many of the requests were taken before, in this attempt and those before it.
     pub done: usize,
 }
@@ -54,6 +56,7 @@ impl Undelivered {
             is_transient: false,
             is_gone: false,
             retry_after: None,
+            is_too_large: false,
             done,
         }
     }
@@ -62,6 +65,7 @@ impl Undelivered {
         let is_transient = !matches!(error, Unreached::Refused(_) | Unreached::TooLarge(_));
         Self {
             is_transient,
+            is_too_large: matches!(error, Unreached::TooLarge(_)),
             ..Self::lasting(error.to_string(), done)
         }
     }
@@ -93,13 +97,14 @@ impl Undelivered {
             status: Some(status),
             is_transient,
             is_gone: status == 410,
+            is_too_large: status == 413,
             retry_after,
             done,
         }
     }
 }
 
-/// Delivers a message: asks what the service has to know, then sends the requests after the first `done`. `now` is
+/// Delivers a message; without its details if it is too large with them: asks what the service has to know, then sends the requests after the first `done`. `now` is
 /// for signatures. What it says when it fails holds no secret of the service's.
 pub async fn deliver(
     wire: &dyn Wire,
@@ -109,8 +114,19 @@ pub async fn deliver(
     is_verified: bool,
     done: usize,
 ) -> Result<Delivered, Undelivered> {
-    let attempt = attempt(wire, service, message, now, is_verified, done).await;
-    attempt.map_err(|undelivered| Undelivered {
+    let mut tried = attempt(wire, service, message, now, is_verified, done).await;
+    if let Err(trouble) = &tried
+        && trouble.is_too_large
+        && !message.data.is_null()
+    {
+        let done = trouble.done;
+        let brief = Message {
+            data: Value::Null,
+            ..message.clone()
+        };
+        tried = attempt(wire, service, &brief, now, is_verified, done).await;
+    }
+    tried.map_err(|undelivered| Undelivered {
         why: service.scrub(&undelivered.why),
         ..undelivered
     })
