@@ -232,6 +232,10 @@ fn fault(field: &'static str, error: &minijinja::Error) -> Misfit {
             "{}. There are: upper, lower, title, capitalize, trim, length, default",
             error.detail().unwrap_or("unknown filter")
         ),
+        ErrorKind::SyntaxError => format!(
+            "{}. Variables stand in {{{{ }}}}, as in {{{{ host }}}}; {{% if … %}} ends with {{% endif %}}",
+            error.detail().unwrap_or("cannot be read")
+        ),
         kind => match error.detail() {
             Some(detail) => format!("{kind}: {detail}"),
             None => kind.to_string(),

@@ -357,7 +357,9 @@ fn compile(pattern: &str) -> Result<Regex, BadRule> {
             let words = other.to_string();
             let last = words.lines().last().unwrap_or_default();
             let last = last.trim_start_matches("error: ");
-            bad("event_pattern", format!("is no regular expression: {last}"))
+            bad("event_pattern", format!(
+                    "is no regular expression: {last}. Signs like ( [ . * + ? mean themselves behind a \\"
+                ))
         }
     })
 }

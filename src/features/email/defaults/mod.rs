@@ -143,7 +143,7 @@ pub const DEFAULTS: &[Default] = &[
     Default {
         key: "welcome",
         name: "Welcome",
-        description: "Sent to say hello when e-mail is set up.",
+        description: "Sent by a rule for “User created”, and by hand.",
         category: "system",
         variables: WELCOME,
         subject: "Flowkeep looks after {{ host }} now",
