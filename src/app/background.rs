@@ -203,6 +203,9 @@ async fn settle(state: &AppState) {
     if let Err(error) = state.restores.settle().await {
         tracing::error!(%error, "cannot settle restores");
     }
+    if let Err(error) = state.upgrades.settle().await {
+        tracing::error!(%error, "cannot settle upgrades of n8n");
+    }
     if let Err(error) = state.email.settle().await {
         tracing::error!(%error, "cannot put the templates of e-mail");
     }

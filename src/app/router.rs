@@ -14,7 +14,7 @@ use super::{AppState, about, docs, gate, health, metrics};
 use crate::features::auth::Verifier;
 use crate::features::{
     audit, auth, backups, destinations, email, flows, migration, n8n, notifications, recovery,
-    restores, retention, schedules, settings, verification,
+    restores, retention, schedules, settings, upgrades, verification,
 };
 use crate::platform::http::client::TrustedProxies;
 use crate::platform::http::{ApiError, client, csrf, headers, rate_limit, request_log, spa};
@@ -70,6 +70,7 @@ fn protected() -> OpenApiRouter<AppState> {
         .merge(restores::router())
         .merge(retention::router())
         .merge(schedules::router())
+        .merge(upgrades::router())
 }
 
 /// Routes that anybody can call, once Flowkeep is ready.

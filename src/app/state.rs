@@ -19,6 +19,7 @@ use crate::features::restores::{RestoreParts, RestoreService};
 use crate::features::retention::{RetentionParts, RetentionService};
 use crate::features::schedules::{ScheduleParts, ScheduleService};
 use crate::features::settings::{Key, MasterKey, SettingsService, Vault};
+use crate::features::upgrades::{Patience, UpgradeParts, UpgradeService};
 use crate::features::verification::{
     ChosenEngine, DockerEngine, DockerEngineParts, LocalEngine, VerificationParts,
     VerificationService,
@@ -51,6 +52,8 @@ pub struct Tuning {
     pub lease: LeaseTimes,
     /// How long a destination may say nothing, and a mail server may take.
     pub patience: Option<Duration>,
+    /// How long an upgrade of n8n waits for its containers.
+    pub upgrade: Option<Patience>,
 }
 
 /// What the state is built from; tests give a manual clock and seeded ids.
@@ -149,6 +152,8 @@ pub struct AppState {
     pub retention: RetentionService,
     /// When they are made.
     pub schedules: ScheduleService,
+    /// n8n from another image.
+    pub upgrades: UpgradeService,
     /// Who asks for the lead.
     pub candidacy: Arc<Candidacy>,
 }
@@ -209,6 +214,20 @@ impl AppState {
         let proofs = Proofs::new(&parts, &docker, &settings, &n8n, &backups, &events);
         let upkeep = Upkeep::new(&parts, &backups, &settings, &n8n, &proofs.verifications);
         let flows = flows(&parts, &n8n, &backups, &events);
+        let upgrades = UpgradeService::new(UpgradeParts {
+            db: parts.db.clone(),
+            own_database: parts.own_database.clone(),
+            docker: docker.clone(),
+            n8n: n8n.clone(),
+            backups: backups.clone(),
+            verifications: proofs.verifications.clone(),
+            restores: upkeep.restores.clone(),
+            clock: parts.clock.clone(),
+            ids: parts.ids.clone(),
+            lifecycle: parts.lifecycle.clone(),
+            events: events.clone(),
+            patience: parts.tuning.upgrade.unwrap_or_default(),
+        });
         let (outbound, mailer, email, notifications) = post(&parts, &settings, &events);
         backups.register_metrics(&metrics);
         Self {
@@ -245,6 +264,7 @@ impl AppState {
             restores: upkeep.restores,
             retention: upkeep.retention,
             schedules: upkeep.schedules,
+            upgrades,
             candidacy: Arc::new(upkeep.candidacy),
         }
     }

@@ -32,3 +32,4 @@ mod schedules;
 mod schema;
 mod settings;
 mod support;
+mod upgrades;

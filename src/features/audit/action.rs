@@ -93,6 +93,14 @@ actions! {
     FlowRestoreUndone = "flow.restore_undone",
     /// The sample n8n database was made.
     N8nSampleCreated = "n8n.sample_created",
+    /// n8n was asked to run from another image.
+    UpgradeRequested = "n8n.upgrade_requested",
+    /// An upgrade of n8n ended, well or not.
+    UpgradeFinished = "n8n.upgrade_finished",
+    /// An upgrade that went well was taken back.
+    UpgradeTakenBack = "n8n.upgrade_taken_back",
+    /// The containers from before an upgrade were removed.
+    UpgradeCleared = "n8n.upgrade_cleared",
     /// A backup was asked for.
     BackupRequested = "backup.requested",
     /// A backup was made.

@@ -156,6 +156,15 @@ event_types! {
         "A backup was deleted, by somebody or by retention.",
         "Backup {{ id }} was deleted", "{{ filename | default('') }}{% if by %}, by {{ by }}{% endif %}.{% if last_good %}\nIt was the last good one.{% endif %}",
         r#"{"id":12,"filename":"n8n-20260101T020000Z.dump.zst","last_good":false,"by":"retention"}"#;
+    "n8n.upgraded", "n8n upgraded", Info, Success, &["image"], ends &["n8n.upgrade_failed"],
+        "n8n runs from another image.",
+        "n8n was upgraded", "{{ message | default('') }}",
+        r#"{"id":4,"status":"done","image":"n8nio/n8n:2.41.1","message":"n8n runs from n8nio/n8n:2.41.1."}"#;
+    "n8n.upgrade_failed", "n8n not upgraded", Error, Failure, &["image"], ends NOTHING,
+        "n8n could not be made to run from another image; it was taken back if it could be.",
+        "n8n was not upgraded{% if status == 'rolled_back' %}, and runs as before{% elif status == 'stuck' %}, and needs you{% endif %}",
+        "{{ message | default('') }}{% if remedy %}\n{{ remedy }}{% endif %}",
+        r#"{"id":4,"status":"rolled_back","image":"n8nio/n8n:2.41.1","code":"not_ready","message":"n8n was not ready within 600 s. n8n runs again from the containers and the database of before.","remedy":"Read n8n's notes on breaking changes of that version."}"#;
     "flow.extracted", "Workflows exported", Info, Info, NOTHING, ends NOTHING,
         "Workflows were handed out as files.",
         "{{ count | default(0) }} {{ 'workflow was' if count == 1 else 'workflows were' }} exported", "{% if workflows %}{{ workflows | join(', ') }}{% endif %}",

@@ -48,6 +48,9 @@ pub enum RestoreError {
         /// For people.
         message: String,
     },
+    /// The backup did not come back as it was.
+    #[error("{0}")]
+    Failed(String),
     /// The safety backup failed.
     #[error("the safety backup of what n8n uses now failed, so nothing was changed: {0}")]
     Safety(String),

@@ -112,6 +112,7 @@ impl From<RestoreError> for ApiError {
             RestoreError::InUse { .. } => Self::conflict("database_in_use", message),
             RestoreError::Server { code, .. } => Self::conflict(code, message),
             RestoreError::Container(_) => Self::conflict("container_unusable", message),
+            RestoreError::Failed(_) => Self::conflict("restore_failed", message),
             RestoreError::Safety(_) => Self::conflict("safety_backup_failed", message),
             RestoreError::Backup(error) => error.into(),
             RestoreError::Verification(error) => error.into(),

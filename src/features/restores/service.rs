@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use parking_lot::Mutex;
@@ -24,6 +25,7 @@ use crate::platform::lifecycle::Lifecycle;
 use crate::platform::postgres::{ConnInfo, Installations};
 use crate::platform::process::Processes;
 
+const LOOK_EVERY: Duration = Duration::from_millis(300);
 /// How long a swap can be undone by a click.
 const UNDO: TimeDelta = TimeDelta::hours(24);
 
@@ -134,6 +136,22 @@ impl RestoreService {
         self.parts.lifecycle.spawn("restore", async move {
             this.execute(job).await;
         });
+        Ok(id)
+    }
+
+    /// Restores a backup and puts it in the place of what n8n uses, as it was, active workflows too. n8n must be
+    /// stopped. Returns the restore's number; its swap can be undone as any other.
+    pub async fn put_back(&self, actor: &Actor, backup_id: i32) -> Result<i32, RestoreError> {
+        let id = self.start(actor, backup_id, false).await?;
+        loop {
+            let run = self.get(id).await?;
+            match run.status.as_str() {
+                "running" => tokio::time::sleep(LOOK_EVERY).await,
+                "restored" => break,
+                _ => return Err(RestoreError::Failed(run.message.unwrap_or(run.status))),
+            }
+        }
+        self.swap(actor, id).await?;
         Ok(id)
     }
 

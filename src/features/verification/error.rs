@@ -16,6 +16,9 @@ pub enum VerificationError {
     /// This backup is being proven already.
     #[error("backup {0} is being proven already")]
     AlreadyRunning(i32),
+    /// Flowkeep is stopping.
+    #[error("Flowkeep is stopping")]
+    Stopped,
     /// The backup cannot be used.
     #[error(transparent)]
     Backup(#[from] BackupError),

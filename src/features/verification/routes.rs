@@ -120,6 +120,7 @@ impl From<VerificationError> for ApiError {
             VerificationError::AlreadyRunning(_) => {
                 Self::conflict("verification_already_running", message)
             }
+            VerificationError::Stopped => Self::conflict("stopping", message),
             VerificationError::Backup(error) => error.into(),
             VerificationError::Database(error) => error.into(),
         }

@@ -1,9 +1,11 @@
 //! The use cases, one method each; the work itself is in `worker` and `prove`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use super::docker::DockerEngine;
 use super::engine::VerificationEngine;
@@ -18,6 +20,9 @@ use crate::platform::clock::Clock;
 use crate::platform::db::Db;
 use crate::platform::events::EventBus;
 use crate::platform::ids::Ids;
+
+/// Between two looks at a proof that is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
 
 /// What the service is made of.
 #[derive(Clone)]
@@ -101,6 +106,35 @@ impl VerificationService {
         tx.commit().await?;
         self.queued.notify_one();
         Ok(id)
+    }
+
+    /// Has a backup proven and waits for it. Says why it is not proven, if so.
+    pub async fn prove_now(
+        &self,
+        actor: &Actor,
+        backup_id: i32,
+        stop: &CancellationToken,
+    ) -> Result<Result<(), String>, VerificationError> {
+        match self.request(actor, Some(backup_id), "manual").await {
+            // The one after each backup was quicker.
+            Ok(_) | Err(VerificationError::AlreadyRunning(_)) => {}
+            Err(error) => return Err(error),
+        }
+        loop {
+            let newest = self.list(Some(backup_id), None, None, 5).await?;
+            let ended = newest.into_iter().find(|run| run.completed_at.is_some());
+            if let Some(run) = ended {
+                let message = run.message.unwrap_or_default();
+                return Ok(match run.status.as_str() {
+                    "passed" => Ok(()),
+                    _ => Err(message),
+                });
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = stop.cancelled() => return Err(VerificationError::Stopped),
+            }
+        }
     }
 
     /// Queues a verification of each of the newest backups. Returns how many were queued.

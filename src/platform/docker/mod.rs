@@ -6,11 +6,14 @@ mod cage;
 mod containers;
 mod error;
 mod exec;
+mod successor;
+mod watch;
 
 pub use cage::{Cage, Labels};
 pub use containers::{ContainerState, Listed};
 pub use error::DockerError;
 pub use exec::{Ended, Exec};
+pub use successor::{Successor, successor};
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -19,6 +19,7 @@ use flowkeep::app::health::DATABASE;
 use flowkeep::app::{AppState, Parts, Tuning, router};
 use flowkeep::features::auth::NewAdmin;
 use flowkeep::features::settings::MasterKey;
+use flowkeep::features::upgrades::Patience;
 use flowkeep::platform::clock::Clock;
 use flowkeep::platform::config::Config;
 use flowkeep::platform::db::Db;
@@ -196,6 +197,11 @@ impl TestAppBuilder {
                 rates: self.rates,
                 bcrypt_cost: Some(self.bcrypt_cost),
                 patience: self.patience,
+                upgrade: Some(Patience {
+                    ready: Duration::from_secs(20),
+                    steady: Duration::from_millis(500),
+                    poll: Duration::from_millis(50),
+                }),
                 ..Tuning::default()
             },
         });

@@ -1,0 +1,154 @@
+//! The way back. Each step looks what is there and may be done again.
+
+use bollard::models::{RestartPolicy, RestartPolicyNameEnum};
+
+use super::error::Trouble;
+use super::service::{Job, UpgradeService};
+use super::store::{self, Former};
+use super::work::{aside, migrations, running};
+use crate::platform::docker::DockerError;
+
+impl UpgradeService {
+    /// Takes everything back that was done, and notes why.
+    pub(super) async fn retreat(&self, job: &Job, why: Trouble) {
+        let (status, told) = match self.undo_all(job).await {
+            Ok(false) => ("failed", why),
+            Ok(true) => {
+                let message = format!(
+                    "{} n8n runs again from the containers and the database of before.",
+                    why.message
+                );
+                ("rolled_back", Trouble { message, ..why })
+            }
+            Err(_) if self.parts.lifecycle.is_stopping() => return,
+            Err(trouble) => {
+                let message = format!(
+                    "{} And it could not be taken back: {}",
+                    why.message, trouble.message
+                );
+                let remedy = format!(
+                    "{} Then take it back again; the former containers are there under names that end in -before-upgrade-{}.",
+                    trouble.remedy, job.id
+                );
+                ("stuck", Trouble::new(trouble.code, message, remedy))
+            }
+        };
+        if let Err(error) = self.end(job.id, status, Some(&told), None).await {
+            tracing::error!(%error, "the end of an upgrade cannot be noted");
+        }
+    }
+
+    /// Returns whether anything had been changed.
+    async fn undo_all(&self, job: &Job) -> Result<bool, Trouble> {
+        let run = self.row(job.id).await?;
+        if matches!(
+            run.phase.as_str(),
+            "begun" | "pulling" | "backing_up" | "proving"
+        ) {
+            return Ok(false);
+        }
+        self.enter(job, "taking_back").await?;
+        let formers = run.formers();
+        let mut was_replaced = false;
+        for former in formers.iter().rev() {
+            let back = self.put_back(job, former).await;
+            let what = format!("{} of before cannot come back", former.name);
+            was_replaced |= back.map_err(|error| Trouble::docker(&what, &error))?;
+        }
+        self.restore_database(job, was_replaced).await?;
+        for former in formers.iter().filter(|former| former.was_running) {
+            let started = self.parts.docker.start_container(&former.name).await;
+            let what = format!("{} of before does not start", former.name);
+            started.map_err(|error| Trouble::docker(&what, &error))?;
+        }
+        self.enter(job, "waiting_for_former").await?;
+        for (at, former) in formers.iter().enumerate() {
+            if former.was_running {
+                let words = self.wait_ready(&former.name, at == 0).await?;
+                self.remark(job, &words).await?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Removes the new container, if there is one, and gives the former one its name. Returns whether it had been
+    /// replaced.
+    async fn put_back(&self, job: &Job, former: &Former) -> Result<bool, DockerError> {
+        let docker = &self.parts.docker;
+        let stands = docker.inspect(&former.name).await?;
+        let stands = stands.and_then(|found| found.id).unwrap_or_default();
+        if !stands.is_empty() && stands != former.id {
+            let all = running(std::slice::from_ref(former));
+            if let Err(error) = self.parts.n8n.stop_containers(&all).await {
+                tracing::warn!(%error, "the new container does not stop; it is removed");
+            }
+            docker.remove_keeping_volumes(&stands).await?;
+        }
+        if stands == former.id {
+            docker
+                .set_restart_policy(&former.id, Some(policy(former)))
+                .await?;
+            return Ok(false);
+        }
+        let name = aside(&former.name, job.id);
+        if docker.inspect(&name).await?.is_none() {
+            return Err(DockerError::NotFound(format!("{name} is gone")));
+        }
+        docker.rename_container(&name, &former.name).await?;
+        docker
+            .set_restart_policy(&former.id, Some(policy(former)))
+            .await?;
+        Ok(true)
+    }
+
+    /// Brings n8n's database back, if the new n8n changed its tables: the former one could not use them.
+    async fn restore_database(&self, job: &Job, was_replaced: bool) -> Result<(), Trouble> {
+        let run = self.row(job.id).await?;
+        let (Some(saved), Some(before)) = (run.saved_backup_id, run.migrations_before) else {
+            return Ok(());
+        };
+        self.stop(&[]).await?;
+        let now = migrations(&self.parts.n8n).await.map_err(|error| {
+            Trouble::new(
+                "n8n_database",
+                format!("{error}."),
+                "Look at n8n's database.",
+            )
+        })?;
+        if now == Some(before) {
+            let words = "The new n8n changed no table, so its database stays.";
+            return if was_replaced {
+                self.remark(job, words).await
+            } else {
+                Ok(())
+            };
+        }
+        self.enter(job, "restoring").await?;
+        let restored = self.parts.restores.put_back(&job.actor, saved).await;
+        let restored = restored.map_err(|error| {
+            Trouble::new(
+                "restore_failed",
+                format!(
+                    "n8n's database of before (backup {saved}) could not be put back: {error}."
+                ),
+                "Look under Restores.",
+            )
+        })?;
+        let noted = store::note_restore(self.parts.db.orm(), job.id, restored).await;
+        noted.map_err(|error| Trouble::own(&error))
+    }
+}
+
+fn policy(former: &Former) -> RestartPolicy {
+    let name = match former.restart_policy.as_str() {
+        "always" => RestartPolicyNameEnum::ALWAYS,
+        "unless-stopped" => RestartPolicyNameEnum::UNLESS_STOPPED,
+        "on-failure" => RestartPolicyNameEnum::ON_FAILURE,
+        _ => RestartPolicyNameEnum::NO,
+    };
+    let is_counted = name == RestartPolicyNameEnum::ON_FAILURE;
+    RestartPolicy {
+        name: Some(name),
+        maximum_retry_count: former.restart_count.filter(|_| is_counted),
+    }
+}

@@ -1,0 +1,478 @@
+//! n8n made anew from another image, with containers of a real Docker engine.
+
+use std::collections::HashMap;
+
+use bollard::models::{
+    ContainerCreateBody, ContainerInspectResponse, HealthConfig, HostConfig, RestartPolicy,
+    RestartPolicyNameEnum,
+};
+use flowkeep::platform::docker::{Docker, Successor};
+use http::StatusCode;
+use serde_json::{Value, json};
+use sqlx::Connection;
+
+use crate::backups::{Story, until};
+use crate::support::app::TestApp;
+use crate::support::postgres::{connect, empty_database_on, server_majors};
+
+const BEFORE: &str = "pgvector/pgvector:pg15";
+const AFTER: &str = "pgvector/pgvector:pg16";
+/// Goes on until it is told to end.
+const RUN: &str = "trap 'exit 0' TERM; while :; do sleep 0.1; done";
+/// True in the former image alone.
+const IS_FORMER: &str = "test -d /usr/lib/postgresql/15";
+
+struct Box {
+    story: Story,
+    docker: Docker,
+    name: String,
+    id: String,
+}
+
+/// n8n in a container that runs `script` and is well as long as `check` says so.
+async fn begin(script: &str, check: Option<&str>) -> Option<Box> {
+    let address = std::env::var("FLOWKEEP_TEST_DOCKER").ok()?;
+    let source = empty_database_on(*server_majors().await.first().unwrap()).await;
+    let builder = TestApp::builder().args(&[&format!("--docker-host={address}")]);
+    let story = Story::begin_with(source, builder).await;
+    execute(
+        &story,
+        "CREATE TABLE migrations (id serial, timestamp bigint, name text); \
+         INSERT INTO migrations (timestamp, name) VALUES (1, 'first')",
+    )
+    .await;
+    let (proofs, stop) = (
+        story.app.state.verifications.clone(),
+        story.app.state.lifecycle.soft().clone(),
+    );
+    story
+        .app
+        .state
+        .lifecycle
+        .spawn("proofs", async move { proofs.work(stop).await });
+    let docker = Docker::new(&address);
+    let name = format!(
+        "n8n_{}",
+        flowkeep::platform::ids::Ids::system().uuid().simple()
+    );
+    let body = ContainerCreateBody {
+        image: Some(BEFORE.to_owned()),
+        entrypoint: Some(["bash", "-c"].map(str::to_owned).into()),
+        cmd: Some(vec![script.to_owned()]),
+        env: Some(vec!["DB_TYPE=postgresdb".to_owned()]),
+        labels: Some(HashMap::from([("own".to_owned(), "label".to_owned())])),
+        volumes: Some(vec!["/files".to_owned()]),
+        healthcheck: check.map(|check| HealthConfig {
+            test: Some(vec!["CMD-SHELL".to_owned(), check.to_owned()]),
+            interval: Some(200_000_000),
+            timeout: Some(5_000_000_000),
+            retries: Some(2),
+            ..HealthConfig::default()
+        }),
+        host_config: Some(HostConfig {
+            network_mode: Some("none".to_owned()),
+            memory: Some(128 * 1024 * 1024),
+            restart_policy: Some(RestartPolicy {
+                name: Some(RestartPolicyNameEnum::UNLESS_STOPPED),
+                maximum_retry_count: None,
+            }),
+            ..HostConfig::default()
+        }),
+        ..ContainerCreateBody::default()
+    };
+    let networks = Vec::new();
+    let made = docker.create_successor(&name, Successor { body, networks });
+    let id = made.await.unwrap();
+    docker.start_container(&name).await.unwrap();
+    let body = json!({ "value": name });
+    let set = story.client.put("/api/settings/n8n.containers", body).await;
+    assert_eq!(set.status, 200, "{}", set.message());
+    story.client.reauthenticate().await;
+    Some(Box {
+        story,
+        docker,
+        name,
+        id,
+    })
+}
+
+async fn execute(story: &Story, sql: &'static str) {
+    let mut connection = connect(&story.source).await;
+    sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+async fn count(story: &Story, sql: &'static str) -> i64 {
+    let mut connection = connect(&story.source).await;
+    let found = sqlx::query_scalar(sql).fetch_one(&mut connection).await;
+    connection.close().await.unwrap();
+    found.unwrap()
+}
+
+const MIGRATIONS: &str = "SELECT count(*) FROM migrations";
+
+impl Box {
+    async fn start(&self, image: &str) -> String {
+        let body = json!({ "image": image });
+        let answer = self.story.client.post("/api/n8n/upgrades", body).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+        format!("/api/n8n/upgrades/{}", answer.json()["id"])
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        self.story.client.get(path).await.json()
+    }
+
+    async fn ended(&self, path: &str) -> Value {
+        until("the end of the upgrade", || async {
+            let run = self.get(path).await;
+            (run["status"] != "running").then_some(run)
+        })
+        .await
+    }
+
+    async fn until_phase(&self, path: &str, phase: &str) {
+        until(phase, || async {
+            let run = self.get(path).await;
+            (run["phase"] == phase).then_some(())
+        })
+        .await;
+    }
+
+    async fn inspect(&self, name: &str) -> Option<ContainerInspectResponse> {
+        self.docker.inspect(name).await.unwrap()
+    }
+
+    /// The container that has n8n's name: its id, its image, whether it runs.
+    async fn stands(&self) -> (String, String, bool) {
+        let found = self.inspect(&self.name).await.unwrap();
+        (
+            found.id.unwrap(),
+            found.config.unwrap().image.unwrap(),
+            found.state.unwrap().running.unwrap(),
+        )
+    }
+
+    async fn end(self) {
+        let names = self.get("/api/n8n/upgrades").await["items"].clone();
+        for one in names.as_array().unwrap() {
+            let aside = format!("{}-before-upgrade-{}", self.name, one["id"]);
+            if let Some(found) = self.inspect(&aside).await {
+                self.docker
+                    .remove_container(&found.id.unwrap())
+                    .await
+                    .unwrap();
+            }
+        }
+        self.docker.remove_container(&self.name).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn n8n_comes_up_from_another_image_with_all_that_was_set_and_can_be_taken_back() {
+    let Some(here) = begin(RUN, None).await else {
+        return;
+    };
+    let volume = here.inspect(&here.id).await.unwrap().mounts.unwrap()[0]
+        .name
+        .clone();
+    let now = here.get("/api/n8n/upgrades").await;
+    assert_eq!(now["containers"][0]["image"], BEFORE, "{now}");
+    let path = here.start("pg16").await;
+    let run = here.ended(&path).await;
+    assert_eq!(run["status"], "done", "{run}");
+
+    let (id, image, is_running) = here.stands().await;
+    assert_ne!(id, here.id);
+    assert_eq!((image.as_str(), is_running), (AFTER, true));
+    let made = here.inspect(&id).await.unwrap();
+    assert_eq!(
+        made.mounts.unwrap()[0].name,
+        volume,
+        "the volume went along"
+    );
+    let config = made.config.unwrap();
+    assert!(
+        config
+            .env
+            .unwrap()
+            .contains(&"DB_TYPE=postgresdb".to_owned())
+    );
+    assert_eq!(config.labels.unwrap()["own"], "label");
+    let host = made.host_config.unwrap();
+    assert_eq!(host.memory, Some(128 * 1024 * 1024));
+    assert_eq!(
+        host.restart_policy.unwrap().name,
+        Some(RestartPolicyNameEnum::UNLESS_STOPPED)
+    );
+    let aside = format!("{}-before-upgrade-{}", here.name, run["id"]);
+    let kept = here.inspect(&aside).await.unwrap();
+    assert_eq!(kept.id.as_deref(), Some(here.id.as_str()));
+    assert_eq!(kept.state.unwrap().running, Some(false));
+    assert_eq!(
+        kept.host_config.unwrap().restart_policy.unwrap().name,
+        Some(RestartPolicyNameEnum::NO),
+        "an engine that starts again must not start both"
+    );
+
+    // Both backups are there, and the first was proven.
+    for backup in ["backup_id", "saved_backup_id"] {
+        let backup = here.story.backup(run[backup].as_i64().unwrap()).await;
+        assert_eq!(backup["status"], "success");
+    }
+    let proven = here.story.backup(run["backup_id"].as_i64().unwrap()).await;
+    assert_eq!(proven["verification_status"], "passed", "{proven}");
+    let phases = run["steps"].as_array().unwrap().iter();
+    let phases: Vec<_> = phases.map(|step| step["phase"].as_str().unwrap()).collect();
+    assert_eq!(
+        phases,
+        [
+            "pulling",
+            "backing_up",
+            "proving",
+            "stopping",
+            "saving",
+            "replacing",
+            "waiting"
+        ]
+    );
+    let events = here.story.app.events().await;
+    assert!(events.contains(&"n8n.upgraded".to_owned()), "{events:?}");
+    let actions = here.story.app.audit_actions().await;
+    for action in ["n8n.upgrade_requested", "n8n.upgrade_finished"] {
+        assert!(actions.contains(&action.to_owned()), "{actions:?}");
+    }
+
+    let asked = here
+        .story
+        .client
+        .post(&format!("{path}/take-back"), json!({}))
+        .await;
+    assert_eq!(asked.status, StatusCode::ACCEPTED, "{asked:?}");
+    let back = here.ended(&path).await;
+    assert_eq!(
+        (&back["status"], &back["restore_id"]),
+        (&json!("rolled_back"), &Value::Null),
+        "{back}"
+    );
+    assert_eq!(
+        here.stands().await,
+        (here.id.clone(), BEFORE.to_owned(), true)
+    );
+    here.end().await;
+}
+
+#[tokio::test]
+async fn what_does_not_come_up_gives_way_to_the_containers_and_the_database_of_before() {
+    let Some(here) = begin(RUN, Some(IS_FORMER)).await else {
+        return;
+    };
+    let path = here.start(AFTER).await;
+    here.until_phase(&path, "waiting").await;
+    // What a new n8n does at its start, before it fails.
+    execute(
+        &here.story,
+        "INSERT INTO migrations (timestamp, name) VALUES (2, 'second'); \
+         DELETE FROM workflow_entity WHERE id = 'w1'",
+    )
+    .await;
+    let run = here.ended(&path).await;
+    assert_eq!(run["status"], "rolled_back", "{run}");
+    assert_eq!(run["failure_code"], "not_ready");
+    assert!(run["restore_id"].is_number(), "{run}");
+    assert_eq!(count(&here.story, MIGRATIONS).await, 1);
+    assert_eq!(
+        count(&here.story, "SELECT count(*) FROM workflow_entity").await,
+        20
+    );
+    assert_eq!(
+        here.stands().await,
+        (here.id.clone(), BEFORE.to_owned(), true)
+    );
+    let host = here.inspect(&here.id).await.unwrap().host_config.unwrap();
+    assert_eq!(
+        host.restart_policy.unwrap().name,
+        Some(RestartPolicyNameEnum::UNLESS_STOPPED)
+    );
+    let events = here.story.app.events().await;
+    assert!(events.contains(&"n8n.upgrade_failed".to_owned()));
+    here.end().await;
+}
+
+#[tokio::test]
+async fn one_that_ends_at_once_is_told_with_its_last_words_and_the_database_stays() {
+    let script =
+        format!("{IS_FORMER} || {{ echo 'this version needs a newer database'; exit 3; }}; {RUN}");
+    let Some(here) = begin(&script, None).await else {
+        return;
+    };
+    let path = here.start(AFTER).await;
+    let run = here.ended(&path).await;
+    assert_eq!(run["status"], "rolled_back", "{run}");
+    assert_eq!(run["failure_code"], "container_ended");
+    let message = run["message"].as_str().unwrap();
+    assert!(
+        message.contains("this version needs a newer database"),
+        "{message}"
+    );
+    assert_eq!(run["restore_id"], Value::Null);
+    assert_eq!(
+        here.stands().await,
+        (here.id.clone(), BEFORE.to_owned(), true)
+    );
+    here.end().await;
+}
+
+#[tokio::test]
+async fn without_a_good_backup_or_an_image_nothing_is_touched() {
+    let Some(here) = begin(RUN, None).await else {
+        return;
+    };
+    let started = |found: ContainerInspectResponse| found.state.unwrap().started_at;
+    let before = here.inspect(&here.id).await.map(started);
+
+    let path = here.start("no-such-tag").await;
+    let run = here.ended(&path).await;
+    assert_eq!(
+        (&run["status"], &run["failure_code"]),
+        (&json!("failed"), &json!("image_not_found")),
+        "{run}"
+    );
+
+    let path = here.start("pg15").await;
+    assert_eq!(here.ended(&path).await["status"], "unchanged");
+
+    let wait = json!({ "value": 1 });
+    let set = here
+        .story
+        .client
+        .put("/api/settings/backups.lock_wait_seconds", wait)
+        .await;
+    assert_eq!(set.status, 200);
+    let mut blocker = connect(&here.story.source).await;
+    sqlx::raw_sql("BEGIN; LOCK TABLE workflow_entity IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut blocker)
+        .await
+        .unwrap();
+    let path = here.start("pg16").await;
+    let run = here.ended(&path).await;
+    assert_eq!(
+        (&run["status"], &run["failure_code"]),
+        (&json!("failed"), &json!("backup_failed")),
+        "{run}"
+    );
+    blocker.close().await.unwrap();
+
+    assert_eq!(here.inspect(&here.id).await.map(started), before);
+    here.end().await;
+}
+
+#[tokio::test]
+async fn an_upgrade_that_a_crash_cut_off_is_taken_back_by_the_next_start() {
+    let Some(here) = begin(RUN, None).await else {
+        return;
+    };
+    let path = here.start(AFTER).await;
+    assert_eq!(here.ended(&path).await["status"], "done");
+    let (made, ..) = here.stands().await;
+    // As a kill leaves it: the new container is made, its lock is free, nobody works on it.
+    here.story
+        .app
+        .execute(
+            "UPDATE upgrade_runs SET status = 'running', phase = 'replacing', completed_at = NULL",
+        )
+        .await;
+    here.docker
+        .stop_container(&made, std::time::Duration::from_secs(5))
+        .await
+        .unwrap();
+    let again = TestApp::builder()
+        .beside(&here.story.app)
+        .args(&[&format!("--docker-host={}", here.docker.address())])
+        .start()
+        .await;
+    again.state.upgrades.settle().await.unwrap();
+    let run = here.ended(&path).await;
+    assert_eq!(
+        (&run["status"], &run["failure_code"]),
+        (&json!("rolled_back"), &json!("interrupted")),
+        "{run}"
+    );
+    assert_eq!(
+        here.stands().await,
+        (here.id.clone(), BEFORE.to_owned(), true)
+    );
+    assert!(here.inspect(&made).await.is_none());
+
+    // One that had changed nothing yet only failed.
+    here.story
+        .app
+        .execute(
+            "UPDATE upgrade_runs SET status = 'running', phase = 'proving', completed_at = NULL",
+        )
+        .await;
+    again.state.upgrades.settle().await.unwrap();
+    assert_eq!(here.ended(&path).await["status"], "failed");
+    here.end().await;
+}
+
+#[tokio::test]
+async fn the_former_containers_go_when_somebody_says_so_and_then_nothing_is_taken_back() {
+    let Some(here) = begin(RUN, None).await else {
+        return;
+    };
+    let path = here.start(AFTER).await;
+    let run = here.ended(&path).await;
+    let aside = format!("{}-before-upgrade-{}", here.name, run["id"]);
+    let gone = here
+        .story
+        .client
+        .delete(&format!("{path}/former-containers"))
+        .await;
+    assert_eq!(gone.status, StatusCode::NO_CONTENT, "{gone:?}");
+    assert!(here.inspect(&aside).await.is_none());
+    let refused = here
+        .story
+        .client
+        .post(&format!("{path}/take-back"), json!({}))
+        .await;
+    assert_eq!(refused.code(), "nothing_kept", "{refused:?}");
+    here.end().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_upgraded_says_why() {
+    let Some(here) = begin(RUN, None).await else {
+        return;
+    };
+    for image in ["evil/image:1", "../../etc", "--privileged"] {
+        let body = json!({ "image": image });
+        let answer = here.story.client.post("/api/n8n/upgrades", body).await;
+        assert_eq!(
+            answer.status,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "{answer:?}"
+        );
+        assert!(answer.json()["error"]["fields"]["image"].is_string());
+    }
+    let set = |value: &'static str| {
+        here.story
+            .client
+            .put("/api/settings/n8n.containers", json!({ "value": value }))
+    };
+    set("n8n_that_is_not_there").await;
+    let answer = here.story.client.post("/api/n8n/upgrades", json!({})).await;
+    assert_eq!(answer.code(), "container_unusable", "{answer:?}");
+    let listed = here.get("/api/n8n/upgrades").await;
+    assert!(
+        listed["hindrance"]
+            .as_str()
+            .unwrap()
+            .contains("correct its name"),
+        "{listed}"
+    );
+    set("").await;
+    let answer = here.story.client.post("/api/n8n/upgrades", json!({})).await;
+    assert_eq!(answer.code(), "no_containers", "{answer:?}");
+    here.end().await;
+}
