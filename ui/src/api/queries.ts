@@ -110,6 +110,12 @@ export const queries = {
       refetchInterval: (found) =>
         found.state.data?.items.some((restore) => restore.status.endsWith("ing")) ? 1_000 : 30_000,
     }),
+  upgrades: () =>
+    queryOptions({
+      queryKey: ["upgrades"],
+      queryFn: () => api.get<Schemas["Upgrades"]>("/api/n8n/upgrades"),
+      refetchInterval: (found) => (found.state.data?.items.some((one) => one.status === "running") ? 1_000 : 60_000),
+    }),
   schedules: () =>
     queryOptions({
       queryKey: ["schedules"],

@@ -23,6 +23,7 @@ import { Page } from "../../components/Page";
 import { Failed, Loading } from "../../components/States";
 import { bytes, count, duration } from "../../lib/format";
 import { ApiCard } from "./ApiCard";
+import { UpgradeCard } from "./UpgradeCard";
 
 type Connection = Schemas["N8nConnection"];
 type Report = Schemas["N8nTestReport"];
@@ -120,6 +121,7 @@ function Shown({ connection }: { connection: Connection }) {
             </form>
           </Card>
           <ApiCard />
+          {connection.is_configured ? <UpgradeCard /> : null}
           {connection.sample_available && !connection.is_sample ? (
             <SampleOffer isConfigured={connection.is_configured} />
           ) : null}
