@@ -19,6 +19,7 @@ import { useMutation, useQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { api, fieldError, type Schemas } from "../../api/client";
 import { queries, queryClient } from "../../api/queries";
+import { useAnchor } from "../../components/anchor";
 import { tell, tellError } from "../../components/notify";
 import { Page } from "../../components/Page";
 import { Empty, Failed, Loading } from "../../components/States";
@@ -92,8 +93,9 @@ function One({ destination }: { destination: Destination }) {
     },
     onError: tellError,
   });
+  const anchor = useAnchor<HTMLDivElement>(`destination-${destination.id}`);
   return (
-    <Card withBorder>
+    <Card withBorder {...anchor} role="group" aria-label={destination.name}>
       <Group justify="space-between" wrap="nowrap" align="flex-start">
         <div style={{ minWidth: 0 }}>
           <Group gap="xs">

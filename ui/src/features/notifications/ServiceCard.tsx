@@ -3,6 +3,7 @@ import { IconDots } from "@tabler/icons-react";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, type Schemas } from "../../api/client";
+import { useAnchor } from "../../components/anchor";
 import { tell, tellError } from "../../components/notify";
 import { Time } from "../../components/Time";
 import { PrivateNetworks } from "./PrivateNetworks";
@@ -36,8 +37,9 @@ export function ServiceCard({
     onSuccess: () => refresh("services"),
     onError: tellError,
   });
+  const anchor = useAnchor<HTMLDivElement>(`service-${service.id}`);
   return (
-    <Card withBorder>
+    <Card withBorder {...anchor} role="group" aria-label={service.name}>
       <Group justify="space-between" wrap="nowrap" align="flex-start">
         <div style={{ minWidth: 0 }}>
           <Group gap="xs">
