@@ -1,4 +1,4 @@
-import { ActionIcon, Kbd, UnstyledButton } from "@mantine/core";
+import { ActionIcon, UnstyledButton } from "@mantine/core";
 import { IconSearch } from "@tabler/icons-react";
 import { useRouter } from "@tanstack/react-router";
 import { type ComponentType, lazy, Suspense, useEffect, useState } from "react";
@@ -58,9 +58,9 @@ export function Commands() {
       <UnstyledButton className={classes.wide} visibleFrom="md" {...trigger}>
         <IconSearch size={16} stroke={1.7} aria-hidden />
         <span className={classes.text}>Search and do</span>
-        <Kbd size="xs" aria-hidden>
+        <kbd className={classes.keys} aria-hidden>
           {isApple ? `${MOD}K` : `${MOD} K`}
-        </Kbd>
+        </kbd>
       </UnstyledButton>
       <ActionIcon variant="subtle" color="gray" size="lg" hiddenFrom="md" {...trigger}>
         <IconSearch size={19} stroke={1.7} />

@@ -94,7 +94,6 @@ export function pageSearch(): HTMLInputElement | undefined {
   return [...all].find((input) => !input.disabled && isShown(input));
 }
 
-
 /** Listens for as long as the component is there. */
 export function useShortcuts(perform: (act: Act) => void) {
   const hasCharacters = useCharacterKeys();

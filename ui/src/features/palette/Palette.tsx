@@ -4,7 +4,6 @@ import {
   Kbd,
   Loader,
   Modal,
-  ScrollArea,
   Text,
   useComputedColorScheme,
   useMantineColorScheme,
@@ -13,38 +12,45 @@ import {
 import { IconSearch } from "@tabler/icons-react";
 import { useQueries, useQuery } from "@tanstack/react-query";
 import { useRouter } from "@tanstack/react-router";
-import { type KeyboardEvent, useDeferredValue, useEffect, useId, useMemo, useRef, useState } from "react";
+import { type KeyboardEvent, useCallback, useDeferredValue, useEffect, useId, useMemo, useRef, useState } from "react";
 import { queries } from "../../api/queries";
 import { tellError } from "../../components/notify";
+import { focusOrigin } from "../../layouts/commands";
 import { signOut } from "../auth/signOut";
 import classes from "./Palette.module.css";
 import { type Ranked, rank } from "./rank";
-import { useRecent } from "./recent";
+import { keepRecent, recentIds } from "./recent";
 import { actions, type Entry, PAGES, SOURCES } from "./registry";
 
 const MOST = 60;
 const NO_MARKS: ReadonlySet<number> = new Set();
+const USED = "Used last";
 type Group = { title?: string; found: Ranked<Entry>[] };
 
 /** Finds every page, thing and act by a few letters. Loaded when it is first wanted. */
 export function Palette({ opened, close }: { opened: boolean; close: () => void }) {
-  // Who goes to another page is not brought back to the button: the page's heading gets the focus.
-  const [isLeaving, setLeaving] = useState(false);
+  // Who goes to another page is not brought back to where it was opened: the page's heading gets the focus.
+  const isLeaving = useRef(false);
+  const leave = useCallback(() => {
+    isLeaving.current = true;
+  }, []);
   useEffect(() => {
-    if (opened) setLeaving(false);
+    if (opened) isLeaving.current = false;
+    else if (!isLeaving.current) focusOrigin();
   }, [opened]);
   return (
     <Modal.Root
       opened={opened}
       onClose={close}
-      returnFocus={!isLeaving}
+      // Its own way would come too late, or to the field itself, which has the focus from the first moment.
+      returnFocus={false}
       size={620}
       yOffset="10dvh"
       transitionProps={{ duration: 80 }}
     >
       <Modal.Overlay />
-      <Modal.Content aria-label="Search and do" className={classes.content}>
-        <Search close={close} leave={() => setLeaving(true)} />
+      <Modal.Content aria-label="Search and do">
+        <Search close={close} leave={leave} />
       </Modal.Content>
     </Modal.Root>
   );
@@ -85,7 +91,7 @@ export function arrange(entries: readonly Entry[], text: string, recent: readonl
   const others = (kind: string) =>
     entries.filter((entry) => entry.kind === kind && !recent.includes(entry.id)).map(plain);
   return [
-    { title: "Used last", found: used },
+    { title: USED, found: used },
     { title: "Actions", found: others("Action") },
     { title: "Pages", found: others("Page") },
   ].filter(({ found }) => found.length > 0);
@@ -95,7 +101,7 @@ function Search({ close, leave }: { close: () => void; leave: () => void }) {
   const id = useId();
   const router = useRouter();
   const { entries, isPending, missing } = useEntries();
-  const { recent, keep } = useRecent();
+  const [recent] = useState(recentIds);
   const [text, setText] = useState("");
   const words = useDeferredValue(text);
   const groups = useMemo(() => arrange(entries, words, recent), [entries, words, recent]);
@@ -112,13 +118,13 @@ function Search({ close, leave }: { close: () => void; leave: () => void }) {
 
   useEffect(() => {
     // A group's name is seen again with its first entry.
-    if (at === 0) list.current?.parentElement?.scrollTo?.({ top: 0 });
+    if (at === 0) list.current?.scrollTo?.({ top: 0 });
     else if (active) document.getElementById(`${id}-${active.id}`)?.scrollIntoView({ block: "nearest" });
   }, [id, at, active]);
 
   const choose = (entry: Entry | undefined) => {
     if (!entry) return;
-    keep(entry.id);
+    keepRecent(entry.id);
     const { does } = entry;
     if (typeof does === "function") {
       close();
@@ -156,6 +162,8 @@ function Search({ close, leave }: { close: () => void; leave: () => void }) {
       <Input
         size="lg"
         variant="unstyled"
+        // At once: who types on after the keys that opened it loses nothing.
+        autoFocus
         data-autofocus
         role="combobox"
         aria-label="Search and do"
@@ -181,43 +189,42 @@ function Search({ close, leave }: { close: () => void; leave: () => void }) {
         }}
         onKeyDown={onKeyDown}
       />
-      <ScrollArea.Autosize mah="min(60dvh, 460px)" type="auto" viewportProps={{ tabIndex: -1 }}>
-        <div ref={list} id={`${id}-list`} role="listbox" aria-label="What was found" className={classes.list}>
-          {groups.map(({ title, found }) => {
-            const options = found.map(({ entry, marks }) => (
-              <Option
-                key={entry.id}
-                id={optionId(entry)}
-                entry={entry}
-                marks={marks}
-                isActive={entry === active}
-                point={() => setChosen(entry.id)}
-                choose={() => choose(entry)}
-              />
-            ));
-            return title ? (
-              // biome-ignore lint/a11y/useSemanticElements: options are no fields of a form
-              <div key={title} role="group" aria-label={title}>
-                <Text size="xs" fw={600} c="dimmed" px="sm" pt={8} pb={4} aria-hidden>
-                  {title}
-                </Text>
-                {options}
-              </div>
-            ) : (
-              options
-            );
-          })}
-        </div>
-        {shown.length === 0 ? (
-          <Text c="dimmed" size="sm" ta="center" py="xl" px="md" style={{ overflowWrap: "anywhere" }}>
-            {isPending ? "Looking…" : `Nothing is called “${words.trim()}”.`}
-          </Text>
-        ) : null}
-      </ScrollArea.Autosize>
+      <div ref={list} id={`${id}-list`} role="listbox" aria-label="What was found" className={classes.list}>
+        {groups.map(({ title, found }) => {
+          const options = found.map(({ entry, marks }) => (
+            <Option
+              key={entry.id}
+              id={optionId(entry)}
+              entry={entry}
+              marks={marks}
+              hasKind={title === undefined || title === USED}
+              isActive={entry === active}
+              point={() => setChosen(entry.id)}
+              choose={() => choose(entry)}
+            />
+          ));
+          return title ? (
+            // biome-ignore lint/a11y/useSemanticElements: options are no fields of a form
+            <div key={title} role="group" aria-label={title}>
+              <Text size="xs" fw={600} c="dimmed" px="sm" pt={8} pb={4} aria-hidden>
+                {title}
+              </Text>
+              {options}
+            </div>
+          ) : (
+            options
+          );
+        })}
+      </div>
+      {shown.length === 0 ? (
+        <Text c="dimmed" size="sm" ta="center" py="xl" px="md" style={{ overflowWrap: "anywhere" }}>
+          {isPending ? "Looking…" : `Nothing is called “${words.trim()}”.`}
+        </Text>
+      ) : null}
       <VisuallyHidden role="status">
         {words.trim() === "" ? "" : shown.length === 1 ? "1 found" : `${shown.length} found`}
       </VisuallyHidden>
-      <div className={classes.foot}>
+      <div className={classes.foot} data-quiet={missing.length === 0 || undefined}>
         <Text size="xs" c="dimmed">
           {missing.length > 0 ? `Could not be searched: ${missing.join(", ")}.` : ""}
         </Text>
@@ -234,6 +241,7 @@ function Option({
   id,
   entry,
   marks,
+  hasKind,
   isActive,
   point,
   choose,
@@ -241,6 +249,7 @@ function Option({
   id: string;
   entry: Entry;
   marks: ReadonlySet<number>;
+  hasKind: boolean;
   isActive: boolean;
   point: () => void;
   choose: () => void;
@@ -264,7 +273,7 @@ function Option({
         <span className={classes.label}>{marked(label, marks)}</span>
         {detail ? <span className={classes.detail}>{detail}</span> : null}
       </span>
-      <span className={classes.kind}>{kind}</span>
+      {hasKind ? <span className={classes.kind}>{kind}</span> : null}
     </div>
   );
 }

@@ -1,6 +1,13 @@
 /** Which entries somebody means by a few letters, best first. Pure. */
 
-export type Searchable = { id: string; label: string; detail?: string; words?: string };
+export type Searchable = {
+  id: string;
+  label: string;
+  detail?: string;
+  words?: string;
+  /** How much likelier it is meant than another that fits as well; a few points of the hundred. */
+  weight?: number;
+};
 export type Ranked<E> = { entry: E; score: number; marks: ReadonlySet<number> };
 
 const ACCENTS = /\p{M}/gu;
@@ -48,8 +55,8 @@ function inLabel({ label, starts }: Folded, token: string[]): Found | undefined 
 
 /** Letters were left out or the space between words was: each in its order, beginning where a word does, not far apart. */
 function scattered({ label, starts }: Folded, token: string[]): Found | undefined {
-  if (token.length < 3) return undefined;
-  for (const start of starts) {
+  // Two letters are too few to stand just anywhere.
+  for (const start of token.length < 3 ? [0] : starts) {
     const at: number[] = [];
     for (let from = start; at.length < token.length && from < label.length; from += 1) {
       if (label[from] === token[at.length]) at.push(from);
@@ -95,7 +102,8 @@ export function rank<E extends Searchable>(
     }
     if (score < 0) continue;
     const used = recent.indexOf(entry.id);
-    ranked.push({ entry, score: score + (used < 0 ? 0 : 10 - used) - Math.min(all.label.length, 60) / 20, marks });
+    const bonus = (used < 0 ? 0 : 10 - used) + (entry.weight ?? 0) - Math.min(all.label.length, 60) / 20;
+    ranked.push({ entry, score: score + bonus, marks });
   }
   return ranked.sort((a, b) => b.score - a.score);
 }

@@ -49,6 +49,7 @@ export type Entry = {
   detail?: string;
   /** What else people call it. */
   words?: string;
+  weight?: number;
   icon: TablerIcon;
   /** A path of this page, or something that is done. A path of the server that is no page has `isServed`. */
   does: { to: string; isServed?: boolean } | (() => unknown);
@@ -57,6 +58,7 @@ export type Entry = {
 const page = (to: string, label: string, icon: TablerIcon, words?: string): Entry => ({
   id: `page:${to}`,
   kind: "Page",
+  weight: 4,
   label,
   words,
   icon,
@@ -90,6 +92,7 @@ export type Facts = {
 const act = (id: string, label: string, icon: TablerIcon, does: () => unknown, words?: string): Entry => ({
   id: `act:${id}`,
   kind: "Action",
+  weight: 4,
   label,
   words,
   icon,
