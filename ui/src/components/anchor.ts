@@ -1,7 +1,7 @@
 import { useRouterState } from "@tanstack/react-router";
 import { useEffect, useRef } from "react";
 
-/** Makes an element a place that a link leads to (`/page#id`), also if it appears after the page did. */
+/** For a heading or a name: makes it a place that a link leads to (`/page#id`), also if it appears after the page did. */
 export function useAnchor<T extends HTMLElement>(id: string) {
   const ref = useRef<T>(null);
   // Each time anew, also for the same place.

@@ -7,12 +7,13 @@ import { useNewer } from "./newer";
 
 /** After an upgrade the page that is open is the old one. It goes on working as far as it can; nothing is lost unasked. */
 export function NewerVersion() {
-  const isNewer = useNewer();
+  const reason = useNewer();
   const { data } = useQuery(queries.health());
-  const [isLater, setLater] = useState(false);
+  // That a part is missing is said again.
+  const [put, putOff] = useState<typeof reason>();
   return (
     <div role="status">
-      {isNewer && !isLater ? (
+      {reason && reason !== put ? (
         <Alert mb="lg" icon={<IconRefresh size={18} />}>
           <Group justify="space-between" gap="sm">
             <Text size="sm">
@@ -20,7 +21,7 @@ export function NewerVersion() {
               have typed and not saved is lost by that.
             </Text>
             <Group gap="xs">
-              <Button size="xs" variant="default" onClick={() => setLater(true)}>
+              <Button size="xs" variant="default" onClick={() => putOff(reason)}>
                 Later
               </Button>
               <Button size="xs" onClick={() => window.location.reload()}>

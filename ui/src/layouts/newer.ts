@@ -28,8 +28,8 @@ function subscribe(listener: () => void) {
   return () => void listeners.delete(listener);
 }
 
-/** Asks now and then; the answer is mostly "not modified". */
-export function useNewer(): boolean {
+/** Why this page is old, if it is. Asks now and then; the answer is mostly "not modified". */
+export function useNewer(): "another" | "missing" | undefined {
   const own = ownEntry();
   const isGone = useSyncExternalStore(subscribe, () => isMissing);
   const { data } = useQuery({
@@ -42,5 +42,6 @@ export function useNewer(): boolean {
     staleTime: 30_000,
     refetchInterval: (found) => (found.state.data ? false : 60_000),
   });
-  return isGone || data === true;
+  if (isGone) return "missing";
+  return data ? "another" : undefined;
 }

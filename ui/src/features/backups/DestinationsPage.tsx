@@ -93,13 +93,13 @@ function One({ destination }: { destination: Destination }) {
     },
     onError: tellError,
   });
-  const anchor = useAnchor<HTMLDivElement>(`destination-${destination.id}`);
+  const anchor = useAnchor<HTMLHeadingElement>(`destination-${destination.id}`);
   return (
-    <Card withBorder {...anchor} role="group" aria-label={destination.name}>
+    <Card withBorder>
       <Group justify="space-between" wrap="nowrap" align="flex-start">
         <div style={{ minWidth: 0 }}>
           <Group gap="xs">
-            <Title order={2} size="h4">
+            <Title order={2} size="h4" {...anchor}>
               {destination.name}
             </Title>
             {destination.enabled ? (

@@ -53,13 +53,13 @@ export function RuleCard({
     onError: tellError,
   });
   const service = services.find((one) => one.id === rule.service_id);
-  const anchor = useAnchor<HTMLLIElement>(`rule-${rule.id}`);
+  const anchor = useAnchor<HTMLHeadingElement>(`rule-${rule.id}`);
   return (
-    <Card withBorder component="li" py="sm" {...anchor}>
+    <Card withBorder component="li" py="sm">
       <Group justify="space-between" wrap="nowrap" align="flex-start" gap="xs">
         <div style={{ minWidth: 0 }}>
           <Group gap="xs">
-            <Title order={2} size="h5" style={{ overflowWrap: "anywhere" }}>
+            <Title order={2} size="h5" style={{ overflowWrap: "anywhere" }} {...anchor}>
               {rule.name}
             </Title>
             {rule.enabled ? null : (

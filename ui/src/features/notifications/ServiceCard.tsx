@@ -37,13 +37,13 @@ export function ServiceCard({
     onSuccess: () => refresh("services"),
     onError: tellError,
   });
-  const anchor = useAnchor<HTMLDivElement>(`service-${service.id}`);
+  const anchor = useAnchor<HTMLHeadingElement>(`service-${service.id}`);
   return (
-    <Card withBorder {...anchor} role="group" aria-label={service.name}>
+    <Card withBorder>
       <Group justify="space-between" wrap="nowrap" align="flex-start">
         <div style={{ minWidth: 0 }}>
           <Group gap="xs">
-            <Title order={2} size="h4" style={{ overflowWrap: "anywhere" }}>
+            <Title order={2} size="h4" style={{ overflowWrap: "anywhere" }} {...anchor}>
               {service.name}
             </Title>
             <Health service={service} />

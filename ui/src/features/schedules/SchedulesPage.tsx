@@ -126,11 +126,11 @@ function Row({
     onSuccess: refresh,
     onError: tellError,
   });
-  const anchor = useAnchor<HTMLTableRowElement>(`schedule-${schedule.id}`);
+  const anchor = useAnchor<HTMLParagraphElement>(`schedule-${schedule.id}`);
   return (
-    <Table.Tr {...anchor}>
+    <Table.Tr>
       <Table.Td>
-        <Text fw={600} size="sm">
+        <Text fw={600} size="sm" {...anchor}>
           {schedule.name}
         </Text>
         <Text size="xs" c="dimmed">

@@ -103,11 +103,11 @@ function Row({ setting }: { setting: Setting }) {
     onError: tellError,
   });
   const isChanged = JSON.stringify(value) !== JSON.stringify(setting.value);
-  const anchor = useAnchor<HTMLDivElement>(`setting-${setting.key}`);
+  const anchor = useAnchor<HTMLParagraphElement>(`setting-${setting.key}`);
   return (
-    <Group {...anchor} role="group" aria-label={setting.title} align="flex-start" justify="space-between" gap="md">
+    <Group align="flex-start" justify="space-between" gap="md">
       <div style={{ flex: "1 1 260px" }}>
-        <Text fw={550} size="sm">
+        <Text fw={550} size="sm" {...anchor}>
           {setting.title}
         </Text>
         <Text size="xs" c="dimmed">
