@@ -109,16 +109,15 @@ function Search({ close, leave }: { close: () => void; leave: () => void }) {
   // By its id: entries that arrive later must not move the choice to another one.
   const [chosen, setChosen] = useState<string>();
   const list = useRef<HTMLDivElement>(null);
-  const at = Math.max(
-    0,
-    shown.findIndex((entry) => entry.id === chosen),
-  );
+  const found = shown.findIndex((entry) => entry.id === chosen);
+  // Nothing is chosen before somebody wrote or chose: a stray Enter must not begin a backup.
+  const at = found < 0 && words.trim() !== "" ? 0 : found;
   const active = shown[at];
   const optionId = (entry: Entry) => `${id}-${entry.id}`;
 
   useEffect(() => {
     // A group's name is seen again with its first entry.
-    if (at === 0) list.current?.scrollTo?.({ top: 0 });
+    if (at <= 0) list.current?.scrollTo?.({ top: 0 });
     else if (active) document.getElementById(`${id}-${active.id}`)?.scrollIntoView({ block: "nearest" });
   }, [id, at, active]);
 
@@ -139,7 +138,7 @@ function Search({ close, leave }: { close: () => void; leave: () => void }) {
     }
   };
 
-  const move = (by: number) => setChosen(shown[(at + by + shown.length) % shown.length]?.id);
+  const move = (by: 1 | -1) => setChosen(shown.at((at < 0 && by < 0 ? -1 : at + by) % shown.length)?.id);
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.nativeEvent.isComposing) return;
     const isPalette = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k";
@@ -150,7 +149,8 @@ function Search({ close, leave }: { close: () => void; leave: () => void }) {
           ArrowUp: () => move(-1),
           PageDown: () => setChosen(shown[Math.min(at + 8, shown.length - 1)]?.id),
           PageUp: () => setChosen(shown[Math.max(at - 8, 0)]?.id),
-          Enter: () => choose(active),
+          // Who writes fast means what is written, not what is still shown.
+          Enter: () => choose(words === text ? active : arrange(entries, text, recent)[0]?.found[0]?.entry),
         }[event.key];
     if (!act) return;
     event.preventDefault();

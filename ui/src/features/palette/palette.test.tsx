@@ -124,6 +124,11 @@ describe("the palette", () => {
     show(() => <Palette opened close={close} />);
     const used = await screen.findByRole("group", { name: "Used last" });
     expect(within(used).getByRole("option").textContent).toContain("Prove the newest backup");
+    // A stray Enter does nothing.
+    expect(await chosen()).toBeUndefined();
+    fireEvent.keyDown(await field(), { key: "Enter" });
+    expect(close).toHaveBeenCalledOnce();
+    fireEvent.keyDown(await field(), { key: "ArrowDown" });
     expect(await chosen()).toContain("Prove the newest backup");
   });
 
