@@ -111,7 +111,7 @@ function Search({ close, leave }: { close: () => void; leave: () => void }) {
   const list = useRef<HTMLDivElement>(null);
   const found = shown.findIndex((entry) => entry.id === chosen);
   // Nothing is chosen before somebody wrote or chose: a stray Enter must not begin a backup.
-  const at = found < 0 && words.trim() !== "" ? 0 : found;
+  const at = found < 0 && words.trim() !== "" && text.trim() !== "" ? 0 : found;
   const active = shown[at];
   const optionId = (entry: Entry) => `${id}-${entry.id}`;
 
@@ -150,7 +150,7 @@ function Search({ close, leave }: { close: () => void; leave: () => void }) {
           PageDown: () => setChosen(shown[Math.min(at + 8, shown.length - 1)]?.id),
           PageUp: () => setChosen(shown[Math.max(at - 8, 0)]?.id),
           // Who writes fast means what is written, not what is still shown.
-          Enter: () => choose(words === text ? active : arrange(entries, text, recent)[0]?.found[0]?.entry),
+          Enter: () => choose(words === text || text.trim() === "" ? active : rank(entries, text, recent)[0]?.entry),
         }[event.key];
     if (!act) return;
     event.preventDefault();
