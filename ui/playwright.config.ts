@@ -3,7 +3,7 @@ import { defineConfig } from "@playwright/test";
 /** Against a running Flowkeep: FLOWKEEP_URL, and FLOWKEEP_SETUP_LINK for the first sign-in. */
 export default defineConfig({
   testDir: "e2e",
-  timeout: 360_000,
+  timeout: 600_000,
   expect: { timeout: 30_000 },
   workers: 1,
   retries: 0,

@@ -82,6 +82,63 @@ async function workflows(page: Page) {
   await expect(page.getByText("Nothing differs")).toBeVisible();
 }
 
+/** By keys alone: the palette, a letter for a page, the help; and what a browser needs to install it as an app. */
+async function shell(page: Page) {
+  await page.keyboard.press("Control+k");
+  const palette = page.getByRole("dialog", { name: "Search and do" });
+  await expect(palette.getByRole("option", { name: "Prove the newest backup" })).toBeVisible();
+  await look(page, "palette");
+  await page.keyboard.type("compress level");
+  await expect(palette.getByRole("option", { name: /^Compression level/ })).toHaveAttribute("aria-selected", "true");
+  await page.keyboard.press("Enter");
+  await expect(page.getByText("Compression level", { exact: true })).toBeFocused();
+  await page.keyboard.press("g");
+  await page.keyboard.press("b");
+  await expect(page.getByRole("heading", { level: 1, name: "Backups" })).toBeFocused();
+  await page.keyboard.press("?");
+  const help = page.getByRole("dialog", { name: "Keyboard" });
+  await expect(help.getByRole("row", { name: /Audit log/ })).toBeVisible();
+  await look(page, "keyboard");
+  await help.getByRole("switch").uncheck();
+  await page.keyboard.press("Escape");
+  await expect(help).toBeHidden();
+  await page.keyboard.press("g");
+  await page.keyboard.press("o");
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type("keyboard");
+  await page.keyboard.press("Enter");
+  await help.getByRole("switch").check();
+  await page.keyboard.press("Escape");
+  await expect(page.getByRole("heading", { level: 1, name: "Backups" })).toBeVisible();
+
+  const browser = await page.context().newCDPSession(page);
+  const { installabilityErrors } = await browser.send("Page.getInstallabilityErrors");
+  // Here every window is one that leaves no trace, in which nothing can be installed.
+  expect(installabilityErrors.filter(({ errorId }) => errorId !== "in-incognito")).toEqual([]);
+  const manifest = await browser.send("Page.getAppManifest");
+  expect(manifest.errors).toEqual([]);
+  expect(JSON.parse(manifest.data ?? "{}")).toMatchObject({ id: "/", display: "standalone", start_url: "/" });
+  for (const { src, sizes, type } of JSON.parse(manifest.data ?? "{}").icons) {
+    const icon = await page.request.get(src);
+    expect([src, sizes, icon.status(), icon.headers()["content-type"]]).toEqual([src, sizes, 200, type]);
+  }
+  expect((await page.request.get("/manifest.webmanifest")).headers()["content-type"]).toBe("application/manifest+json");
+
+  // What stands in when Flowkeep is away keeps nothing of Flowkeep's own.
+  await expect
+    .poll(() => page.evaluate(async () => (await navigator.serviceWorker.getRegistration())?.active?.state))
+    .toBe("activated");
+  const kept = await page.evaluate(async () => {
+    const caches_ = await Promise.all((await caches.keys()).map((name) => caches.open(name)));
+    const requests = await Promise.all(caches_.map((cache) => cache.keys()));
+    return requests.flat().map(({ url }) => new URL(url).pathname);
+  });
+  expect(kept.sort()).toEqual(["/favicon.svg", "/offline.html", "/offline.js"]);
+  await page.goto("/offline.html");
+  await look(page, "offline");
+  await page.goto("/");
+}
+
 type Told = { type: string; data: { title: string; message: string } };
 
 /** A server of somebody's own, to which messages go. */
@@ -321,6 +378,7 @@ test("from the setup link to a proven, downloaded backup", async ({ page }) => {
 
   await workflows(page);
 
+  await shell(page);
   await notifications(page);
   await mail(page);
 

@@ -8,8 +8,13 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { queryClient } from "./api/queries";
 import { ReauthenticateDialog } from "./features/auth/ReauthenticateDialog";
+import { listenForInstall } from "./lib/install";
+import { registerServiceWorker } from "./lib/serviceWorker";
 import { router } from "./router";
 import { theme, variables } from "./theme";
+
+listenForInstall();
+registerServiceWorker();
 
 const root = document.getElementById("root");
 if (root) {

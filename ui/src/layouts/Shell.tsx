@@ -1,48 +1,28 @@
 import { ActionIcon, AppShell, Badge, Burger, Group, Menu, NavLink, Text, useMantineColorScheme } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import {
-  IconArrowBackUp,
-  IconBell,
   IconBook2,
-  IconCalendarClock,
-  IconDatabase,
-  IconHistory,
-  IconLayoutDashboard,
+  IconKeyboard,
   IconLogout,
-  IconMail,
   IconMoon,
-  IconPlugConnected,
-  IconServer2,
-  IconSettings,
   IconShieldLock,
-  IconSitemap,
   IconSun,
   IconSunMoon,
   IconUser,
 } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
-import { api } from "../api/client";
 import { useLive } from "../api/live";
-import { queries, queryClient } from "../api/queries";
+import { queries } from "../api/queries";
 import { Logo } from "../components/Logo";
+import { tellError } from "../components/notify";
+import { signOut } from "../features/auth/signOut";
 import { Bell } from "../features/notifications/Bell";
+import { Commands } from "./Commands";
+import { openCommand } from "./commands";
+import { NewerVersion } from "./NewerVersion";
+import { NAVIGATION } from "./navigation";
 import classes from "./Shell.module.css";
-
-const LINKS = [
-  { to: "/", label: "Overview", icon: IconLayoutDashboard },
-  { to: "/backups", label: "Backups", icon: IconDatabase },
-  { to: "/restores", label: "Restores", icon: IconArrowBackUp },
-  { to: "/flows", label: "Workflows", icon: IconSitemap },
-  { to: "/schedules", label: "Schedules", icon: IconCalendarClock },
-  { to: "/destinations", label: "Destinations", icon: IconServer2 },
-  { to: "/n8n", label: "n8n", icon: IconPlugConnected },
-  { to: "/notifications", label: "Notifications", icon: IconBell },
-  { to: "/email", label: "E-mail", icon: IconMail },
-  { to: "/settings", label: "Settings", icon: IconSettings },
-  { to: "/security", label: "Security", icon: IconShieldLock },
-  { to: "/audit", label: "Audit log", icon: IconHistory },
-] as const;
 
 export function Shell() {
   const [isOpen, { toggle, close }] = useDisclosure(false);
@@ -66,6 +46,7 @@ export function Shell() {
           </Group>
           <Group gap="xs" wrap="nowrap">
             <Health />
+            <Commands />
             <Bell />
             <ThemeMenu />
             <UserMenu />
@@ -73,7 +54,7 @@ export function Shell() {
         </Group>
       </AppShell.Header>
       <AppShell.Navbar p="sm" className={classes.navbar} aria-label="Main">
-        {LINKS.map(({ to, label, icon: Icon }) => {
+        {NAVIGATION.map(({ to, label, icon: Icon }) => {
           const isActive = to === "/" ? path === "/" : path.startsWith(to);
           return (
             <NavLink
@@ -107,6 +88,7 @@ export function Shell() {
       </AppShell.Navbar>
       <AppShell.Main id="main" tabIndex={-1}>
         <div className={classes.content}>
+          <NewerVersion />
           <Outlet />
         </div>
       </AppShell.Main>
@@ -149,11 +131,7 @@ function ThemeMenu() {
 function UserMenu() {
   const { data } = useQuery(queries.session());
   const navigate = useNavigate();
-  const logout = async () => {
-    await api.post("/api/auth/logout");
-    queryClient.clear();
-    await navigate({ to: "/login" });
-  };
+  const leave = () => void signOut(() => navigate({ to: "/login" })).catch(tellError);
   return (
     <Menu position="bottom-end">
       <Menu.Target>
@@ -170,7 +148,10 @@ function UserMenu() {
         <Menu.Item component={Link} to="/security" leftSection={<IconShieldLock size={16} />}>
           Security
         </Menu.Item>
-        <Menu.Item leftSection={<IconLogout size={16} />} onClick={logout}>
+        <Menu.Item leftSection={<IconKeyboard size={16} />} onClick={() => openCommand("help")}>
+          Keyboard
+        </Menu.Item>
+        <Menu.Item leftSection={<IconLogout size={16} />} onClick={leave}>
           Sign out
         </Menu.Item>
       </Menu.Dropdown>

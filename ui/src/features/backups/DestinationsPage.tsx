@@ -19,6 +19,7 @@ import { useMutation, useQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { api, fieldError, type Schemas } from "../../api/client";
 import { queries, queryClient } from "../../api/queries";
+import { useAnchor } from "../../components/anchor";
 import { tell, tellError } from "../../components/notify";
 import { Page } from "../../components/Page";
 import { Empty, Failed, Loading } from "../../components/States";
@@ -92,12 +93,13 @@ function One({ destination }: { destination: Destination }) {
     },
     onError: tellError,
   });
+  const anchor = useAnchor<HTMLHeadingElement>(`destination-${destination.id}`);
   return (
     <Card withBorder>
       <Group justify="space-between" wrap="nowrap" align="flex-start">
         <div style={{ minWidth: 0 }}>
           <Group gap="xs">
-            <Title order={2} size="h4">
+            <Title order={2} size="h4" {...anchor}>
               {destination.name}
             </Title>
             {destination.enabled ? (

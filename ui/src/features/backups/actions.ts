@@ -7,16 +7,22 @@ const refresh = (...keys: string[]) => {
   for (const key of keys) void queryClient.invalidateQueries({ queryKey: [key] });
 };
 
+/** Begins a backup, and says so. */
+export async function startBackup(request: Schemas["RunBackupRequest"]) {
+  const { id } = await api.post<Schemas["RunBackupResponse"]>("/api/backups/run", request);
+  tell(`Backup ${id} has begun.`);
+  refresh("backups", "overview");
+}
+
+/** Begins a proof of a backup, and says so. */
+export async function startProof(backupId: number) {
+  await api.post("/api/backups/verification/run", { backup_id: backupId });
+  tell("The proof has begun.");
+  refresh("verifications", "backup");
+}
+
 export function useRunBackup() {
-  return useMutation({
-    mutationFn: (request: Schemas["RunBackupRequest"]) =>
-      api.post<Schemas["RunBackupResponse"]>("/api/backups/run", request),
-    onSuccess: ({ id }) => {
-      tell(`Backup ${id} has begun.`);
-      refresh("backups", "overview");
-    },
-    onError: tellError,
-  });
+  return useMutation({ mutationFn: startBackup, onError: tellError });
 }
 
 export function usePin(backupId: number) {
@@ -28,14 +34,7 @@ export function usePin(backupId: number) {
 }
 
 export function useVerify(backupId: number) {
-  return useMutation({
-    mutationFn: () => api.post("/api/backups/verification/run", { backup_id: backupId }),
-    onSuccess: () => {
-      tell("The proof has begun.");
-      refresh("verifications", "backup");
-    },
-    onError: tellError,
-  });
+  return useMutation({ mutationFn: () => startProof(backupId), onError: tellError });
 }
 
 export function useCancelBackup() {

@@ -3,6 +3,7 @@ import { IconArrowDown, IconArrowUp, IconDots } from "@tabler/icons-react";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { api } from "../../api/client";
+import { useAnchor } from "../../components/anchor";
 import { tell, tellError } from "../../components/notify";
 import { Time } from "../../components/Time";
 import { type EventType, type Rule, refresh } from "./queries";
@@ -52,12 +53,13 @@ export function RuleCard({
     onError: tellError,
   });
   const service = services.find((one) => one.id === rule.service_id);
+  const anchor = useAnchor<HTMLHeadingElement>(`rule-${rule.id}`);
   return (
     <Card withBorder component="li" py="sm">
       <Group justify="space-between" wrap="nowrap" align="flex-start" gap="xs">
         <div style={{ minWidth: 0 }}>
           <Group gap="xs">
-            <Title order={2} size="h5" style={{ overflowWrap: "anywhere" }}>
+            <Title order={2} size="h5" style={{ overflowWrap: "anywhere" }} {...anchor}>
               {rule.name}
             </Title>
             {rule.enabled ? null : (

@@ -3,6 +3,7 @@ import { IconDots } from "@tabler/icons-react";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, type Schemas } from "../../api/client";
+import { useAnchor } from "../../components/anchor";
 import { tell, tellError } from "../../components/notify";
 import { Time } from "../../components/Time";
 import { PrivateNetworks } from "./PrivateNetworks";
@@ -36,12 +37,13 @@ export function ServiceCard({
     onSuccess: () => refresh("services"),
     onError: tellError,
   });
+  const anchor = useAnchor<HTMLHeadingElement>(`service-${service.id}`);
   return (
     <Card withBorder>
       <Group justify="space-between" wrap="nowrap" align="flex-start">
         <div style={{ minWidth: 0 }}>
           <Group gap="xs">
-            <Title order={2} size="h4" style={{ overflowWrap: "anywhere" }}>
+            <Title order={2} size="h4" style={{ overflowWrap: "anywhere" }} {...anchor}>
               {service.name}
             </Title>
             <Health service={service} />

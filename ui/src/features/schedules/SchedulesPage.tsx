@@ -5,6 +5,7 @@ import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, type Schemas } from "../../api/client";
 import { queries, queryClient } from "../../api/queries";
+import { useAnchor } from "../../components/anchor";
 import { tell, tellError } from "../../components/notify";
 import { Page } from "../../components/Page";
 import { Empty, Failed, Loading } from "../../components/States";
@@ -125,10 +126,11 @@ function Row({
     onSuccess: refresh,
     onError: tellError,
   });
+  const anchor = useAnchor<HTMLParagraphElement>(`schedule-${schedule.id}`);
   return (
     <Table.Tr>
       <Table.Td>
-        <Text fw={600} size="sm">
+        <Text fw={600} size="sm" {...anchor}>
           {schedule.name}
         </Text>
         <Text size="xs" c="dimmed">

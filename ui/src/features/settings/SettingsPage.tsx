@@ -22,6 +22,7 @@ import { Link } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
 import { api, fieldError, type Schemas } from "../../api/client";
 import { queries, queryClient } from "../../api/queries";
+import { useAnchor } from "../../components/anchor";
 import { tell, tellError } from "../../components/notify";
 import { Page } from "../../components/Page";
 import { Failed, Loading } from "../../components/States";
@@ -102,10 +103,11 @@ function Row({ setting }: { setting: Setting }) {
     onError: tellError,
   });
   const isChanged = JSON.stringify(value) !== JSON.stringify(setting.value);
+  const anchor = useAnchor<HTMLParagraphElement>(`setting-${setting.key}`);
   return (
     <Group align="flex-start" justify="space-between" gap="md">
       <div style={{ flex: "1 1 260px" }}>
-        <Text fw={550} size="sm">
+        <Text fw={550} size="sm" {...anchor}>
           {setting.title}
         </Text>
         <Text size="xs" c="dimmed">
