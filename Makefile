@@ -9,7 +9,7 @@ DATA_DIR ?= $(if $(filter 0,$(shell id -u)),/var/lib/flowkeep,$(CURDIR)/data)
 
 .SILENT:
 .PHONY: run dev build test check format-check lint ui-install ui-check rust-test generate generated-check \
-        e2e real-n8n-test real-n8n-test-all kills bench bench-notifications bench-storage fuzz audit clean
+        e2e real-n8n-test real-n8n-test-all real-n8n-upgrade kills bench bench-notifications bench-storage fuzz audit clean
 
 ## Build Flowkeep and start it on its own database; prints the address and the first login.
 run: run-dependencies ui-build
@@ -73,6 +73,10 @@ real-n8n-test:
 	$(ENV) . scripts/test-env; scripts/with-docker scripts/real-n8n-test v2
 real-n8n-test-all:
 	$(ENV) . scripts/test-env; scripts/with-docker scripts/real-n8n-test v1 v2
+
+## A real n8n 1.123 upgraded to 2.41 and taken back.
+real-n8n-upgrade:
+	$(ENV) . scripts/test-env; scripts/with-docker scripts/real-n8n-upgrade
 
 ## 200 random kills over the whole cycle (CI does 50).
 kills:

@@ -234,8 +234,9 @@ function UpgradeDialog({ image, count, close }: { image: string; count: number; 
           />
           <Text size="sm">
             Flowkeep fetches the image, backs n8n up and restores that backup on trial. Only if that went well it stops{" "}
-            {count === 1 ? "n8n" : `n8n's ${count} containers`}, backs up once more, and makes the containers anew with all
-            that you set. If n8n is not ready within ten minutes, the former containers and the former database come back.
+            {count === 1 ? "n8n" : `n8n's ${count} containers`}, backs up once more, and makes the containers anew with
+            all that you set. If n8n is not ready within ten minutes, the former containers and the former database come
+            back.
           </Text>
           {start.error && !error ? (
             <Alert color="red" role="alert">
@@ -269,11 +270,7 @@ function ActDialog({ upgrade, act, close }: { upgrade: Upgrade; act: Act; close:
     },
   });
   return (
-    <Modal
-      opened
-      onClose={close}
-      title={act === "clear" ? "Remove the former containers?" : "Take the upgrade back?"}
-    >
+    <Modal opened onClose={close} title={act === "clear" ? "Remove the former containers?" : "Take the upgrade back?"}>
       <Stack>
         <Text size="sm">
           {act === "clear"
