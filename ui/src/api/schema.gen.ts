@@ -1426,6 +1426,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/n8n/upgrades": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List upgrades of n8n, and the containers that would be upgraded. */
+        get: operations["list_upgrades"];
+        put?: never;
+        /** Run n8n from another image, after a proven backup and with the way back if it does not come up. */
+        post: operations["start_upgrade"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/n8n/upgrades/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One upgrade of n8n. */
+        get: operations["get_upgrade"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/n8n/upgrades/{id}/former-containers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove the former containers; after that the upgrade cannot be taken back. */
+        delete: operations["clear_upgrade"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/n8n/upgrades/{id}/take-back": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give n8n back the containers and the database of before. What n8n did since is lost, but stays in a backup. */
+        post: operations["take_upgrade_back"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/notifications/acknowledge": {
         parameters: {
             query?: never;
@@ -2912,6 +2981,30 @@ export interface components {
             /** @description Whether the next older one is the same. */
             is_unchanged: boolean;
         };
+        /** @description A container as it was before anything was changed. */
+        Former: {
+            /** @description Its name. */
+            name: string;
+            /** @description Its id. */
+            id: string;
+            /** @description The image by which it was made. */
+            image: string;
+            /** @description That image's id. */
+            image_id: string;
+            /** @description The version that the image says of itself. */
+            version?: string | null;
+            /** @description Whether it ran. */
+            was_running: boolean;
+            /** @description Whether it is made anew: it has the image that is upgraded. */
+            is_replaced: boolean;
+            /** @description The engine's name for when it is started again by itself. */
+            restart_policy: string;
+            /**
+             * Format: int64
+             * @description How often at most.
+             */
+            restart_count?: number | null;
+        };
         /**
          * @description How often.
          * @enum {string}
@@ -4362,11 +4455,34 @@ export interface components {
              */
             id: number;
         };
+        StartUpgradeRequest: {
+            /** @description An image as in `n8nio/n8n:2.41.1`, or a tag alone; absent for what the present name leads to by now. */
+            image?: string | null;
+        };
+        StartUpgradeResponse: {
+            /**
+             * Format: int32
+             * @description The upgrade's number.
+             */
+            id: number;
+        };
         /**
          * @description What becomes of what nodes remember between runs.
          * @enum {string}
          */
         StaticData: "keep" | "restore" | "clear";
+        /** @description A step of an upgrade. */
+        Step: {
+            /**
+             * @description `pulling`, `backing_up`, `proving`, `stopping`, `saving`, `replacing`, `waiting`, `taking_back`, `restoring`
+             *     or `waiting_for_former`.
+             */
+            phase: string;
+            /** Format: date-time */
+            began_at: string;
+            /** @description What came of it. */
+            note?: string | null;
+        };
         /** @description A network that may come in. */
         Subnet: {
             /**
@@ -4500,6 +4616,57 @@ export interface components {
         UpcomingRuns: {
             /** @description Soonest first. */
             items: components["schemas"]["UpcomingRun"][];
+        };
+        /** @description n8n's containers made anew from another image. */
+        Upgrade: {
+            /** Format: int32 */
+            id: number;
+            /**
+             * @description `running`, `done`, `unchanged` (that image is used already), `failed` (nothing was changed), `rolled_back`, or
+             *     `stuck` (it could be neither finished nor taken back).
+             */
+            status: string;
+            /** @description What it is at, or was at last. */
+            phase: string;
+            image: string;
+            /** @description The containers as they were before. */
+            containers: components["schemas"]["Former"][];
+            steps: components["schemas"]["Step"][];
+            /**
+             * Format: int32
+             * @description The backup that was proven before anything was changed.
+             */
+            backup_id?: number | null;
+            /**
+             * Format: int32
+             * @description The backup of when n8n was stopped; what is put back.
+             */
+            saved_backup_id?: number | null;
+            /**
+             * Format: int32
+             * @description The restore by which n8n's database came back.
+             */
+            restore_id?: number | null;
+            failure_code?: string | null;
+            message?: string | null;
+            remedy?: string | null;
+            /** Format: date-time */
+            started_at: string;
+            /** Format: date-time */
+            completed_at?: string | null;
+            /**
+             * Format: date-time
+             * @description Until then the former containers are kept, and it can be taken back.
+             */
+            kept_until?: string | null;
+        };
+        Upgrades: {
+            /** @description n8n's containers now, the main one first; empty when they cannot be upgraded. */
+            containers: components["schemas"]["Former"][];
+            /** @description Why they cannot, with the remedy. */
+            hindrance?: string | null;
+            /** @description Newest first. */
+            items: components["schemas"]["Upgrade"][];
         };
         /** @description The administrator. */
         User: {
@@ -7253,6 +7420,107 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["N8nConnection"];
                 };
+            };
+        };
+    };
+    list_upgrades: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Upgrades"];
+                };
+            };
+        };
+    };
+    start_upgrade: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartUpgradeRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartUpgradeResponse"];
+                };
+            };
+        };
+    };
+    get_upgrade: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Upgrade"];
+                };
+            };
+        };
+    };
+    clear_upgrade: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    take_upgrade_back: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
