@@ -1,0 +1,1 @@
+.TH flowkeep 1
