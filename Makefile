@@ -9,6 +9,7 @@ DATA_DIR ?= $(if $(filter 0,$(shell id -u)),/var/lib/flowkeep,$(CURDIR)/data)
 
 .SILENT:
 .PHONY: run dev build test check format-check lint ui-install ui-check rust-test generate generated-check \
+        deb portable sbom manual package-test image-test \
         e2e real-n8n-test real-n8n-test-all kills bench bench-notifications bench-storage fuzz audit clean
 
 ## Build Flowkeep and start it on its own database; prints the address and the first login.
@@ -94,6 +95,25 @@ fuzz:
 ## What encryption, a bucket and each level of proof cost.
 bench-storage:
 	$(ENV) . scripts/test-env; scripts/with-docker scripts/bench-storage
+
+## The Debian package, the archive for other systems, the bill of materials (docs/install.md).
+deb:
+	$(ENV) packaging/debian/build
+portable:
+	$(ENV) packaging/portable
+sbom:
+	$(ENV) packaging/sbom
+
+## Rewrite manual pages and completions after a change of the command line.
+manual:
+	$(ENV) FLOWKEEP_WRITE_MANUAL=1 cargo test --locked --quiet --test it manual_pages
+
+## The Debian package on a clean Debian 12 under systemd: install, upgrade, remove, purge. The program that was built last.
+package-test:
+	$(ENV) scripts/package-test
+## The container image on an engine of its own.
+image-test:
+	$(ENV) scripts/with-docker packaging/docker/test
 
 clean:
 	cargo clean
