@@ -9,7 +9,7 @@ DATA_DIR ?= $(if $(filter 0,$(shell id -u)),/var/lib/flowkeep,$(CURDIR)/data)
 
 .SILENT:
 .PHONY: run dev build test check format-check lint ui-install ui-check rust-test generate generated-check \
-        deb portable sbom manual package-test image-test \
+        deb portable sbom manual package-test package-check image-test \
         e2e real-n8n-test real-n8n-test-all kills bench bench-notifications bench-storage fuzz audit clean
 
 ## Build Flowkeep and start it on its own database; prints the address and the first login.
@@ -36,7 +36,7 @@ test-dependencies:
 	scripts/install-dependencies test
 
 ## The gate: format, lints, types, all tests, the interface, generated files, the story in a browser.
-check: format-check ui-check lint rust-test generated-check e2e real-n8n-test
+check: format-check ui-check lint rust-test generated-check e2e real-n8n-test package-check
 
 format-check:
 	$(ENV) cargo fmt --check
@@ -111,6 +111,8 @@ manual:
 ## The Debian package on a clean Debian 12 under systemd: install, upgrade, remove, purge. The program that was built last.
 package-test:
 	$(ENV) scripts/package-test
+package-check:
+	$(ENV) FLOWKEEP_BINARY="$${CARGO_TARGET_DIR:-target}/debug/flowkeep" scripts/package-test --or-leave-out
 ## The container image on an engine of its own.
 image-test:
 	$(ENV) scripts/with-docker packaging/docker/test
