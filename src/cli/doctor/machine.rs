@@ -83,7 +83,7 @@ fn judge_unit(text: &str, report: &mut Report) {
     let state = property(text, "ActiveState");
     match (state, property(text, "UnitFileState")) {
         ("active", "enabled") => {
-            report.ok(UNIT, "flowkeep.service runs, and starts with the machine")
+            report.ok(UNIT, "flowkeep.service runs, and starts with the machine");
         }
         ("active", _) => report.warn(
             UNIT,
