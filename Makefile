@@ -9,6 +9,7 @@ DATA_DIR ?= $(if $(filter 0,$(shell id -u)),/var/lib/flowkeep,$(CURDIR)/data)
 
 .SILENT:
 .PHONY: run dev build test check format-check lint ui-install ui-check rust-test generate generated-check \
+        deb portable sbom manual package-test package-check image-test \
         e2e real-n8n-test real-n8n-test-all real-n8n-upgrade kills bench bench-notifications bench-storage fuzz audit clean
 
 ## Build Flowkeep and start it on its own database; prints the address and the first login.
@@ -35,7 +36,7 @@ test-dependencies:
 	scripts/install-dependencies test
 
 ## The gate: format, lints, types, all tests, the interface, generated files, the story in a browser.
-check: format-check ui-check lint rust-test generated-check e2e real-n8n-test
+check: format-check ui-check lint rust-test generated-check e2e real-n8n-test package-check
 
 format-check:
 	$(ENV) cargo fmt --check
@@ -98,6 +99,27 @@ fuzz:
 ## What encryption, a bucket and each level of proof cost.
 bench-storage:
 	$(ENV) . scripts/test-env; scripts/with-docker scripts/bench-storage
+
+## The Debian package, the archive for other systems, the bill of materials (docs/install.md).
+deb:
+	$(ENV) packaging/debian/build
+portable:
+	$(ENV) packaging/portable
+sbom:
+	$(ENV) packaging/sbom
+
+## Rewrite manual pages and completions after a change of the command line.
+manual:
+	$(ENV) FLOWKEEP_WRITE_MANUAL=1 cargo test --locked --quiet --test it manual_pages
+
+## The Debian package on a clean Debian 12 under systemd: install, upgrade, remove, purge. The program that was built last.
+package-test:
+	$(ENV) scripts/package-test
+package-check:
+	$(ENV) FLOWKEEP_BINARY="$${CARGO_TARGET_DIR:-target}/debug/flowkeep" scripts/package-test --or-leave-out
+## The container image on an engine of its own.
+image-test:
+	$(ENV) scripts/with-docker packaging/docker/test
 
 clean:
 	cargo clean

@@ -3,6 +3,8 @@
 mod admin;
 mod backup;
 mod doctor;
+mod environment;
+mod health;
 mod migrate_v2;
 mod openapi;
 mod own_database;
@@ -15,7 +17,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::platform::config::Config;
 
@@ -44,10 +46,16 @@ enum Command {
         #[command(flatten)]
         args: Box<migrate_v2::MigrateArgs>,
     },
-    /// Look at the machine and say what is missing.
+    /// Look at the installation and the machine and say what to fix. Changes nothing. Ends with 0 if all is
+    /// well, 1 if something could be better, 2 if something is wrong.
     Doctor {
         #[command(flatten)]
-        config: Box<Config>,
+        args: Box<doctor::DoctorArgs>,
+    },
+    /// Ask the daemon on this machine how it is. Ends with 1 if it is not ready.
+    Health {
+        #[command(flatten)]
+        args: health::HealthArgs,
     },
     /// Make a backup now and wait for it. Ends with 1 if it fails.
     Backup {
@@ -79,9 +87,19 @@ enum Command {
     },
 }
 
+/// The command line's description, for manual pages and completions.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs one command. Anything it cannot do is said on standard error with exit code 1.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    // A file that this user may not read is the doctor's to speak of.
+    let variables = environment::read().unwrap_or_default();
+    let parsed = environment::as_defaults(command(), &variables)
+        .try_get_matches_from(args)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
@@ -92,7 +110,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve { config } => serve::run(*config),
         Command::Migrate { config } => own_database::with_state(*config, |_| async { Ok(true) }),
         Command::MigrateV2 { args } => migrate_v2::run(*args),
-        Command::Doctor { config } => doctor::run(*config),
+        Command::Doctor { args } => return doctor::run(*args),
+        Command::Health { args } => health::run(&args),
         Command::Backup { args } => backup::run(*args),
         Command::Verify { args } => return verify::run(*args),
         Command::Recover { args } => recover::run(*args),

@@ -74,6 +74,24 @@ impl DataLock {
         Ok(Self(file))
     }
 
+    /// Who holds the folder, as a process number. Makes nothing.
+    pub fn holder(dir: &Path) -> io::Result<Option<String>> {
+        let mut file = match File::open(dir.join(NAME)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(None),
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                file.read_to_string(&mut holder)?;
+                Ok(Some(holder.trim().to_owned()))
+            }
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
     /// The file that is locked.
     pub fn file(&self) -> &File {
         &self.0
@@ -88,7 +106,10 @@ mod tests {
     fn f48_a_second_daemon_on_the_same_folder_is_refused_with_the_holder() {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("data");
+        assert_eq!(DataLock::holder(&data).unwrap(), None);
         let held = DataLock::take(&data).unwrap();
+        let holder = DataLock::holder(&data).unwrap();
+        assert_eq!(holder, Some(std::process::id().to_string()));
         assert!(held.file().metadata().unwrap().len() > 0);
         let error = DataLock::take(&data).unwrap_err().to_string();
         assert!(error.contains(&std::process::id().to_string()), "{error}");

@@ -110,6 +110,12 @@ impl DestinationService {
         Ok(standing)
     }
 
+    /// How many places copies go to.
+    pub async fn count_enabled(&self) -> Result<usize, sea_orm::DbErr> {
+        let all = store::list(self.parts.db.orm()).await?;
+        Ok(all.iter().filter(|one| one.is_enabled).count())
+    }
+
     /// Those of the numbers that no destination has.
     pub async fn unknown(&self, ids: &[i32]) -> Result<Vec<i32>, sea_orm::DbErr> {
         if ids.is_empty() {

@@ -79,6 +79,16 @@ impl SettingsService {
     pub async fn load(&self) -> Result<(), SettingsError> {
         let _one_at_a_time = self.loading.lock().await;
         self.vault.begin(&self.db).await?;
+        self.read_all().await
+    }
+
+    /// Reads every setting and writes nothing: an empty database stays empty.
+    pub async fn look(&self) -> Result<(), SettingsError> {
+        let _one_at_a_time = self.loading.lock().await;
+        self.read_all().await
+    }
+
+    async fn read_all(&self) -> Result<(), SettingsError> {
         let tx = self.db.begin_snapshot().await?;
         self.vault.load(&tx).await?;
         let rows = store::list(&tx).await?;

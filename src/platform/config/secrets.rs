@@ -2,9 +2,13 @@
 //! `FLOWKEEP_ADMIN_PASSWORD_FILE`.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use clap::Args;
 use secrecy::SecretString;
+
+/// The master key of the daemon's file of variables, for commands that systemd does not start.
+static OFFERED: OnceLock<SecretString> = OnceLock::new();
 
 /// The master key and the first administrator.
 #[derive(Args, Clone, Debug)]
@@ -31,5 +35,11 @@ impl SecretsConfig {
             .ok()
             .filter(|text| !text.trim().is_empty())
             .map(SecretString::from)
+            .or_else(|| OFFERED.get().cloned())
+    }
+
+    /// Gives the master key that holds where the environment has none.
+    pub fn offer_master_key(key: SecretString) {
+        let _ = OFFERED.set(key);
     }
 }

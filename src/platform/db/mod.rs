@@ -2,9 +2,11 @@
 
 pub mod page;
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sea_orm::{
     AccessMode, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
     SqlxPostgresConnector, Statement, TransactionTrait, Value,
@@ -20,6 +22,25 @@ pub static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 /// A statement with its values.
 pub fn statement(sql: impl Into<String>, values: Vec<Value>) -> Statement {
     Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
+}
+
+/// What a look at Flowkeep's own database finds.
+#[derive(Clone, Debug)]
+pub struct DbFacts {
+    /// The server's version, as in 16.4.
+    pub version: String,
+    /// Its major version.
+    pub major: u32,
+    /// The time by its clock.
+    pub now: DateTime<Utc>,
+    /// Whether it takes no writes: a standby, or told so.
+    pub is_read_only: bool,
+    /// Whether it has had no migration at all.
+    pub is_empty: bool,
+    /// How many migrations of this program it lacks.
+    pub missing_migrations: usize,
+    /// How many it has had that this program does not know.
+    pub unknown_migrations: usize,
 }
 
 /// Flowkeep's own database. Cheap to clone.
@@ -97,6 +118,41 @@ impl Db {
             .execute(&self.pool)
             .await
             .map(|_| ())
+    }
+
+    /// Looks at the server and at which migrations it has had. Writes nothing.
+    pub async fn facts(&self) -> Result<DbFacts, sqlx::Error> {
+        let mut connection = self.pool.acquire().await?;
+        let (version, number, now, is_read_only): (String, String, DateTime<Utc>, bool) =
+            sqlx::query_as(
+                "SELECT current_setting('server_version'), current_setting('server_version_num'), \
+                 clock_timestamp(), \
+                 pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean",
+            )
+            .fetch_one(&mut *connection)
+            .await?;
+        let is_made: bool =
+            sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
+                .fetch_one(&mut *connection)
+                .await?;
+        let had: Vec<i64> = if is_made {
+            sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
+                .fetch_all(&mut *connection)
+                .await?
+        } else {
+            Vec::new()
+        };
+        let had: BTreeSet<i64> = had.into_iter().collect();
+        let known: BTreeSet<i64> = MIGRATOR.iter().map(|migration| migration.version).collect();
+        Ok(DbFacts {
+            version: version.split(' ').next().unwrap_or_default().to_owned(),
+            major: number.parse::<u32>().map_or(0, |number| number / 10_000),
+            now,
+            is_read_only,
+            is_empty: had.is_empty(),
+            missing_migrations: known.difference(&had).count(),
+            unknown_migrations: had.difference(&known).count(),
+        })
     }
 
     /// Closes every connection.

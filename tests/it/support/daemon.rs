@@ -47,6 +47,7 @@ pub fn program(args: &[&str]) -> Command {
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")
         .env("FLOWKEEP_POSTGRES_DIRS", dirs)
         .env("FLOWKEEP_LISTEN", "127.0.0.1:0")
+        .env("FLOWKEEP_ENVIRONMENT_FILE", "")
         .env("FLOWKEEP_DOCKER_HOST", "unix:///nonexistent/docker.sock")
         .stdin(Stdio::null());
     command
@@ -138,6 +139,11 @@ impl Daemon {
         let (status, body) = self.exchange("GET", path, Some(token), None).await;
         assert_eq!(status, 200, "{body}");
         body
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// One request on a connection of its own. Returns status and JSON.

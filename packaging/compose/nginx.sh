@@ -1,0 +1,25 @@
+#!/bin/sh
+# Starts nginx in the box of containers: the files of nginx/, which are written for one machine, with the names of the
+# box in place of its addresses.
+#
+#   nginx.sh [FOLDER [COMMAND …]]
+set -eu
+box=${BOX:-/box}
+to=${1:-/tmp/nginx}
+[ $# -eq 0 ] || shift
+rm -rf "$to"
+mkdir -p "$to/conf.d" "$to/sites-enabled"
+cp -R "$box/nginx/." "$to/"
+cp "$box/nginx.conf" "$to/nginx.conf"
+cp "$box/n8n.conf" "$to/sites-enabled/n8n.conf"
+mv "$to/flowkeep.conf" "$to/sites-enabled/"
+[ ! -f "$to/flowkeep-http.conf" ] || mv "$to/flowkeep-http.conf" "$to/conf.d/"
+find "$to" -name '*.conf' -exec sed -i \
+  -e 's,127\.0\.0\.1:333[34],flowkeep:3333,' \
+  -e 's,127\.0\.0\.1:8081,adminer:8080,' \
+  -e 's,127\.0\.0\.1:8080,dozzle:8080,' \
+  -e "s,/etc/ssl/\([a-z0-9]*\)\.example\.com\.,${CERTIFICATES:-/certificates}/\1.," \
+  -e "s,flowkeep\.example\.com,${FLOWKEEP_HOST:?},g" \
+  -e "s,n8n\.example\.com,${N8N_HOST:?},g" {} +
+if [ $# -eq 0 ]; then set -- nginx -g 'daemon off;' -c "$to/nginx.conf"; fi
+exec "$@"

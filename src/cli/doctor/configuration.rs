@@ -1,0 +1,224 @@
+//! Variables: can they be used, do they mean anything, do they fit each other.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use super::report::Report;
+use super::{Patient, users};
+use crate::cli::environment;
+use crate::platform::config::HttpConfig;
+
+const NAME: &str = "configuration";
+const VARIABLES: &str = "variables";
+const ACCESS: &str = "access";
+
+/// Returns whether the daemon could start with it.
+pub fn check(patient: &Patient, report: &mut Report) -> bool {
+    let checked = patient.config.validate();
+    match &checked {
+        Ok(()) => report.ok(NAME, "readable"),
+        Err(error) => report.fail(
+            NAME,
+            error.to_string(),
+            format!(
+                "correct {} in /etc/flowkeep/environment, then: systemctl restart flowkeep",
+                error.name
+            ),
+        ),
+    }
+    file(report);
+    let from_process = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let from_file = environment::read().unwrap_or_default().values.into_keys();
+    unknown(from_process.chain(from_file).collect(), report);
+    tokens(patient, report);
+    access(&patient.config.http, report);
+    checked.is_ok()
+}
+
+fn file(report: &mut Report) {
+    let Some(path) = environment::path().filter(|path| path.exists()) else {
+        return;
+    };
+    let place = path.display();
+    match environment::read() {
+        Err(error) => report.warn(
+            VARIABLES,
+            format!(
+                "{place} cannot be read as {}: {error}; its values are not looked at",
+                users::me()
+            ),
+            "run this as the daemon's user: runuser -u flowkeep -- flowkeep doctor",
+        ),
+        Ok(found) if !found.bad_lines.is_empty() => {
+            // The line itself may hold a password.
+            let lines: Vec<String> = found.bad_lines.iter().map(ToString::to_string).collect();
+            report.fail(
+                VARIABLES,
+                format!("{place}: line {} is no NAME=value", lines.join(", ")),
+                format!("correct it in {place}; systemd passes over it"),
+            );
+        }
+        Ok(found) => report.ok(VARIABLES, format!("{place} sets {}", found.values.len())),
+    }
+    secrecy(&path, VARIABLES, "640", report);
+}
+
+/// A file that may hold a secret must be closed to others.
+fn secrecy(path: &Path, check: &'static str, mode: &str, report: &mut Report) {
+    let Ok(file) = path.metadata() else { return };
+    if file.permissions().mode() & 0o027 != 0 {
+        let (owner, group) = (users::user(file.uid()), users::group(file.gid()));
+        report.fail(
+            check,
+            format!(
+                "others than {owner} and the group {group} can read or change {} (mode {:o}), which may hold a password",
+                path.display(),
+                file.permissions().mode() & 0o7777
+            ),
+            format!("chmod {mode} {}", path.display()),
+        );
+    }
+}
+
+fn unknown(names: BTreeSet<String>, report: &mut Report) {
+    let known = environment::known(&crate::cli::command());
+    // What the scripts and the tests of the sources take.
+    let is_other = |name: &str| name.starts_with("FLOWKEEP_TEST_") || name == "FLOWKEEP_CACHE";
+    for name in names {
+        if !name.starts_with("FLOWKEEP_") || known.contains(&name) || is_other(&name) {
+            continue;
+        }
+        let near = known.iter().min_by_key(|known| distance(known, &name));
+        let fix = match near.filter(|near| distance(near, &name) <= 4) {
+            Some(near) => format!("write {near}, or take it out"),
+            None => "take it out; `flowkeep serve --help` lists those that are known".to_owned(),
+        };
+        report.warn(VARIABLES, format!("{name} means nothing to Flowkeep"), fix);
+    }
+}
+
+/// How many letters must change (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut corner = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let changed = corner + usize::from(x != y);
+            corner = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(corner + 1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+fn tokens(patient: &Patient, report: &mut Report) {
+    let files = [
+        (
+            "FLOWKEEP_METRICS_TOKEN_FILE",
+            &patient.config.http.metrics_token_file,
+        ),
+        (
+            "FLOWKEEP_DATABASE_URL_FILE",
+            &patient.config.database.url_file,
+        ),
+        (
+            "FLOWKEEP_ADMIN_PASSWORD_FILE",
+            &patient.config.secrets.admin_password_file,
+        ),
+    ];
+    for (name, path) in files {
+        let Some(path) = path else { continue };
+        match std::fs::File::open(path) {
+            Ok(_) => secrecy(path, VARIABLES, "640", report),
+            Err(error) => report.fail(
+                VARIABLES,
+                format!(
+                    "{name}: {} cannot be read as {}: {error}",
+                    path.display(),
+                    users::me()
+                ),
+                format!(
+                    "put it there, and: chown root:flowkeep {0} && chmod 640 {0}",
+                    path.display()
+                ),
+            ),
+        }
+    }
+}
+
+/// Who can reach the page, and who can read along.
+fn access(http: &HttpConfig, report: &mut Report) {
+    let is_open = !http.listen.ip().is_loopback();
+    let is_https = http
+        .public_url
+        .as_ref()
+        .is_some_and(|url| url.scheme() == "https");
+    let proxies = &http.trusted_proxies;
+    let mut has_said = false;
+    if is_https && proxies.is_empty() {
+        has_said = true;
+        report.warn(
+            ACCESS,
+            "people come by https, so through a proxy, and no proxy is trusted: everybody looks like the proxy, and one \
+             person's wrong passwords lock all out",
+            "set FLOWKEEP_TRUSTED_PROXIES to the proxy's address, as in 127.0.0.1/32",
+        );
+    }
+    if !proxies.is_empty() && http.public_url.is_none() {
+        has_said = true;
+        report.warn(
+            ACCESS,
+            "a proxy is trusted, and links in messages do not know its address",
+            "set FLOWKEEP_PUBLIC_URL to the address people open",
+        );
+    }
+    if is_open && !is_https {
+        has_said = true;
+        report.warn(
+            ACCESS,
+            format!("passwords travel unencrypted to {}, which other machines can reach", http.listen),
+            "put a proxy with HTTPS in front (/usr/share/flowkeep/nginx), and set FLOWKEEP_LISTEN=127.0.0.1:3333",
+        );
+    }
+    if !has_said {
+        let address = http.public_url.as_ref().map_or_else(
+            || format!("only from this machine, at http://{}", http.listen),
+            |url| format!("at {url}"),
+        );
+        report.ok(ACCESS, address);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_pen_is_near() {
+        assert_eq!(distance("FLOWKEEP_LISTEN", "FLOWKEEP_LISTEN"), 0);
+        assert_eq!(distance("FLOWKEEP_LISTEN", "FLOWKEEP_LITSEN"), 2);
+        assert_eq!(distance("abc", ""), 3);
+    }
+
+    #[test]
+    fn a_name_that_means_nothing_is_named_with_the_nearest_that_does() {
+        let mut report = Report::default();
+        let names = [
+            "FLOWKEEP_LISTEN",
+            "FLOWKEEP_DATA_DIRS",
+            "FLOWKEEP_XYZZY_PLUGH_FROB",
+            "HOME",
+        ];
+        unknown(names.map(str::to_owned).into(), &mut report);
+        let text = report.to_text();
+        assert!(text.contains("FLOWKEEP_DATA_DIRS means nothing"), "{text}");
+        assert!(text.contains("write FLOWKEEP_DATA_DIR, or"), "{text}");
+        assert!(text.contains("FLOWKEEP_XYZZY_PLUGH_FROB"), "{text}");
+        assert!(
+            !text.contains("HOME") && !text.contains("FLOWKEEP_LISTEN means"),
+            "{text}"
+        );
+    }
+}
