@@ -19,6 +19,7 @@ use crate::features::restores::{RestoreParts, RestoreService};
 use crate::features::retention::{RetentionParts, RetentionService};
 use crate::features::schedules::{ScheduleParts, ScheduleService};
 use crate::features::settings::{Key, MasterKey, SettingsService, Vault};
+use crate::features::sso::{SsoParts, SsoService};
 use crate::features::verification::{
     ChosenEngine, DockerEngine, DockerEngineParts, LocalEngine, VerificationParts,
     VerificationService,
@@ -117,6 +118,8 @@ pub struct AppState {
     pub settings: SettingsService,
     /// Signing in.
     pub auth: AuthService,
+    /// One login for the tools beside Flowkeep.
+    pub sso: SsoService,
     /// The n8n that is looked after.
     pub n8n: N8nService,
     /// Backups.
@@ -181,6 +184,16 @@ impl AppState {
             events: events.clone(),
             bcrypt_cost: parts.tuning.bcrypt_cost,
         });
+        let sso = SsoService::new(SsoParts {
+            db: parts.db.clone(),
+            clock: parts.clock.clone(),
+            ids: parts.ids.clone(),
+            events: events.clone(),
+            settings: settings.clone(),
+            auth: auth.clone(),
+            metrics: metrics.clone(),
+            public_url: parts.config.http.public_url.clone(),
+        });
         let n8n = N8nService::new(N8nParts {
             settings: settings.clone(),
             installations: Arc::clone(&parts.installations),
@@ -229,6 +242,7 @@ impl AppState {
             limits: Limits::new(parts.tuning.rates),
             settings,
             auth,
+            sso,
             n8n,
             backups,
             local_engine: proofs.local_engine,

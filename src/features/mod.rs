@@ -15,4 +15,5 @@ pub mod restores;
 pub mod retention;
 pub mod schedules;
 pub mod settings;
+pub mod sso;
 pub mod verification;
