@@ -31,4 +31,5 @@ mod retention;
 mod schedules;
 mod schema;
 mod settings;
+mod sso;
 mod support;

@@ -212,11 +212,11 @@ pub fn parent_domain(text: &str, home: &Home) -> Result<String, String> {
     let text = text.trim().trim_start_matches('.').trim_end_matches('.');
     let (name, authority) =
         host(text, home).map_err(|_| "is a domain, as in example.com".to_owned())?;
-    if name != authority {
-        return Err("is a domain without a port, as in example.com".to_owned());
-    }
     if name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
         return Err("is an address; a cookie can be shared only under a domain".to_owned());
+    }
+    if name != authority || text.contains(':') {
+        return Err("is a domain without a port, as in example.com".to_owned());
     }
     if !home.is_https {
         return Err(
@@ -400,7 +400,7 @@ mod tests {
     #[test]
     fn what_goes_into_nginx_configuration_cannot_leave_its_place() {
         for bad in [
-            "/a;b", "/a b", "/a{", "/a\n", "/$a", "/../", "/a/../b", "/a//b", "/%2e", "/\"",
+            "/a;b", "/a b", "/a{", "/a\nb", "/$a", "/../", "/a/../b", "/a//b", "/%2e", "/\"",
             "/a?b", "/a#b",
         ] {
             assert!(prefix(bad).is_err(), "{bad}");

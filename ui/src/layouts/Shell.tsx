@@ -7,6 +7,7 @@ import {
   IconCalendarClock,
   IconDatabase,
   IconHistory,
+  IconKey,
   IconLayoutDashboard,
   IconLogout,
   IconMail,
@@ -41,6 +42,7 @@ const LINKS = [
   { to: "/email", label: "E-mail", icon: IconMail },
   { to: "/settings", label: "Settings", icon: IconSettings },
   { to: "/security", label: "Security", icon: IconShieldLock },
+  { to: "/single-sign-on", label: "Single sign-on", icon: IconKey },
   { to: "/audit", label: "Audit log", icon: IconHistory },
 ] as const;
 

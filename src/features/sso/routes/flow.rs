@@ -60,7 +60,7 @@ pub struct LoggedOutEverywhere {
         (status = 429, description = "`rate_limited`", body = ErrorBody),
     )
 )]
-pub async fn start(
+pub async fn start_sso(
     State(sso): State<SsoService>,
     client: Client,
     RawQuery(query): RawQuery,
@@ -105,7 +105,7 @@ pub async fn start(
         (status = 429, description = "`rate_limited`", body = ErrorBody),
     )
 )]
-pub async fn go_on(
+pub async fn continue_sso(
     State(sso): State<SsoService>,
     State(limits): State<Limits>,
     user: CurrentUser,

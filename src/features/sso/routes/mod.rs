@@ -14,7 +14,7 @@ pub use verify::Verifier;
 
 /// Routes that work without a session: everything here is reachable by anybody.
 pub fn open_router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(flow::start))
+    OpenApiRouter::new().routes(routes!(flow::start_sso))
 }
 
 /// `GET /api/auth/verify`, which needs no layer around it.
@@ -25,9 +25,9 @@ pub fn verify_router() -> OpenApiRouter<Verifier> {
 /// Routes for whoever is signed in.
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(flow::go_on))
+        .routes(routes!(flow::continue_sso))
         .routes(routes!(flow::log_out_everywhere))
-        .routes(routes!(services::get_overview))
+        .routes(routes!(services::get_sso))
         .routes(routes!(services::set_parent_domain))
         .routes(routes!(services::add_service))
         .routes(routes!(services::change_service, services::remove_service))

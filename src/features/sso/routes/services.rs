@@ -219,7 +219,7 @@ fn overview(sso: &SsoService, user: &CurrentUser) -> SsoOverview {
         (status = 401, description = "`unauthenticated`", body = ErrorBody),
     )
 )]
-pub async fn get_overview(State(sso): State<SsoService>, user: CurrentUser) -> Json<SsoOverview> {
+pub async fn get_sso(State(sso): State<SsoService>, user: CurrentUser) -> Json<SsoOverview> {
     Json(overview(&sso, &user))
 }
 
