@@ -9,7 +9,7 @@ DATA_DIR ?= $(if $(filter 0,$(shell id -u)),/var/lib/flowkeep,$(CURDIR)/data)
 
 .SILENT:
 .PHONY: run dev build test check format-check lint ui-install ui-check rust-test generate generated-check \
-        e2e real-n8n-test real-n8n-test-all kills bench bench-notifications bench-storage fuzz audit clean
+        e2e real-n8n-test real-n8n-test-all kills bench bench-notifications bench-sso bench-storage e2e-sso fuzz audit clean
 
 ## Build Flowkeep and start it on its own database; prints the address and the first login.
 run: run-dependencies ui-build
@@ -35,7 +35,7 @@ test-dependencies:
 	scripts/install-dependencies test
 
 ## The gate: format, lints, types, all tests, the interface, generated files, the story in a browser.
-check: format-check ui-check lint rust-test generated-check e2e real-n8n-test
+check: format-check ui-check lint rust-test generated-check e2e e2e-sso real-n8n-test
 
 format-check:
 	$(ENV) cargo fmt --check
@@ -68,6 +68,10 @@ generated-check:
 e2e: ui-install
 	$(ENV) . scripts/test-env; scripts/e2e
 
+## One login for a tool behind a real nginx, in Chromium.
+e2e-sso: ui-install
+	$(ENV) scripts/e2e-sso
+
 ## Back up, drop, restore and start a real n8n again: one version, or both.
 real-n8n-test:
 	$(ENV) . scripts/test-env; scripts/with-docker scripts/real-n8n-test v2
@@ -86,6 +90,10 @@ bench:
 bench-notifications:
 	$(ENV) scripts/bench-notifications
 	$(ENV) cargo bench --locked --quiet --bench rules
+
+## What the gate in front of the tools costs (needs nginx and wrk).
+bench-sso:
+	$(ENV) scripts/bench-sso
 
 ## Random and broken archives, a minute for each target.
 fuzz:

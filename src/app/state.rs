@@ -184,16 +184,7 @@ impl AppState {
             events: events.clone(),
             bcrypt_cost: parts.tuning.bcrypt_cost,
         });
-        let sso = SsoService::new(SsoParts {
-            db: parts.db.clone(),
-            clock: parts.clock.clone(),
-            ids: parts.ids.clone(),
-            events: events.clone(),
-            settings: settings.clone(),
-            auth: auth.clone(),
-            metrics: metrics.clone(),
-            public_url: parts.config.http.public_url.clone(),
-        });
+        let sso = sso(&parts, &events, &settings, &auth, &metrics);
         let n8n = N8nService::new(N8nParts {
             settings: settings.clone(),
             installations: Arc::clone(&parts.installations),
@@ -262,6 +253,25 @@ impl AppState {
             candidacy: Arc::new(upkeep.candidacy),
         }
     }
+}
+
+fn sso(
+    parts: &Parts,
+    events: &EventBus,
+    settings: &SettingsService,
+    auth: &AuthService,
+    metrics: &Metrics,
+) -> SsoService {
+    SsoService::new(SsoParts {
+        db: parts.db.clone(),
+        clock: parts.clock.clone(),
+        ids: parts.ids.clone(),
+        events: events.clone(),
+        settings: settings.clone(),
+        auth: auth.clone(),
+        metrics: metrics.clone(),
+        public_url: parts.config.http.public_url.clone(),
+    })
 }
 
 fn flows(

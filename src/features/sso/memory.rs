@@ -150,9 +150,9 @@ impl LiveService {
     /// Whether a session still has to give a code.
     pub fn wants_step_up(&self, session: Uuid, now: DateTime<Utc>) -> bool {
         self.row.requires_step_up
-            && !self
+            && self
                 .stepped_up_until(session)
-                .is_some_and(|until| now < until)
+                .is_none_or(|until| until <= now)
     }
 
     /// Until when a session's code is good.

@@ -319,9 +319,10 @@ async fn without_the_database_tools_stay_open_and_no_statement_is_made() {
     );
 }
 
-fn write_visits(app: &TestApp) -> tokio::task::JoinHandle<()> {
-    let (sso, stop) = (app.state.sso.clone(), app.state.lifecycle.soft().clone());
-    tokio::spawn(async move { sso.write_visits(stop).await })
+/// Writes what waits, as the daemon does when it is told to stop.
+async fn write_visits(app: &TestApp) {
+    let stop = app.state.lifecycle.soft().clone();
+    app.state.sso.write_visits(stop).await;
 }
 
 #[tokio::test]
@@ -346,7 +347,7 @@ async fn each_sessions_first_visit_to_each_tool_is_one_audit_line() {
     }
     // Told to stop, it writes down what waits first.
     app.state.lifecycle.stop();
-    write_visits(&app).await.unwrap();
+    write_visits(&app).await;
     let visits = "SELECT COUNT(*) FROM audit_log WHERE action = 'sso.visited'";
     assert_eq!(app.sql::<i64>(visits).await, 3);
     let line = "SELECT user_id || ' ' || username || ' ' || host(ip_address) || ' ' || resource_id FROM audit_log \
@@ -360,7 +361,7 @@ async fn each_sessions_first_visit_to_each_tool_is_one_audit_line() {
     verify(&there, "dozzle").await;
     verify(&there, "adminer").await;
     again.state.lifecycle.stop();
-    write_visits(&again).await.unwrap();
+    write_visits(&again).await;
     assert_eq!(app.sql::<i64>(visits).await, 3, "not again after a restart");
 }
 
@@ -370,7 +371,7 @@ async fn a_visit_is_in_the_log_though_the_session_ended_meanwhile() {
     verify(&client, "dozzle").await;
     app.execute("DELETE FROM sessions").await;
     app.state.lifecycle.stop();
-    write_visits(&app).await.unwrap();
+    write_visits(&app).await;
     assert_eq!(app.audit_actions().await.last().unwrap(), "sso.visited");
 }
 

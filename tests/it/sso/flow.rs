@@ -384,8 +384,10 @@ async fn cve_2026_27801_wrong_codes_are_counted_and_shut_the_way_for_a_while() {
 #[tokio::test]
 async fn cve_2026_43914_guesses_of_a_code_have_the_budget_of_passwords() {
     use std::num::NonZeroU32;
-    let mut rates = flowkeep::platform::http::rate_limit::Rates::default();
-    rates.api_per_second = NonZeroU32::new(1000).unwrap();
+    let rates = flowkeep::platform::http::rate_limit::Rates {
+        api_per_second: NonZeroU32::new(1000).unwrap(),
+        ..Default::default()
+    };
     let app = builder().rates(rates).start().await;
     app.setup_admin().await;
     let client = browser(&app);

@@ -96,11 +96,11 @@ impl Stage {
             "{method} {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n{headers}"
         );
         if !cookies.is_empty() {
-            request += &format!("Cookie: {}\r\n", cookies.join("; "));
+            request = format!("{request}Cookie: {}\r\n", cookies.join("; "));
         }
         if method == "POST" {
-            request += &format!(
-                "Origin: https://{authority}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
+            request = format!(
+                "{request}Origin: https://{authority}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
                 body.len()
             );
         }

@@ -260,7 +260,8 @@ async fn another_process_hears_of_a_new_tool() {
         other.state.sso.clone(),
         other.state.lifecycle.soft().clone(),
     );
-    let task = tokio::spawn(async move { sso.keep_up(stop).await });
+    let lifecycle = other.state.lifecycle.clone();
+    lifecycle.spawn("keep up", async move { sso.keep_up(stop).await });
     // It listens once it has read everything for the first time.
     while verify(&there, "adminer").await.status != StatusCode::OK {
         tokio::task::yield_now().await;
@@ -269,6 +270,5 @@ async fn another_process_hears_of_a_new_tool() {
     while verify(&there, "adminer").await.status != StatusCode::FORBIDDEN {
         tokio::task::yield_now().await;
     }
-    other.state.lifecycle.stop();
-    task.await.unwrap();
+    assert!(lifecycle.drain().await);
 }

@@ -346,6 +346,7 @@ impl Tool {
             go_on: Arc::default(),
         };
         let (seen, go_on) = (Arc::clone(&this.seen), Arc::clone(&this.go_on));
+        #[expect(clippy::disallowed_methods, reason = "a server of the tests")]
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(answer(stream, Arc::clone(&seen), Arc::clone(&go_on)));
