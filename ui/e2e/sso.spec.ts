@@ -32,6 +32,12 @@ function code(secret: string, at = Date.now()): string {
 
 async function look(page: Page, name: string) {
   await expect(page.locator('[aria-busy="true"]')).toHaveCount(0);
+  // Nothing that still fades in.
+  await page.waitForFunction(() =>
+    document
+      .getAnimations()
+      .every((one) => one.playState !== "running" || one.effect?.getTiming().iterations === Infinity),
+  );
   const found = await new AxeBuilder({ page }).withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]).analyze();
   const serious = found.violations.filter((v) => v.impact === "serious" || v.impact === "critical");
   expect(serious.map((v) => `${name}: ${v.id} ${v.nodes.map((n) => n.target).join(" | ")}`)).toEqual([]);
@@ -40,7 +46,7 @@ async function look(page: Page, name: string) {
 
 async function signIn(page: Page) {
   await page.getByLabel("User name").fill("admin");
-  await page.getByLabel("Password").fill(password);
+  await page.getByRole("textbox", { name: "Password" }).fill(password);
   await page.getByRole("button", { name: "Sign in" }).click();
 }
 
@@ -57,7 +63,7 @@ test("one login opens a tool on its own host name, with a code where it asks, un
   await page.getByLabel("Domain").fill("com");
   await page.getByRole("button", { name: "Save" }).click();
   const again = page.getByRole("dialog");
-  await again.getByLabel("Password").fill(password);
+  await again.getByRole("textbox", { name: "Password" }).fill(password);
   await again.getByRole("button").last().click();
   await expect(page.getByText("is a public suffix", { exact: false })).toBeVisible();
   await page.getByLabel("Domain").fill("example.com");
@@ -66,7 +72,7 @@ test("one login opens a tool on its own host name, with a code where it asks, un
   await page.getByRole("button", { name: "Add a tool" }).click();
   await page.getByRole("menuitem", { name: /^Dozzle/ }).click();
   const form = page.getByRole("dialog", { name: "Add a tool" });
-  await form.getByLabel("Host name").fill(`dozzle.example.com:${port}`);
+  await form.getByRole("textbox", { name: "Host name" }).fill(`dozzle.example.com:${port}`);
   await form.getByText("Some things").click();
   await form.getByLabel("Start, stop and restart containers").check();
   await form.getByLabel("Which containers they see in Dozzle").fill("name=n8n");

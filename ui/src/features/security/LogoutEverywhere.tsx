@@ -35,7 +35,7 @@ export function LogoutEverywhere() {
           <Button variant="default" onClick={() => setAsking(false)}>
             Stay
           </Button>
-          <Button color="red" loading={end.isPending} onClick={() => end.mutate()}>
+          <Button color="red.9" loading={end.isPending} onClick={() => end.mutate()}>
             Sign out everywhere
           </Button>
         </Group>

@@ -123,7 +123,7 @@ export function ToolCard({ tool, edit, showNginx }: { tool: Tool; edit: () => vo
           <Button variant="default" onClick={() => setRemoving(false)}>
             Keep it
           </Button>
-          <Button color="red" loading={remove.isPending} onClick={() => remove.mutate()}>
+          <Button color="red.9" loading={remove.isPending} onClick={() => remove.mutate()}>
             Remove
           </Button>
         </Group>
