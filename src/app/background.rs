@@ -136,6 +136,14 @@ async fn bring_up(state: AppState, listen: SocketAddr) {
     state
         .lifecycle
         .spawn("sessions", async move { auth.keep_up(stop).await });
+    let (sso, stop) = (state.sso.clone(), state.lifecycle.soft().clone());
+    state
+        .lifecycle
+        .spawn("single sign-on", async move { sso.keep_up(stop).await });
+    let (sso, stop) = (state.sso.clone(), state.lifecycle.soft().clone());
+    state
+        .lifecycle
+        .spawn("visits", async move { sso.write_visits(stop).await });
     let (backups, stop) = (state.backups.clone(), state.lifecycle.soft().clone());
     state.lifecycle.spawn(
         "backup metrics",
@@ -263,6 +271,7 @@ async fn prepare(state: &AppState, listen: SocketAddr) -> Result<(), Unprepared>
         error => Unprepared::retry(error),
     })?;
     state.auth.load().await.map_err(Unprepared::retry)?;
+    state.sso.load().await.map_err(Unprepared::retry)?;
     if let Some(file) = &state.config.secrets.admin_password_file
         && state.auth.is_setup_required()
         && let Err(error) = create_configured_admin(state, file).await

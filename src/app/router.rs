@@ -11,10 +11,10 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{AppState, about, docs, gate, health, metrics};
-use crate::features::auth::Verifier;
+use crate::features::sso::Verifier;
 use crate::features::{
     audit, auth, backups, destinations, email, flows, migration, n8n, notifications, recovery,
-    restores, retention, schedules, settings, upgrades, verification,
+    restores, retention, schedules, settings, sso, upgrades, verification,
 };
 use crate::platform::http::client::TrustedProxies;
 use crate::platform::http::{ApiError, client, csrf, headers, rate_limit, request_log, spa};
@@ -71,11 +71,14 @@ fn protected() -> OpenApiRouter<AppState> {
         .merge(retention::router())
         .merge(schedules::router())
         .merge(upgrades::router())
+        .merge(sso::router())
 }
 
 /// Routes that anybody can call, once Flowkeep is ready.
 fn open() -> OpenApiRouter<AppState> {
-    auth::open_router().merge(notifications::open_router())
+    auth::open_router()
+        .merge(notifications::open_router())
+        .merge(sso::open_router())
 }
 
 /// The OpenAPI description of every route.
@@ -86,7 +89,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         .merge(open())
         .merge(protected())
         .into_openapi();
-    document.merge(auth::verify_router().into_openapi());
+    document.merge(sso::verify_router().into_openapi());
     document
 }
 
@@ -103,8 +106,13 @@ pub fn build(state: AppState) -> Router {
     // These answer by themselves who may, have no budget and do not wait for the database.
     let (metrics, _) = metrics::router().split_for_parts();
     let (health, _) = health::router().split_for_parts();
-    let verifier = Verifier::new(state.auth.clone(), proxies.clone(), &state.metrics);
-    let (verify, _) = auth::verify_router().with_state(verifier).split_for_parts();
+    let verifier = Verifier::new(
+        state.auth.clone(),
+        state.sso.clone(),
+        proxies.clone(),
+        &state.metrics,
+    );
+    let (verify, _) = sso::verify_router().with_state(verifier).split_for_parts();
     protected
         .merge(docs::router(openapi))
         .layer(session)

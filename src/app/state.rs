@@ -20,6 +20,7 @@ use crate::features::retention::{RetentionParts, RetentionService};
 use crate::features::schedules::{ScheduleParts, ScheduleService};
 use crate::features::settings::{Key, MasterKey, SettingsService, Vault};
 use crate::features::upgrades::{Patience, UpgradeParts, UpgradeService};
+use crate::features::sso::{SsoParts, SsoService};
 use crate::features::verification::{
     ChosenEngine, DockerEngine, DockerEngineParts, LocalEngine, VerificationParts,
     VerificationService,
@@ -120,6 +121,8 @@ pub struct AppState {
     pub settings: SettingsService,
     /// Signing in.
     pub auth: AuthService,
+    /// One login for the tools beside Flowkeep.
+    pub sso: SsoService,
     /// The n8n that is looked after.
     pub n8n: N8nService,
     /// Backups.
@@ -186,6 +189,7 @@ impl AppState {
             events: events.clone(),
             bcrypt_cost: parts.tuning.bcrypt_cost,
         });
+        let sso = sso(&parts, &events, &settings, &auth, &metrics);
         let n8n = N8nService::new(N8nParts {
             settings: settings.clone(),
             installations: Arc::clone(&parts.installations),
@@ -248,6 +252,7 @@ impl AppState {
             limits: Limits::new(parts.tuning.rates),
             settings,
             auth,
+            sso,
             n8n,
             backups,
             local_engine: proofs.local_engine,
@@ -268,6 +273,25 @@ impl AppState {
             candidacy: Arc::new(upkeep.candidacy),
         }
     }
+}
+
+fn sso(
+    parts: &Parts,
+    events: &EventBus,
+    settings: &SettingsService,
+    auth: &AuthService,
+    metrics: &Metrics,
+) -> SsoService {
+    SsoService::new(SsoParts {
+        db: parts.db.clone(),
+        clock: parts.clock.clone(),
+        ids: parts.ids.clone(),
+        events: events.clone(),
+        settings: settings.clone(),
+        auth: auth.clone(),
+        metrics: metrics.clone(),
+        public_url: parts.config.http.public_url.clone(),
+    })
 }
 
 fn flows(

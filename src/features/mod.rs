@@ -16,4 +16,5 @@ pub mod retention;
 pub mod schedules;
 pub mod settings;
 pub mod upgrades;
+pub mod sso;
 pub mod verification;

@@ -35,7 +35,7 @@ async fn every_answer(client: &TestClient) -> Vec<(String, HeaderMap)> {
     for (path, item) in document["paths"].as_object().unwrap() {
         for method in item.as_object().unwrap().keys() {
             let method: Method = method.to_uppercase().parse().unwrap();
-            if path == "/api/auth/logout" {
+            if path.starts_with("/api/auth/logout") {
                 continue;
             }
             let path = path.replace("{id}", "1").replace("{key}", "x");

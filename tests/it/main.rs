@@ -33,5 +33,6 @@ mod retention;
 mod schedules;
 mod schema;
 mod settings;
+mod sso;
 mod support;
 mod upgrades;

@@ -17,8 +17,10 @@ const setup = createRoute({
 const login = createRoute({
   getParentRoute: () => root,
   path: "/login",
-  validateSearch: (search: Record<string, unknown>): { back?: string } => {
+  validateSearch: (search: Record<string, unknown>): { back?: string; return?: string } => {
     const back = search.back;
+    // A number under which the server keeps where somebody came from; never an address.
+    if (typeof search.return === "string" && /^[0-9a-f]{64}$/.test(search.return)) return { return: search.return };
     // Only our own paths: never another site.
     return typeof back === "string" && /^\/(?![/\\])/.test(back) ? { back } : {};
   },
@@ -167,6 +169,11 @@ const pages = [
     getParentRoute: () => shell,
     path: "/security",
     component: lazyRouteComponent(() => import("./features/security/SecurityPage"), "SecurityPage"),
+  }),
+  createRoute({
+    getParentRoute: () => shell,
+    path: "/single-sign-on",
+    component: lazyRouteComponent(() => import("./features/sso/SsoPage"), "SsoPage"),
   }),
   createRoute({
     getParentRoute: () => shell,

@@ -45,6 +45,10 @@ actions! {
     SessionRevoked = "auth.session_revoked",
     /// Several sessions were ended.
     SessionsRevoked = "auth.sessions_revoked",
+    /// Every session of the account was ended by its owner.
+    LoggedOutEverywhere = "auth.logged_out_everywhere",
+    /// A code asked for before a tool was wrong.
+    StepUpFailed = "auth.step_up_failed",
     /// A second factor is being set up.
     TotpSetupStarted = "auth.totp_setup_started",
     /// The second factor is on.
@@ -63,6 +67,16 @@ actions! {
     SubnetDeleted = "auth.subnet_deleted",
     /// Every subnet rule was removed from the command line.
     SubnetsCleared = "auth.subnets_cleared",
+    /// A tool for single sign-on was added.
+    SsoServiceCreated = "sso.service_created",
+    /// A tool of single sign-on was changed.
+    SsoServiceChanged = "sso.service_changed",
+    /// A tool of single sign-on was removed.
+    SsoServiceDeleted = "sso.service_deleted",
+    /// A session opened a tool for the first time.
+    SsoVisited = "sso.visited",
+    /// A code was given before a tool that asks for one.
+    SsoSteppedUp = "sso.stepped_up",
     /// A setting has a new value.
     SettingChanged = "settings.changed",
     /// A setting has its default again.

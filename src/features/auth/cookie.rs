@@ -1,4 +1,5 @@
-//! The two cookies: the session, and the mark of a browser that signed in before.
+//! The cookies of Flowkeep's own host: the session, the mark of a browser that signed in before, and
+//! that of one which is on its way to another tool.
 //!
 //! Over HTTPS and on the machine itself they carry the `__Host-` prefix with `Secure`. A browser
 //! drops such cookies over plain HTTP on a LAN, so there, and only there, they go without, under
@@ -19,6 +20,8 @@ pub enum CookieKind {
     Session,
     /// The known device's token.
     Device,
+    /// The mark of a browser that is to come back to a tool after it signed in.
+    Return,
 }
 
 /// How a request came, as far as cookies are concerned.
@@ -54,6 +57,8 @@ impl Transport {
             (Self::Plain, CookieKind::Session) => "flowkeep_session",
             (Self::Https | Self::Loopback, CookieKind::Device) => "__Host-flowkeep_device",
             (Self::Plain, CookieKind::Device) => "flowkeep_device",
+            (Self::Https | Self::Loopback, CookieKind::Return) => "__Host-flowkeep_return",
+            (Self::Plain, CookieKind::Return) => "flowkeep_return",
         }
     }
 
@@ -62,8 +67,8 @@ impl Transport {
     /// on every transport but HTTPS: a proxy on this machine may pass on what came over the
     /// network.
     pub fn read(self, kind: CookieKind, headers: &HeaderMap) -> Result<Option<&str>, Malformed> {
-        match find(headers, Self::Https.name(kind))? {
-            None if self != Self::Https => find(headers, Self::Plain.name(kind)),
+        match single_token(headers, Self::Https.name(kind))? {
+            None if self != Self::Https => single_token(headers, Self::Plain.name(kind)),
             found => Ok(found),
         }
     }
@@ -93,8 +98,13 @@ impl Transport {
             Self::Https | Self::Loopback => "; Secure",
             Self::Plain => "",
         };
+        // Whoever comes from a tool of another site must still be known as who left for it.
+        let same_site = match kind {
+            CookieKind::Session | CookieKind::Device => "Strict",
+            CookieKind::Return => "Lax",
+        };
         format!(
-            "{name}={value}; Path=/; Max-Age={max_age_seconds}; HttpOnly; SameSite=Strict{secure}"
+            "{name}={value}; Path=/; Max-Age={max_age_seconds}; HttpOnly; SameSite={same_site}{secure}"
         )
     }
 }
@@ -112,7 +122,8 @@ pub fn is_token(text: &[u8]) -> bool {
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn find<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Malformed> {
+/// The token in the cookie of this name, if there is exactly one.
+pub fn single_token<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Malformed> {
     let mut found = None;
     for header in headers.get_all(header::COOKIE) {
         for pair in header.as_bytes().split(|byte| *byte == b';') {

@@ -8,7 +8,7 @@ use http::StatusCode;
 use http::request::Parts;
 use uuid::Uuid;
 
-use super::live::LiveSession;
+use super::live::{LiveSession, LiveUser};
 use crate::features::audit::Actor;
 use crate::platform::http::ApiError;
 
@@ -34,6 +34,11 @@ impl CurrentUser {
     /// Its name.
     pub fn username(&self) -> &str {
         &self.session.user.username
+    }
+
+    /// The account with the headers that tools are told.
+    pub fn live_user(&self) -> &LiveUser {
+        &self.session.user
     }
 
     /// The session's public name.

@@ -4,7 +4,7 @@
 //! a time ([`LiveSessions::turn`]), so the two cannot end in different orders. Another process
 //! (`flowkeep admin reset-password`) tells by a notification and the whole is read again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -121,6 +121,20 @@ impl LiveSession {
         self.reauthenticated_until.is_some_and(|until| now < until)
     }
 
+    /// The session, if it is alive, and notes that it was used.
+    fn used(
+        self: Arc<Self>,
+        now: DateTime<Utc>,
+        idle_timeout: Option<TimeDelta>,
+    ) -> Option<Arc<Self>> {
+        if !self.is_alive(now, idle_timeout) {
+            return None;
+        }
+        self.last_seen_us
+            .fetch_max(now.timestamp_micros(), Ordering::Relaxed);
+        Some(self)
+    }
+
     fn is_alive(&self, now: DateTime<Utc>, idle_timeout: Option<TimeDelta>) -> bool {
         now < self.expires_at && idle_timeout.is_none_or(|idle| now - self.last_seen_at() < idle)
     }
@@ -147,10 +161,30 @@ impl LiveSession {
 /// For as long as this sessions are answered from memory while the database is away; then nobody is let in.
 const LONGEST_OUTAGE: TimeDelta = TimeDelta::minutes(15);
 
+#[derive(Debug, Default)]
+struct Table {
+    by_token: HashMap<TokenHash, Arc<LiveSession>>,
+    /// The newest token of each session.
+    tokens: HashMap<Uuid, TokenHash>,
+}
+
+impl Table {
+    fn insert(&mut self, hash: TokenHash, session: Arc<LiveSession>) {
+        self.tokens.insert(session.id, hash);
+        self.by_token.insert(hash, session);
+    }
+
+    fn retain(&mut self, mut keeps: impl FnMut(&LiveSession) -> bool) {
+        self.by_token.retain(|_, session| keeps(session));
+        let by_token = &self.by_token;
+        self.tokens.retain(|_, hash| by_token.contains_key(hash));
+    }
+}
+
 /// The live sessions. Cheap to clone; all clones are one table.
 #[derive(Clone, Debug, Default)]
 pub struct LiveSessions {
-    sessions: Arc<RwLock<HashMap<TokenHash, Arc<LiveSession>>>>,
+    sessions: Arc<RwLock<Table>>,
     /// Since when the database has not answered, in microseconds since 1970; 0 while it does.
     outage_since_us: Arc<AtomicI64>,
     turn: Arc<Mutex<()>>,
@@ -181,14 +215,30 @@ impl LiveSessions {
         if self.is_outage_too_long(now) {
             return None;
         }
-        let session = Arc::clone(self.sessions.read().get(hash)?);
-        if !session.is_alive(now, idle_timeout) {
+        let session = Arc::clone(self.sessions.read().by_token.get(hash)?);
+        session.used(now, idle_timeout)
+    }
+
+    /// The session of that public name, if it is alive, and notes that it was used.
+    pub fn find_by_id(
+        &self,
+        id: Uuid,
+        now: DateTime<Utc>,
+        idle_timeout: Option<TimeDelta>,
+    ) -> Option<Arc<LiveSession>> {
+        if self.is_outage_too_long(now) {
             return None;
         }
-        session
-            .last_seen_us
-            .fetch_max(now.timestamp_micros(), Ordering::Relaxed);
-        Some(session)
+        let session = {
+            let sessions = self.sessions.read();
+            Arc::clone(sessions.by_token.get(sessions.tokens.get(&id)?)?)
+        };
+        session.used(now, idle_timeout)
+    }
+
+    /// The public names of all sessions that are kept.
+    pub fn ids(&self) -> HashSet<Uuid> {
+        self.sessions.read().tokens.keys().copied().collect()
     }
 
     /// Notes that the database does not answer: what another process revokes is not heard meanwhile.
@@ -216,6 +266,7 @@ impl LiveSessions {
         let mut found: Vec<_> = self
             .sessions
             .read()
+            .by_token
             .values()
             .filter(|session| session.user.id == user_id && session.is_alive(now, idle_timeout))
             .cloned()
@@ -235,13 +286,14 @@ impl LiveSessions {
 
     /// How many sessions are kept.
     pub fn len(&self) -> usize {
-        self.sessions.read().len()
+        self.sessions.read().by_token.len()
     }
 
     /// When each session was last used.
     pub fn last_seen(&self) -> Vec<(Uuid, DateTime<Utc>)> {
         let sessions = self.sessions.read();
         sessions
+            .by_token
             .values()
             .map(|session| (session.id, session.last_seen_at()))
             .collect()
@@ -251,7 +303,7 @@ impl LiveSessions {
     pub fn forget_expired(&self, now: DateTime<Utc>, idle_timeout: Option<TimeDelta>) {
         self.sessions
             .write()
-            .retain(|_, session| session.is_alive(now, idle_timeout));
+            .retain(|session| session.is_alive(now, idle_timeout));
     }
 }
 
@@ -268,7 +320,7 @@ impl Turn<'_> {
 
     /// Removes sessions that were just revoked in the database.
     pub fn remove(&self, ids: &[Uuid]) {
-        self.live.sessions.write().retain(|_, session| {
+        self.live.sessions.write().retain(|session| {
             let is_kept = !ids.contains(&session.id);
             if !is_kept {
                 session.revoked.cancel();
@@ -287,7 +339,7 @@ impl Turn<'_> {
         overlap_until: DateTime<Utc>,
     ) -> Option<Arc<LiveSession>> {
         let mut sessions = self.live.sessions.write();
-        let of_session = sessions.values_mut().filter(|held| held.id == id);
+        let of_session = sessions.by_token.values_mut().filter(|held| held.id == id);
         let mut newest: Option<Arc<LiveSession>> = None;
         for held in of_session {
             if newest
@@ -312,14 +364,14 @@ impl Turn<'_> {
     /// Opens the dangerous acts for a session whose token cannot be replaced.
     pub fn elevate(&self, id: Uuid, until: DateTime<Utc>) -> Option<Arc<LiveSession>> {
         let mut sessions = self.live.sessions.write();
-        let held = sessions.values_mut().find(|held| held.id == id)?;
+        let held = sessions.by_token.values_mut().find(|held| held.id == id)?;
         *held = Arc::new(held.changed(|held| held.reauthenticated_until = Some(until)));
         Some(Arc::clone(held))
     }
 
     /// Puts a user's new name or address into their sessions.
     pub fn update_user(&self, user: &Arc<LiveUser>) {
-        for held in self.live.sessions.write().values_mut() {
+        for held in self.live.sessions.write().by_token.values_mut() {
             if held.user.id == user.id {
                 *held = Arc::new(held.changed(|held| held.user = Arc::clone(user)));
             }
@@ -330,9 +382,9 @@ impl Turn<'_> {
     /// seen of them; those that are gone are told so.
     pub fn load(&self, rows: Vec<(TokenHash, LiveSession)>) {
         let mut sessions = self.live.sessions.write();
-        let mut next = HashMap::with_capacity(rows.len());
+        let mut next = Table::default();
         for (hash, row) in rows {
-            let row = match sessions.get(&hash) {
+            let row = match sessions.by_token.get(&hash) {
                 Some(known) => known.changed(|held| {
                     held.user = Arc::clone(&row.user);
                     held.expires_at = row.expires_at;
@@ -342,9 +394,8 @@ impl Turn<'_> {
             };
             next.insert(hash, Arc::new(row));
         }
-        let kept: Vec<Uuid> = next.values().map(|session| session.id).collect();
-        for session in sessions.values() {
-            if !kept.contains(&session.id) {
+        for session in sessions.by_token.values() {
+            if !next.tokens.contains_key(&session.id) {
                 session.revoked.cancel();
             }
         }

@@ -28,10 +28,12 @@ mod totp;
 mod unknown;
 mod username;
 
-pub use cookie::travels_in_the_clear;
+pub use cookie::{CookieKind, Malformed, Transport, single_token, travels_in_the_clear};
 pub use current::{CurrentUser, Reauthenticated};
 pub use error::AuthError;
+pub use live::LiveSession;
 pub use routes::{
-    Verifier, follow, open_router, require_allowed_address, require_session, router, verify_router,
+    follow, forbidden_address, open_router, origin, require_allowed_address, require_session,
+    router,
 };
-pub use service::{AuthParts, AuthService, NewAdmin, SetupOffer};
+pub use service::{AuthParts, AuthService, NewAdmin, Origin, SetupOffer};

@@ -182,6 +182,9 @@ settings! {
     NotificationHistoryDays = "notifications.history_days", "notifications", "How long history stays",
         "Days after which delivered and failed notifications are forgotten.",
         Kind::Integer { min: 1, max: 3_650, unit: "days" }, Default::Integer(90);
+    SsoParentDomain = "sso.parent_domain", "security", "Parent domain",
+        "The domain under which Flowkeep and the tools beside it have host names of their own.",
+        Kind::Text { max_length: 253, example: "example.com" }, Default::Text(""), internal;
     BackupEncryption = "backups.encryption", "backups", "Encryption",
         "Whether new backups are encrypted.",
         Kind::Boolean, Default::Boolean(false), internal;

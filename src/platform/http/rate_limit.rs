@@ -117,7 +117,8 @@ impl Limits {
     }
 }
 
-fn bucket(ip: IpAddr) -> IpAddr {
+/// Whom a client is counted as: an IPv6 client as its /64.
+pub fn bucket(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => ip,
         IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64))),

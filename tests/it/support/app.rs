@@ -140,6 +140,7 @@ impl TestAppBuilder {
         let app = self.build().await;
         app.state.settings.load().await.unwrap();
         app.state.auth.load().await.unwrap();
+        app.state.sso.load().await.unwrap();
         app.state.health.set(DATABASE, PartStatus::Ok, "connected");
         app
     }
@@ -267,6 +268,18 @@ impl TestApp {
             address: "127.0.0.1:40000".parse().unwrap(),
         };
         client.header("host", "localhost:3333")
+    }
+
+    /// Answers on a free port of this machine, as the daemon does.
+    pub async fn listen(&self) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = self.router.clone();
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        self.state.lifecycle.spawn("listen", async move {
+            axum::serve(listener, service).await.unwrap();
+        });
+        address
     }
 
     /// Moves the clock.

@@ -93,6 +93,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/auth/logout-everywhere": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sign out everywhere: every session of the account is over at once, and with it every tool. */
+        post: operations["log_out_everywhere"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/auth/password": {
         parameters: {
             query?: never;
@@ -215,6 +232,147 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/auth/sso": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the tools behind single sign-on, and the domain they share with Flowkeep. */
+        get: operations["get_sso"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/sso/continue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Go on to the tool, once signed in, with a code if it asks for one. */
+        post: operations["continue_sso"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/sso/parent-domain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Set the domain that Flowkeep and the tools share, or none. Whoever is in a tool by the old one signs in again. */
+        put: operations["set_parent_domain"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/sso/services": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Put a tool behind single sign-on. */
+        post: operations["add_service"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/sso/services/{slug}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Change a tool. */
+        put: operations["change_service"];
+        post?: never;
+        /** Remove a tool: from now on nobody is let through to it. */
+        delete: operations["remove_service"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/sso/services/{slug}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tell what nginx would be told about the caller at this moment, without a visit. */
+        get: operations["try_service"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/sso/services/{slug}/nginx": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show nginx' configuration for a tool, made from the files that come with Flowkeep. */
+        get: operations["get_nginx_files"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/sso/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Keep where somebody wanted to go and show them the login: nginx sends whoever has no session here.
+         * @description `rd` comes last and as it is; all that follows `rd=` is the address. An address that is not the tool's own is replaced by
+         *     the tool's front page.
+         */
+        get: operations["start_sso"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/auth/subnets": {
         parameters: {
             query?: never;
@@ -327,9 +485,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Tell whether the request has a live session, for nginx `auth_request`.
-         * @description Answers 200 with `Remote-User`, `Remote-Name`, `Remote-Email` and `Remote-Groups`, or 401 with
-         *     nothing: never a redirect, and never an error of its own, which nginx would turn into a 500.
+         * Tell whether the request may pass, for nginx `auth_request`.
+         * @description Without `service` any live session may. With it that tool's rule counts: whether it is on, and whether it wants a code.
+         *     Answers 200 with `Remote-User`, `Remote-Name`, `Remote-Email` and `Remote-Groups`, for a tool also `Remote-Roles` and
+         *     `Remote-Filter`; or 401 or 403 with nothing: never a redirect, and never an error of its own, which nginx would turn
+         *     into a 500.
          */
         get: operations["verify"];
         put?: never;
@@ -2101,6 +2261,11 @@ export interface components {
          * @enum {string}
          */
         Action: "create" | "overwrite" | "rename" | "skip" | "same" | "refused";
+        /** @description A new tool. */
+        AddSsoToolRequest: components["schemas"]["SsoToolRequest"] & {
+            /** @description What it is called in nginx' configuration: small letters, digits and hyphens. */
+            slug: string;
+        };
         /** @description A network to be let in. */
         AddSubnetRequest: {
             /** @description The network or one address. */
@@ -2415,6 +2580,18 @@ export interface components {
              * @description Which input, from 0.
              */
             input: number;
+        };
+        /** @description How to go on to a tool. */
+        ContinueRequest: {
+            /** @description The number in the login page's address. */
+            return: string;
+            /** @description Six digits of the authenticator app, if the tool asks for them. */
+            code?: string | null;
+        };
+        /** @description Where to go. */
+        ContinueResponse: {
+            /** @description The tool's address; good to go to once. */
+            url: string;
         };
         /**
          * @description What a cooldown counts for.
@@ -3173,6 +3350,11 @@ export interface components {
             closed_at?: string | null;
             closed_by?: string | null;
         };
+        /** @description How much was ended. */
+        LoggedOutEverywhere: {
+            /** @description The number of sessions. */
+            ended: number;
+        };
         /** @description What the login page sends. */
         LoginRequest: {
             /** @description The name; capitals do not matter. */
@@ -3348,6 +3530,22 @@ export interface components {
             problems: components["schemas"]["N8nProblem"][];
             /** Format: int64 */
             duration_ms: number;
+        };
+        /** @description A file for nginx. */
+        NginxFile: {
+            /** @description Where it goes, under `/etc/nginx`. */
+            path: string;
+            /** @description What it is for. */
+            about: string;
+            /** @description Whether one of it serves every tool. */
+            is_shared: boolean;
+            /** @description What stands in it. */
+            text: string;
+        };
+        /** @description nginx' configuration for a tool. */
+        NginxFiles: {
+            /** @description The tool's own file first, then those that are there once for all tools. */
+            items: components["schemas"]["NginxFile"][];
         };
         /** @description A node and what became of it. */
         NodeDiff: {
@@ -3919,6 +4117,11 @@ export interface components {
             /** @description Names the next page; null on the last one. */
             next_cursor?: string | null;
         };
+        /** @description The domain that Flowkeep and the tools share. */
+        ParentDomainRequest: {
+            /** @description The domain, as in `example.com`; null for none. */
+            parent_domain?: string | null;
+        };
         /** @description One part's state. */
         PartHealth: {
             /** @description How it is doing. */
@@ -4441,6 +4644,117 @@ export interface components {
             password?: string | null;
             /** @description As ssh-keygen writes it, without a passphrase. */
             private_key?: string | null;
+        };
+        /** @description One header. */
+        SsoHeader: {
+            /** @description Its name. */
+            name: string;
+            /** @description Its value. */
+            value: string;
+        };
+        /** @description Everything about single sign-on. */
+        SsoOverview: {
+            /** @description Where people open Flowkeep, if it was told. */
+            public_url?: string | null;
+            /** @description The host name in it, with its port if that is not the usual one. */
+            host?: string | null;
+            /** @description The domain that Flowkeep and the tools share. */
+            parent_domain?: string | null;
+            /** @description The tools, by name. */
+            items: components["schemas"]["SsoTool"][];
+        };
+        /** @description A tool that nginx guards. */
+        SsoTool: {
+            /** @description What it is called in nginx' configuration. */
+            slug: string;
+            /** @description What people call it. */
+            name: string;
+            /** @description Host name, with its port if that is not the usual one. */
+            host: string;
+            /** @description The path under which it lives. */
+            path_prefix: string;
+            /** @description Its front page. */
+            url?: string | null;
+            /** @description Where nginx finds it; only for the configuration that is shown. */
+            upstream: string;
+            /** @description Whether it shares Flowkeep's host name. */
+            is_at_home: boolean;
+            /** @description Why no login reaches it, if so. */
+            trouble?: string | null;
+            /** @description Whether anybody is let through. */
+            is_enabled: boolean;
+            /** @description Whether it wants a code of the authenticator app. */
+            requires_step_up: boolean;
+            /**
+             * Format: int32
+             * @description Minutes for which a code is good.
+             */
+            step_up_minutes: number;
+            /**
+             * Format: date-time
+             * @description Until when the caller's code is good.
+             */
+            stepped_up_until?: string | null;
+            /** @description Dozzle's rights. */
+            remote_roles: string[];
+            /** @description Dozzle's filter of containers. */
+            remote_filter?: string | null;
+            /**
+             * Format: int64
+             * @description Requests let through since the start.
+             */
+            allowed: number;
+            /**
+             * Format: int64
+             * @description Requests turned away since the start.
+             */
+            refused: number;
+            /**
+             * Format: date-time
+             * @description When it was added.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it was changed.
+             */
+            updated_at: string;
+        };
+        /** @description A tool as it is wanted. */
+        SsoToolRequest: {
+            /** @description What people call it. */
+            name: string;
+            /** @description Host name, with its port if that is not the usual one. */
+            host: string;
+            /** @description The path under which it lives; `/` if absent. */
+            path_prefix?: string;
+            /** @description Where nginx finds it, as in `http://127.0.0.1:8080`. */
+            upstream: string;
+            /** @description Whether anybody is let through. */
+            is_enabled: boolean;
+            /** @description Whether it wants a code of the authenticator app. */
+            requires_step_up: boolean;
+            /**
+             * Format: int32
+             * @description Minutes for which a code is good, 1 to 1440.
+             */
+            step_up_minutes: number;
+            /** @description Dozzle's rights: some of `shell`, `actions`, `download`, or `none` or `all` alone. */
+            remote_roles?: string[];
+            /** @description Dozzle's filter of containers; empty for all. */
+            remote_filter?: string;
+        };
+        /** @description What nginx would be told. */
+        SsoTrial: {
+            /**
+             * Format: int32
+             * @description 200, 401 or 403.
+             */
+            status: number;
+            /** @description `allowed`, `step_up_required`, `switched_off` or `out_of_reach`. */
+            why: string;
+            /** @description What the tool would be told about the caller. */
+            headers: components["schemas"]["SsoHeader"][];
         };
         StartRestoreRequest: {
             /** Format: int32 */
@@ -4977,6 +5291,35 @@ export interface operations {
             };
         };
     };
+    log_out_everywhere: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Signed out */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoggedOutEverywhere"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     change_password: {
         parameters: {
             query?: never;
@@ -5245,6 +5588,476 @@ export interface operations {
             };
             /** @description `not_found` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_sso: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tools */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SsoOverview"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    continue_sso: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ContinueRequest"];
+            };
+        };
+        responses: {
+            /** @description Where to go */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContinueResponse"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `step_up_required`, `wrong_code` or `tool_not_allowed` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `totp_not_enabled`, `out_of_reach`, `two_cookies` or `sent_in_circles` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `return_gone`: over, used, or another browser's */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `account_locked` */
+            423: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    set_parent_domain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ParentDomainRequest"];
+            };
+        };
+        responses: {
+            /** @description Everything as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SsoOverview"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `reauthentication_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `no_public_url` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `invalid_input` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    add_service: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddSsoToolRequest"];
+            };
+        };
+        responses: {
+            /** @description Added */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SsoTool"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `reauthentication_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `slug_taken` or `no_public_url` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `invalid_input` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    change_service: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The tool */
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SsoToolRequest"];
+            };
+        };
+        responses: {
+            /** @description The tool as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SsoTool"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `reauthentication_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `invalid_input` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    remove_service: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The tool */
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `reauthentication_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    try_service: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The tool */
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What nginx would be told */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SsoTrial"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_nginx_files: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The tool */
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The files */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NginxFiles"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `no_public_url` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    start_sso: {
+        parameters: {
+            query?: {
+                /** @description The tool, as nginx names it */
+                service?: string;
+                /** @description The address that was asked for */
+                rd?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the login, or to the front page if there is no such tool */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `subnet_forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5667,7 +6480,10 @@ export interface operations {
     };
     verify: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The tool, as nginx names it */
+                service?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -5679,24 +6495,28 @@ export interface operations {
                 headers: {
                     /** @description The e-mail address, if there is one */
                     "Remote-Email"?: string;
+                    /** @description For a tool: Dozzle's filter of containers, if there is one */
+                    "Remote-Filter"?: string;
                     /** @description `admins` */
                     "Remote-Groups"?: string;
                     /** @description The user name */
                     "Remote-Name"?: string;
+                    /** @description For a tool: Dozzle's rights, `none` if none were given */
+                    "Remote-Roles"?: string;
                     /** @description The user name */
                     "Remote-User"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description No session, or it is over, revoked or malformed */
+            /** @description No session, or it is over, revoked or malformed; or the tool wants a code */
             401: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The address is in no allowed subnet */
+            /** @description No such tool, it is off, or the address is in no allowed subnet */
             403: {
                 headers: {
                     [name: string]: unknown;

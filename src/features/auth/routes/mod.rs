@@ -9,7 +9,6 @@ mod sessions;
 mod setup;
 mod subnets;
 mod totp;
-mod verify;
 mod wire;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -17,9 +16,9 @@ use utoipa_axum::routes;
 
 use crate::app::AppState;
 
-pub use guard::{require_allowed_address, require_session};
+pub use guard::{forbidden_address, require_allowed_address, require_session};
 pub use live::follow;
-pub use verify::Verifier;
+pub use wire::origin;
 
 /// Routes that work without a session: everything here is reachable by anybody.
 pub fn open_router() -> OpenApiRouter<AppState> {
@@ -27,11 +26,6 @@ pub fn open_router() -> OpenApiRouter<AppState> {
         .routes(routes!(login::log_in))
         .routes(routes!(setup::check_setup))
         .routes(routes!(setup::set_up))
-}
-
-/// `GET /api/auth/verify`, which needs no layer around it.
-pub fn verify_router() -> OpenApiRouter<Verifier> {
-    OpenApiRouter::new().routes(routes!(verify::verify))
 }
 
 /// Routes for whoever is signed in.

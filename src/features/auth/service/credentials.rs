@@ -64,10 +64,14 @@ pub(super) struct Proven<'a> {
 
 /// Why a claim failed, for the audit log only.
 #[derive(Clone, Copy)]
-enum Reason {
+pub(super) enum Reason {
+    /// There is no account of that name.
     UnknownUser,
+    /// The password is wrong.
     WrongPassword,
+    /// The code is wrong or was used before.
     WrongSecondFactor,
+    /// The counter rests.
     Locked,
 }
 
@@ -163,7 +167,7 @@ impl AuthService {
         self.0.hasher.hash(password, wanted).await.map(Some)
     }
 
-    async fn count_failure(
+    pub(super) async fn count_failure(
         &self,
         mut work: Work<'_>,
         claim: &Claim<'_>,
@@ -192,7 +196,7 @@ impl AuthService {
         }
     }
 
-    async fn refuse_locked<T>(
+    pub(super) async fn refuse_locked<T>(
         &self,
         claim: &Claim<'_>,
         retry_after_seconds: u64,

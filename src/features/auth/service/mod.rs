@@ -11,6 +11,7 @@ mod rescue;
 mod second_factor;
 mod sessions;
 mod setup;
+mod step_up;
 mod subnets;
 mod upkeep;
 mod work;

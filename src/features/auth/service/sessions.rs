@@ -1,6 +1,6 @@
 //! Sessions: who is signed in, the list, the end.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,6 +87,16 @@ impl AuthService {
         self.0.live.find(&token::digest(token), self.now(), idle)
     }
 
+    /// The live session of that public name. From memory.
+    pub fn live_session(&self, id: Uuid) -> Option<Arc<LiveSession>> {
+        self.0.live.find_by_id(id, self.now(), self.idle_timeout())
+    }
+
+    /// The public names of the live sessions.
+    pub fn live_session_ids(&self) -> HashSet<Uuid> {
+        self.0.live.ids()
+    }
+
     /// Who signed the request, if anybody.
     pub fn authenticate(&self, headers: &HeaderMap, client: &Client) -> Option<CurrentUser> {
         let session = self.session_of(headers, client)?;
@@ -171,6 +181,20 @@ impl AuthService {
         let kept = Some(current.session_id());
         let ended = sessions::revoke_others(&work.tx, current.user_id(), kept).await?;
         let entry = Entry::new(Action::SessionsRevoked).details(json!({ "revoked": ended.len() }));
+        work.audit(&current.actor(), entry).await?;
+        sessions::notify_changed(&work.tx).await?;
+        work.commit().await?;
+        turn.remove(&ended);
+        Ok(ended.len())
+    }
+
+    /// Ends every session of the caller, the one that asks too. Says how many there were.
+    pub async fn logout_everywhere(&self, current: &CurrentUser) -> Result<usize, AuthError> {
+        let turn = self.0.live.turn().await;
+        let work = self.begin().await?;
+        let ended = sessions::revoke_others(&work.tx, current.user_id(), None).await?;
+        let details = json!({ "revoked": ended.len() });
+        let entry = Entry::new(Action::LoggedOutEverywhere).details(details);
         work.audit(&current.actor(), entry).await?;
         sessions::notify_changed(&work.tx).await?;
         work.commit().await?;

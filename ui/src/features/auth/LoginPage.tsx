@@ -4,11 +4,20 @@ import { useNavigate, useRouter, useSearch } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 import { ApiError, api } from "../../api/client";
 import { queryClient } from "../../api/queries";
+import { Onward } from "../sso/Onward";
 import { AuthFrame } from "./AuthFrame";
 
 type Step = "password" | "code" | "recovery";
 
+/** Signs in. Whoever came from a tool goes back there, at once if they are signed in already. */
 export function LoginPage() {
+  const { return: id } = useSearch({ from: "/login" });
+  const [isSignedOut, setSignedOut] = useState(false);
+  if (id && !isSignedOut) return <Onward id={id} signIn={() => setSignedOut(true)} />;
+  return <SignIn goOn={id ? () => setSignedOut(false) : undefined} />;
+}
+
+function SignIn({ goOn }: { goOn?: () => void }) {
   const { back } = useSearch({ from: "/login" });
   const [step, setStep] = useState<Step>("password");
   const [username, setUsername] = useState("");
@@ -25,7 +34,8 @@ export function LoginPage() {
       }),
     onSuccess: async () => {
       queryClient.clear();
-      if (back) router.history.push(back);
+      if (goOn) goOn();
+      else if (back) router.history.push(back);
       else await navigate({ to: "/" });
     },
     onError: (error) => {
@@ -43,9 +53,12 @@ export function LoginPage() {
     setStep(next);
   };
   return (
-    <AuthFrame title="Sign in" about={step === "password" ? undefined : "One more step."}>
+    <AuthFrame
+      title="Sign in"
+      about={step !== "password" ? "One more step." : goOn ? "Then you go back to where you came from." : undefined}
+    >
       <form onSubmit={submit}>
-        <Stack mt={step === "password" ? "md" : 0}>
+        <Stack mt={step === "password" && !goOn ? "md" : 0}>
           {login.error && !isHint ? (
             <Alert color="red" role="alert">
               {login.error.message}

@@ -5,6 +5,7 @@ import { queries, queryClient } from "../../api/queries";
 import { tell, tellError } from "../../components/notify";
 import { Failed, Loading } from "../../components/States";
 import { Time } from "../../components/Time";
+import { LogoutEverywhere } from "./LogoutEverywhere";
 
 const refresh = () => void queryClient.invalidateQueries({ queryKey: ["sessions"] });
 
@@ -30,11 +31,14 @@ export function SessionsCard() {
         <Title order={2} size="h4">
           Sessions
         </Title>
-        {items.length > 1 ? (
-          <Button variant="default" loading={others.isPending} onClick={() => others.mutate()}>
-            End all others
-          </Button>
-        ) : null}
+        <Group gap="xs">
+          {items.length > 1 ? (
+            <Button variant="default" loading={others.isPending} onClick={() => others.mutate()}>
+              End all others
+            </Button>
+          ) : null}
+          <LogoutEverywhere />
+        </Group>
       </Group>
       {sessions.isPending ? <Loading lines={2} /> : null}
       {sessions.isError ? <Failed error={sessions.error} /> : null}
