@@ -13,8 +13,8 @@ use utoipa_axum::router::OpenApiRouter;
 use super::{AppState, about, docs, gate, health, metrics};
 use crate::features::auth::Verifier;
 use crate::features::{
-    audit, auth, backups, destinations, email, flows, migration, n8n, notifications, recovery,
-    restores, retention, schedules, settings, verification,
+    audit, auth, backups, destinations, email, flows, host, migration, n8n, notifications,
+    recovery, restores, retention, schedules, settings, verification,
 };
 use crate::platform::http::client::TrustedProxies;
 use crate::platform::http::{ApiError, client, csrf, headers, rate_limit, request_log, spa};
@@ -64,6 +64,7 @@ fn protected() -> OpenApiRouter<AppState> {
         .merge(destinations::router())
         .merge(email::router())
         .merge(flows::router())
+        .merge(host::router())
         .merge(migration::router())
         .merge(notifications::router())
         .merge(recovery::router())

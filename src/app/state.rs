@@ -11,6 +11,7 @@ use crate::features::backups::{BackupFiles, BackupParts, BackupService};
 use crate::features::destinations::{DestinationParts, DestinationService};
 use crate::features::email::{EmailParts, EmailService};
 use crate::features::flows::{FlowParts, FlowService};
+use crate::features::host::{HostParts, HostService, Roots};
 use crate::features::migration::{MigrationParts, MigrationService};
 use crate::features::n8n::{N8nParts, N8nService};
 use crate::features::notifications::{NotificationParts, NotificationService};
@@ -149,6 +150,8 @@ pub struct AppState {
     pub retention: RetentionService,
     /// When they are made.
     pub schedules: ScheduleService,
+    /// The machine that this runs on.
+    pub host: HostService,
     /// Who asks for the lead.
     pub candidacy: Arc<Candidacy>,
 }
@@ -208,6 +211,16 @@ impl AppState {
         );
         let proofs = Proofs::new(&parts, &docker, &settings, &n8n, &backups, &events);
         let upkeep = Upkeep::new(&parts, &backups, &settings, &n8n, &proofs.verifications);
+        let host = HostService::new(HostParts {
+            db: parts.db.clone(),
+            settings: settings.clone(),
+            n8n: n8n.clone(),
+            destinations: upkeep.destinations.clone(),
+            events: events.clone(),
+            clock: parts.clock.clone(),
+            ids: parts.ids.clone(),
+            roots: Roots::default(),
+        });
         let flows = flows(&parts, &n8n, &backups, &events);
         let (outbound, mailer, email, notifications) = post(&parts, &settings, &events);
         backups.register_metrics(&metrics);
@@ -245,6 +258,7 @@ impl AppState {
             restores: upkeep.restores,
             retention: upkeep.retention,
             schedules: upkeep.schedules,
+            host,
             candidacy: Arc::new(upkeep.candidacy),
         }
     }

@@ -7,6 +7,7 @@ pub mod backups;
 pub mod destinations;
 pub mod email;
 pub mod flows;
+pub mod host;
 pub mod migration;
 pub mod n8n;
 pub mod notifications;

@@ -16,6 +16,7 @@ mod destinations;
 mod email;
 mod flows;
 mod headers;
+mod host;
 mod leader;
 mod metrics;
 mod migration;
