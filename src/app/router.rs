@@ -14,7 +14,7 @@ use super::{AppState, about, docs, gate, health, metrics};
 use crate::features::auth::Verifier;
 use crate::features::{
     audit, auth, backups, destinations, email, flows, host, migration, n8n, notifications,
-    recovery, restores, retention, schedules, settings, verification,
+    recovery, restores, retention, schedules, settings, verification, watchdog,
 };
 use crate::platform::http::client::TrustedProxies;
 use crate::platform::http::{ApiError, client, csrf, headers, rate_limit, request_log, spa};
@@ -71,6 +71,7 @@ fn protected() -> OpenApiRouter<AppState> {
         .merge(restores::router())
         .merge(retention::router())
         .merge(schedules::router())
+        .merge(watchdog::router())
 }
 
 /// Routes that anybody can call, once Flowkeep is ready.

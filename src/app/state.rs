@@ -24,6 +24,7 @@ use crate::features::verification::{
     ChosenEngine, DockerEngine, DockerEngineParts, LocalEngine, VerificationParts,
     VerificationService,
 };
+use crate::features::watchdog::{WatchdogParts, WatchdogService};
 use crate::platform::clock::Clock;
 use crate::platform::config::Config;
 use crate::platform::db::Db;
@@ -152,6 +153,8 @@ pub struct AppState {
     pub schedules: ScheduleService,
     /// The machine that this runs on.
     pub host: HostService,
+    /// The watch over n8n's executions.
+    pub watchdog: WatchdogService,
     /// Who asks for the lead.
     pub candidacy: Arc<Candidacy>,
 }
@@ -211,16 +214,7 @@ impl AppState {
         );
         let proofs = Proofs::new(&parts, &docker, &settings, &n8n, &backups, &events);
         let upkeep = Upkeep::new(&parts, &backups, &settings, &n8n, &proofs.verifications);
-        let host = HostService::new(HostParts {
-            db: parts.db.clone(),
-            settings: settings.clone(),
-            n8n: n8n.clone(),
-            destinations: upkeep.destinations.clone(),
-            events: events.clone(),
-            clock: parts.clock.clone(),
-            ids: parts.ids.clone(),
-            roots: Roots::default(),
-        });
+        let (host, watchdog) = watch(&parts, &settings, &n8n, &upkeep.destinations, &events);
         let flows = flows(&parts, &n8n, &backups, &events);
         let (outbound, mailer, email, notifications) = post(&parts, &settings, &events);
         backups.register_metrics(&metrics);
@@ -259,6 +253,7 @@ impl AppState {
             retention: upkeep.retention,
             schedules: upkeep.schedules,
             host,
+            watchdog,
             candidacy: Arc::new(upkeep.candidacy),
         }
     }
@@ -283,6 +278,36 @@ fn flows(
         lifecycle: parts.lifecycle.clone(),
         events: events.clone(),
     })
+}
+
+/// What watches the machine and n8n's executions.
+fn watch(
+    parts: &Parts,
+    settings: &SettingsService,
+    n8n: &N8nService,
+    destinations: &DestinationService,
+    events: &EventBus,
+) -> (HostService, WatchdogService) {
+    let host = HostService::new(HostParts {
+        db: parts.db.clone(),
+        settings: settings.clone(),
+        n8n: n8n.clone(),
+        destinations: destinations.clone(),
+        events: events.clone(),
+        clock: parts.clock.clone(),
+        ids: parts.ids.clone(),
+        roots: Roots::default(),
+    });
+    let watchdog = WatchdogService::new(WatchdogParts {
+        db: parts.db.clone(),
+        n8n: n8n.clone(),
+        host: host.clone(),
+        settings: settings.clone(),
+        events: events.clone(),
+        clock: parts.clock.clone(),
+        ids: parts.ids.clone(),
+    });
+    (host, watchdog)
 }
 
 /// What goes out to places that people named.

@@ -17,3 +17,4 @@ pub mod retention;
 pub mod schedules;
 pub mod settings;
 pub mod verification;
+pub mod watchdog;

@@ -353,6 +353,16 @@ impl HostService {
         self.n8n_database().await.ok()?.disk
     }
 
+    /// Whether n8n was found not to answer.
+    pub async fn n8n_is_down(&self) -> Result<bool, HostError> {
+        let found = store::conditions(self.parts.db.orm()).await?;
+        let now = self.parts.clock.now();
+        let known = found
+            .get("n8n")
+            .filter(|one| now - one.seen_at <= judge::LONGEST_GAP);
+        Ok(known.is_some_and(|one| one.state == "down" || one.pending.as_deref() == Some("down")))
+    }
+
     /// Spans of time in which n8n did not answer, since a moment, as far as it was looked at.
     pub async fn n8n_outages(
         &self,

@@ -1,6 +1,8 @@
 //! Cron expressions as n8n's scheduler reads them: five or six fields (seconds first), names, steps, lists, presets. Pure.
 
-use chrono::{DateTime, Datelike, Days, LocalResult, NaiveDateTime, TimeDelta, TimeZone, Timelike, Utc};
+use chrono::{
+    DateTime, Datelike, Days, LocalResult, NaiveDateTime, TimeDelta, TimeZone, Timelike, Utc,
+};
 use chrono_tz::Tz;
 
 /// No expression that can be fulfilled waits longer than from one 29 February to the next over a turn of a
@@ -72,7 +74,8 @@ impl Cron {
             days: set(days, 1, 31, &[], 0)?,
             months: set(months, 1, 12, &MONTHS, 1)?,
             weekdays: weekday_set,
-            is_every_day: (1..=31).all(|day| set(days, 1, 31, &[], 0).is_some_and(|set| set.has(day))),
+            is_every_day: (1..=31)
+                .all(|day| set(days, 1, 31, &[], 0).is_some_and(|set| set.has(day))),
             is_every_weekday: (0..7).all(|day| weekday_set.has(day)),
         })
     }
@@ -148,7 +151,10 @@ fn set(text: &str, least: u32, most: u32, names: &[&str], first_name: u32) -> Op
     let mut bits = 0;
     for part in text.split(',') {
         let (range, step) = match part.split_once('/') {
-            Some((range, step)) => (range, Some(step.parse::<u32>().ok().filter(|step| *step > 0)?)),
+            Some((range, step)) => (
+                range,
+                Some(step.parse::<u32>().ok().filter(|step| *step > 0)?),
+            ),
             None => (part, None),
         };
         let (from, to) = match range.split_once('-') {
@@ -193,20 +199,56 @@ mod tests {
     #[test]
     fn what_n8n_takes_is_read_and_what_it_refuses_is_refused() {
         for (expression, expected) in [
-            ("*/15 * * * *", ["2026-03-01T00:15:00Z", "2026-03-01T00:30:00Z"]),
-            ("30 5 3 * * *", ["2026-03-01T03:05:30Z", "2026-03-02T03:05:30Z"]),
-            ("0 9 * * mon-fri", ["2026-03-02T09:00:00Z", "2026-03-03T09:00:00Z"]),
-            ("0 0 29 feb *", ["2028-02-29T00:00:00Z", "2032-02-29T00:00:00Z"]),
-            ("0 0 13 * 5", ["2026-03-06T00:00:00Z", "2026-03-13T00:00:00Z"]),
+            (
+                "*/15 * * * *",
+                ["2026-03-01T00:15:00Z", "2026-03-01T00:30:00Z"],
+            ),
+            (
+                "30 5 3 * * *",
+                ["2026-03-01T03:05:30Z", "2026-03-02T03:05:30Z"],
+            ),
+            (
+                "0 9 * * mon-fri",
+                ["2026-03-02T09:00:00Z", "2026-03-03T09:00:00Z"],
+            ),
+            (
+                "0 0 29 feb *",
+                ["2028-02-29T00:00:00Z", "2032-02-29T00:00:00Z"],
+            ),
+            (
+                "0 0 13 * 5",
+                ["2026-03-06T00:00:00Z", "2026-03-13T00:00:00Z"],
+            ),
             ("@weekly", ["2026-03-08T00:00:00Z", "2026-03-15T00:00:00Z"]),
-            ("5/20 1,2 * * 7", ["2026-03-01T01:05:00Z", "2026-03-01T01:25:00Z"]),
+            (
+                "5/20 1,2 * * 7",
+                ["2026-03-01T01:05:00Z", "2026-03-01T01:25:00Z"],
+            ),
         ] {
-            assert_eq!(dues(expression, Tz::UTC, "2026-03-01T00:00:00Z", 2), expected, "{expression}");
+            assert_eq!(
+                dues(expression, Tz::UTC, "2026-03-01T00:00:00Z", 2),
+                expected,
+                "{expression}"
+            );
         }
-        for expression in ["", "* * * *", "61 * * * *", "* * * * * * *", "a b c d e", "5-1 * * * *", "*/0 * * * *", "={{ $json.cron }}"] {
+        for expression in [
+            "",
+            "* * * *",
+            "61 * * * *",
+            "* * * * * * *",
+            "a b c d e",
+            "5-1 * * * *",
+            "*/0 * * * *",
+            "={{ $json.cron }}",
+        ] {
             assert_eq!(Cron::parse(expression), None, "{expression}");
         }
-        assert_eq!(Cron::parse("0 0 31 2 *").unwrap().next_after(at("2026-01-01T00:00:00Z"), Tz::UTC), None);
+        assert_eq!(
+            Cron::parse("0 0 31 2 *")
+                .unwrap()
+                .next_after(at("2026-01-01T00:00:00Z"), Tz::UTC),
+            None
+        );
     }
 
     #[test]

@@ -59,7 +59,10 @@ mod tests {
         let data = r#"[{"startData":"1","resultData":"2"},{},{"error":"3","runData":"4","lastNodeExecuted":"7"},
             {"message":"5","node":"6","level":"8"},{},"connect ECONNREFUSED\n10.0.0.5:443",{"name":"7","id":"9"},"HTTP Request","error","x"]"#;
         let found = failure(data);
-        assert_eq!(found.message.as_deref(), Some("connect ECONNREFUSED 10.0.0.5:443"));
+        assert_eq!(
+            found.message.as_deref(),
+            Some("connect ECONNREFUSED 10.0.0.5:443")
+        );
         assert_eq!(found.node.as_deref(), Some("HTTP Request"));
     }
 
@@ -67,7 +70,14 @@ mod tests {
     fn a_crash_names_the_last_node_and_nonsense_nothing() {
         let data = r#"[{"resultData":"1"},{"runData":"2","lastNodeExecuted":"3"},{},"Loop"]"#;
         assert_eq!(failure(data).node.as_deref(), Some("Loop"));
-        for data in ["", "{}", "[]", "[1]", r#"[{"resultData":"99"}]"#, r#"[{"resultData":"0"}]"#] {
+        for data in [
+            "",
+            "{}",
+            "[]",
+            "[1]",
+            r#"[{"resultData":"99"}]"#,
+            r#"[{"resultData":"0"}]"#,
+        ] {
             assert_eq!(failure(data), Failure::default(), "{data}");
         }
     }

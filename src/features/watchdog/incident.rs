@@ -150,7 +150,9 @@ pub struct Board {
 impl Board {
     /// Begins with what is open.
     pub fn new(open: impl IntoIterator<Item = Incident>) -> Self {
-        let keyed = open.into_iter().map(|one| ((one.workflow_id.clone(), one.kind), one));
+        let keyed = open
+            .into_iter()
+            .map(|one| ((one.workflow_id.clone(), one.kind), one));
         Self {
             open: keyed.collect(),
             closed: Vec::new(),
@@ -158,7 +160,13 @@ impl Board {
     }
 
     /// Ends an incident, if there is one.
-    pub fn close(&mut self, workflow_id: &str, kind: Kind, resolution: Resolution, at: DateTime<Utc>) {
+    pub fn close(
+        &mut self,
+        workflow_id: &str,
+        kind: Kind,
+        resolution: Resolution,
+        at: DateTime<Utc>,
+    ) {
         if let Some(incident) = self.open.remove(&(workflow_id.to_owned(), kind)) {
             self.closed.push(Closed {
                 incident,
@@ -174,7 +182,11 @@ impl Board {
         match run.outcome {
             Outcome::Success => {
                 // A success that ended before the newest failure says nothing about it.
-                if self.open.get(&key).is_some_and(|one| run.at >= one.last_seen) {
+                if self
+                    .open
+                    .get(&key)
+                    .is_some_and(|one| run.at >= one.last_seen)
+                {
                     self.close(&run.workflow_id, Kind::Failing, Resolution::Success, run.at);
                 }
             }
@@ -254,9 +266,11 @@ impl Board {
         let mut found: BTreeMap<&str, &Closed> = BTreeMap::new();
         for one in self.closed.iter().filter(|one| one.incident.is_told) {
             let id = one.incident.workflow_id.as_str();
-            let is_open = Kind::ALL
-                .into_iter()
-                .any(|kind| self.open.get(&(id.to_owned(), kind)).is_some_and(|other| other.is_told));
+            let is_open = Kind::ALL.into_iter().any(|kind| {
+                self.open
+                    .get(&(id.to_owned(), kind))
+                    .is_some_and(|other| other.is_told)
+            });
             if !is_open {
                 found.insert(id, one);
             }
@@ -291,10 +305,17 @@ mod tests {
             board.take(&run(id, Outcome::Failure));
         }
         let incident = &board.open[&("w".to_owned(), Kind::Failing)];
-        assert_eq!((incident.count, incident.first_seen, incident.last_seen), (3, at(1), at(3)));
+        assert_eq!(
+            (incident.count, incident.first_seen, incident.last_seen),
+            (3, at(1), at(3))
+        );
         assert_eq!(board.to_tell(3, &BTreeSet::new()).len(), 1);
         assert!(board.to_tell(4, &BTreeSet::new()).is_empty());
-        assert!(board.to_tell(1, &BTreeSet::from(["w".to_owned()])).is_empty());
+        assert!(
+            board
+                .to_tell(1, &BTreeSet::from(["w".to_owned()]))
+                .is_empty()
+        );
         board.take(&run(4, Outcome::Success));
         assert!(board.open.is_empty());
         assert_eq!(board.closed[0].resolution, Resolution::Success);

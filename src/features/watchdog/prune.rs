@@ -95,10 +95,18 @@ fn whole(number: f64) -> i64 {
 /// Works it out. `scale` is how many times as many runs there are as were looked at.
 pub fn advise(shares: &[Share], scale: f64) -> Advice {
     let sum = |pick: fn(&Share) -> f64, wanted: &dyn Fn(&Share) -> bool| -> f64 {
-        shares.iter().filter(|one| wanted(one)).map(pick).sum::<f64>() * scale
+        shares
+            .iter()
+            .filter(|one| wanted(one))
+            .map(pick)
+            .sum::<f64>()
+            * scale
     };
-    let (all, runs_of, bytes_of): (_, fn(&Share) -> f64, fn(&Share) -> f64) =
-        (&|_: &Share| true, |one| one.runs, |one| one.bytes + one.binary_bytes);
+    let (all, runs_of, bytes_of): (_, fn(&Share) -> f64, fn(&Share) -> f64) = (
+        &|_: &Share| true,
+        |one| one.runs,
+        |one| one.bytes + one.binary_bytes,
+    );
     let oldest_days = shares.iter().map(|one| one.age_days).max().unwrap_or(0);
     let days = f64::from(oldest_days.clamp(1, GROWTH_DAYS));
     let is_recent = |one: &Share| one.age_days < GROWTH_DAYS;
@@ -159,8 +167,14 @@ pub fn advise(shares: &[Share], scale: f64) -> Advice {
     }
     // The mildest that makes a difference: a fifth of what is there.
     let wanted = advice.bytes / 5;
-    let mild = advice.options.iter_mut().filter(|one| one.kind != "success");
-    if let Some(one) = mild.into_iter().find(|one| one.frees_bytes > 0 && one.frees_bytes >= wanted) {
+    let mild = advice
+        .options
+        .iter_mut()
+        .filter(|one| one.kind != "success");
+    if let Some(one) = mild
+        .into_iter()
+        .find(|one| one.frees_bytes > 0 && one.frees_bytes >= wanted)
+    {
         one.is_advised = true;
     }
     advice
@@ -188,7 +202,11 @@ fn beyond(shares: &[Share], scale: f64, count: i64) -> (i64, i64) {
         let gone = (day_runs - left).max(0.0);
         left = (left - day_runs).max(0.0);
         runs += gone;
-        bytes += if day_runs > 0.0 { day_bytes * gone / day_runs } else { 0.0 };
+        bytes += if day_runs > 0.0 {
+            day_bytes * gone / day_runs
+        } else {
+            0.0
+        };
     }
     (whole(runs), whole(bytes))
 }
@@ -207,15 +225,17 @@ fn workflows(shares: &[Share], scale: f64, days: f64) -> Vec<WorkflowShare> {
     }
     let mut list: Vec<_> = found
         .into_iter()
-        .map(|(id, (runs, bytes, binary, oldest_days, recent))| WorkflowShare {
-            workflow_id: id.to_owned(),
-            workflow_name: None,
-            runs: whole(runs * scale),
-            bytes: whole(bytes * scale),
-            binary_bytes: whole(binary * scale),
-            oldest_days,
-            bytes_per_day: whole(recent * scale / days),
-        })
+        .map(
+            |(id, (runs, bytes, binary, oldest_days, recent))| WorkflowShare {
+                workflow_id: id.to_owned(),
+                workflow_name: None,
+                runs: whole(runs * scale),
+                bytes: whole(bytes * scale),
+                binary_bytes: whole(binary * scale),
+                oldest_days,
+                bytes_per_day: whole(recent * scale / days),
+            },
+        )
         .collect();
     list.sort_by_key(|one| std::cmp::Reverse((one.bytes + one.binary_bytes, one.runs)));
     list
@@ -243,21 +263,33 @@ mod tests {
         let shares: Vec<_> = (0..60).map(|age| share(age, true, 100.0, 1e6)).collect();
         let advice = advise(&shares, 1.0);
         assert!(advice.is_unpruned);
-        assert_eq!((advice.runs, advice.bytes, advice.bytes_per_day), (6_000, 60_000_000, 1_000_000));
+        assert_eq!(
+            (advice.runs, advice.bytes, advice.bytes_per_day),
+            (6_000, 60_000_000, 1_000_000)
+        );
         let first = &advice.options[0];
         assert!(first.is_advised, "{:?}", advice.options);
         assert_eq!((first.removes_runs, first.frees_bytes), (4_600, 46_000_000));
         assert_eq!(
             first.lines,
-            ["EXECUTIONS_DATA_PRUNE=true", "EXECUTIONS_DATA_MAX_AGE=336", "EXECUTIONS_DATA_PRUNE_MAX_COUNT=10000"]
+            [
+                "EXECUTIONS_DATA_PRUNE=true",
+                "EXECUTIONS_DATA_MAX_AGE=336",
+                "EXECUTIONS_DATA_PRUNE_MAX_COUNT=10000"
+            ]
         );
         let only_failures = advice.options.last().unwrap();
-        assert_eq!((only_failures.kind, only_failures.saves_bytes_per_day), ("success", 1_000_000));
+        assert_eq!(
+            (only_failures.kind, only_failures.saves_bytes_per_day),
+            ("success", 1_000_000)
+        );
     }
 
     #[test]
     fn an_n8n_that_prunes_is_left_alone_and_an_empty_one_too() {
-        let shares: Vec<_> = (0..14).map(|age| share(age, age % 2 == 0, 10.0, 1e5)).collect();
+        let shares: Vec<_> = (0..14)
+            .map(|age| share(age, age % 2 == 0, 10.0, 1e5))
+            .collect();
         assert!(!advise(&shares, 1.0).is_unpruned);
         let nothing = advise(&[], 1.0);
         assert_eq!((nothing.runs, nothing.options.len()), (0, 0));
@@ -265,7 +297,11 @@ mod tests {
 
     #[test]
     fn beyond_a_count_the_oldest_go() {
-        let shares = [share(0, true, 600.0, 600.0), share(1, true, 600.0, 6_000.0), share(9, false, 100.0, 1e6)];
+        let shares = [
+            share(0, true, 600.0, 600.0),
+            share(1, true, 600.0, 6_000.0),
+            share(9, false, 100.0, 1e6),
+        ];
         assert_eq!(beyond(&shares, 1.0, 1_000), (300, 1_002_000));
     }
 

@@ -64,7 +64,8 @@ impl Schedule {
             }
             let parameters = &node["parameters"];
             let rules: Vec<Option<Rule>> = match node["type"].as_str().unwrap_or_default() {
-                "n8n-nodes-base.scheduleTrigger" => match parameters["rule"]["interval"].as_array() {
+                "n8n-nodes-base.scheduleTrigger" => match parameters["rule"]["interval"].as_array()
+                {
                     Some(intervals) => intervals.iter().map(schedule_rule).collect(),
                     None => vec![schedule_rule(&Value::Null)],
                 },
@@ -147,7 +148,8 @@ impl Rule {
             }),
             Self::Cron { cron, every, loose } => {
                 // The run before may have begun a moment before its time, by another clock.
-                let period = cron.next_after(cron.next_after(last, zone)?, zone)? - cron.next_after(last, zone)?;
+                let period = cron.next_after(cron.next_after(last, zone)?, zone)?
+                    - cron.next_after(last, zone)?;
                 let mut at = cron.next_after(last + SLACK.min(period / 2), zone)?;
                 let mut loose = *loose;
                 if let Some((unit, count)) = every {
@@ -228,11 +230,23 @@ fn schedule_rule(interval: &Value) -> Option<Rule> {
     };
     let (minute, has_minute) = field(&interval["triggerAtMinute"], 0, 59)?;
     let (hour, has_hour) = field(&interval["triggerAtHour"], 0, 23)?;
-    let of_minute = if has_minute { A_MINUTE } else { TimeDelta::hours(1) };
-    let of_hour = if has_hour { of_minute } else { TimeDelta::hours(24) };
+    let of_minute = if has_minute {
+        A_MINUTE
+    } else {
+        TimeDelta::hours(1)
+    };
+    let of_hour = if has_hour {
+        of_minute
+    } else {
+        TimeDelta::hours(24)
+    };
     match kind {
         "cronExpression" => with(interval["expression"].as_str()?, None, TimeDelta::zero()),
-        "seconds" => with(&format!("*/{} * * * * *", count("secondsInterval", 30, 59)?), None, SLACK),
+        "seconds" => with(
+            &format!("*/{} * * * * *", count("secondsInterval", 30, 59)?),
+            None,
+            SLACK,
+        ),
         "minutes" => {
             let every = count("minutesInterval", 5, 59)?;
             if 60 % every == 0 {
@@ -245,27 +259,50 @@ fn schedule_rule(interval: &Value) -> Option<Rule> {
             if 24 % every == 0 {
                 return with(&format!("{minute} */{every} * * *"), None, of_minute);
             }
-            with(&format!("{minute} * * * *"), Some((Unit::Hours, every)), of_minute)
+            with(
+                &format!("{minute} * * * *"),
+                Some((Unit::Hours, every)),
+                of_minute,
+            )
         }
         "days" => {
             let every = count("daysInterval", 1, 366)?;
-            with(&format!("{minute} {hour} * * *"), Some((Unit::Days, every)), of_hour)
+            with(
+                &format!("{minute} {hour} * * *"),
+                Some((Unit::Days, every)),
+                of_hour,
+            )
         }
         "weeks" => {
             let every = count("weeksInterval", 1, 52)?;
             let days: Option<Vec<String>> = match &interval["triggerAtDay"] {
                 Value::Null => Some(vec!["0".to_owned()]),
                 Value::Array(days) if days.is_empty() => Some(vec!["*".to_owned()]),
-                Value::Array(days) => days.iter().map(|day| Some(number(day, 0)?.to_string())).collect(),
+                Value::Array(days) => days
+                    .iter()
+                    .map(|day| Some(number(day, 0)?.to_string()))
+                    .collect(),
                 _ => None,
             };
-            with(&format!("{minute} {hour} * * {}", days?.join(",")), Some((Unit::Weeks, every)), of_hour)
+            with(
+                &format!("{minute} {hour} * * {}", days?.join(",")),
+                Some((Unit::Weeks, every)),
+                of_hour,
+            )
         }
         "months" => {
             let every = count("monthsInterval", 1, 120)?;
             let (day, has_day) = field(&interval["triggerAtDayOfMonth"], 1, 31)?;
-            let loose = if has_day { of_hour } else { TimeDelta::days(31) };
-            with(&format!("{minute} {hour} {day} * *"), Some((Unit::Months, every)), loose)
+            let loose = if has_day {
+                of_hour
+            } else {
+                TimeDelta::days(31)
+            };
+            with(
+                &format!("{minute} {hour} {day} * *"),
+                Some((Unit::Months, every)),
+                loose,
+            )
         }
         _ => None,
     }
@@ -307,7 +344,9 @@ fn interval_rule(parameters: &Value) -> Option<Rule> {
         _ => return None,
     };
     let count = number(&parameters["interval"], 1).filter(|count| *count > 0)?;
-    Some(Rule::Interval(TimeDelta::try_seconds(count.checked_mul(seconds)?)?))
+    Some(Rule::Interval(TimeDelta::try_seconds(
+        count.checked_mul(seconds)?,
+    )?))
 }
 
 #[cfg(test)]
@@ -332,7 +371,10 @@ mod tests {
 
     fn first_missed(schedule: &Schedule, last: &str, now: &str, zone: Tz) -> Option<(String, u32)> {
         let (first, _, count) = schedule.missed(at(last), at(now), GRACE, zone, true)?;
-        Some((first.at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true), count))
+        Some((
+            first.at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+            count,
+        ))
     }
 
     #[test]
@@ -340,17 +382,36 @@ mod tests {
         let daily = trigger(json!({ "triggerAtHour": 3, "triggerAtMinute": 0 }));
         let berlin = chrono_tz::Europe::Berlin;
         let last = "2026-03-10T02:00:01Z";
-        assert_eq!(first_missed(&daily, last, "2026-03-11T02:05:59Z", berlin), None);
+        assert_eq!(
+            first_missed(&daily, last, "2026-03-11T02:05:59Z", berlin),
+            None
+        );
         assert_eq!(
             first_missed(&daily, last, "2026-03-11T02:06:00Z", berlin),
             Some(("2026-03-11T02:00:00Z".to_owned(), 1))
         );
-        assert_eq!(first_missed(&daily, last, "2026-03-13T12:00:00Z", berlin).unwrap().1, 3);
+        assert_eq!(
+            first_missed(&daily, last, "2026-03-13T12:00:00Z", berlin)
+                .unwrap()
+                .1,
+            3
+        );
         // The clock of another zone is another time.
-        assert_eq!(first_missed(&daily, last, "2026-03-11T02:30:00Z", Tz::UTC), None);
+        assert_eq!(
+            first_missed(&daily, last, "2026-03-11T02:30:00Z", Tz::UTC),
+            None
+        );
         // One of a guessed zone is only told when no clock can be meant any more.
-        assert!(daily.missed(at(last), at("2026-03-11T12:00:00Z"), GRACE, berlin, false).is_none());
-        assert!(daily.missed(at(last), at("2026-03-12T05:00:00Z"), GRACE, berlin, false).is_some());
+        assert!(
+            daily
+                .missed(at(last), at("2026-03-11T12:00:00Z"), GRACE, berlin, false)
+                .is_none()
+        );
+        assert!(
+            daily
+                .missed(at(last), at("2026-03-12T05:00:00Z"), GRACE, berlin, false)
+                .is_some()
+        );
     }
 
     #[test]
@@ -365,36 +426,118 @@ mod tests {
         ] {
             assert_eq!(first_missed(&daily, last, now, berlin), None, "{last}");
             let later = (at(now) + TimeDelta::minutes(7)).to_rfc3339();
-            assert_eq!(first_missed(&daily, last, &later, berlin).unwrap().1, 1, "{last}");
+            assert_eq!(
+                first_missed(&daily, last, &later, berlin).unwrap().1,
+                1,
+                "{last}"
+            );
         }
         let hourly = trigger(json!({ "field": "hours", "triggerAtMinute": 0 }));
-        assert_eq!(first_missed(&hourly, "2026-03-29T00:00:02Z", "2026-03-29T01:05:00Z", berlin), None);
+        assert_eq!(
+            first_missed(
+                &hourly,
+                "2026-03-29T00:00:02Z",
+                "2026-03-29T01:05:00Z",
+                berlin
+            ),
+            None
+        );
     }
 
     #[test]
     fn what_n8n_leaves_to_chance_is_not_missed_before_the_hour_or_day_is_over() {
         let hourly = trigger(json!({ "field": "hours" }));
-        assert_eq!(first_missed(&hourly, "2026-03-01T10:17:00Z", "2026-03-01T11:59:00Z", Tz::UTC), None);
-        assert!(first_missed(&hourly, "2026-03-01T10:17:00Z", "2026-03-01T12:05:00Z", Tz::UTC).is_some());
+        assert_eq!(
+            first_missed(
+                &hourly,
+                "2026-03-01T10:17:00Z",
+                "2026-03-01T11:59:00Z",
+                Tz::UTC
+            ),
+            None
+        );
+        assert!(
+            first_missed(
+                &hourly,
+                "2026-03-01T10:17:00Z",
+                "2026-03-01T12:05:00Z",
+                Tz::UTC
+            )
+            .is_some()
+        );
         let daily = trigger(json!({}));
-        assert_eq!(first_missed(&daily, "2026-03-01T20:00:00Z", "2026-03-02T23:00:00Z", Tz::UTC), None);
-        assert!(first_missed(&daily, "2026-03-01T20:00:00Z", "2026-03-03T00:05:00Z", Tz::UTC).is_some());
+        assert_eq!(
+            first_missed(
+                &daily,
+                "2026-03-01T20:00:00Z",
+                "2026-03-02T23:00:00Z",
+                Tz::UTC
+            ),
+            None
+        );
+        assert!(
+            first_missed(
+                &daily,
+                "2026-03-01T20:00:00Z",
+                "2026-03-03T00:05:00Z",
+                Tz::UTC
+            )
+            .is_some()
+        );
     }
 
     #[test]
     fn every_kind_of_interval_is_expected_when_n8n_runs_it() {
         for (interval, last, expected) in [
-            (json!({ "field": "seconds", "secondsInterval": 20 }), "2026-03-01T10:00:00Z", "2026-03-01T10:00:20Z"),
-            (json!({ "field": "minutes", "minutesInterval": 10 }), "2026-03-01T10:00:07Z", "2026-03-01T10:10:00Z"),
-            (json!({ "field": "minutes", "minutesInterval": 45 }), "2026-03-01T10:00:07Z", "2026-03-01T10:45:00Z"),
-            (json!({ "field": "hours", "hoursInterval": 6, "triggerAtMinute": 5 }), "2026-03-01T06:05:00Z", "2026-03-01T12:05:00Z"),
-            (json!({ "field": "days", "daysInterval": 3, "triggerAtHour": 4, "triggerAtMinute": 0 }), "2026-03-01T04:00:00Z", "2026-03-04T04:00:00Z"),
-            (json!({ "field": "weeks", "triggerAtDay": [1, 5], "triggerAtHour": 4, "triggerAtMinute": 0 }), "2026-03-02T04:00:00Z", "2026-03-06T04:00:00Z"),
-            (json!({ "field": "weeks", "weeksInterval": 2, "triggerAtDay": [1], "triggerAtHour": 4, "triggerAtMinute": 0 }), "2026-03-02T04:00:00Z", "2026-03-16T04:00:00Z"),
-            (json!({ "field": "months", "monthsInterval": 3, "triggerAtDayOfMonth": 1, "triggerAtHour": 0, "triggerAtMinute": 0 }), "2026-03-01T00:00:00Z", "2026-06-01T00:00:00Z"),
-            (json!({ "field": "cronExpression", "expression": "0 6 * * 1" }), "2026-03-02T06:00:00Z", "2026-03-09T06:00:00Z"),
+            (
+                json!({ "field": "seconds", "secondsInterval": 20 }),
+                "2026-03-01T10:00:00Z",
+                "2026-03-01T10:00:20Z",
+            ),
+            (
+                json!({ "field": "minutes", "minutesInterval": 10 }),
+                "2026-03-01T10:00:07Z",
+                "2026-03-01T10:10:00Z",
+            ),
+            (
+                json!({ "field": "minutes", "minutesInterval": 45 }),
+                "2026-03-01T10:00:07Z",
+                "2026-03-01T10:45:00Z",
+            ),
+            (
+                json!({ "field": "hours", "hoursInterval": 6, "triggerAtMinute": 5 }),
+                "2026-03-01T06:05:00Z",
+                "2026-03-01T12:05:00Z",
+            ),
+            (
+                json!({ "field": "days", "daysInterval": 3, "triggerAtHour": 4, "triggerAtMinute": 0 }),
+                "2026-03-01T04:00:00Z",
+                "2026-03-04T04:00:00Z",
+            ),
+            (
+                json!({ "field": "weeks", "triggerAtDay": [1, 5], "triggerAtHour": 4, "triggerAtMinute": 0 }),
+                "2026-03-02T04:00:00Z",
+                "2026-03-06T04:00:00Z",
+            ),
+            (
+                json!({ "field": "weeks", "weeksInterval": 2, "triggerAtDay": [1], "triggerAtHour": 4, "triggerAtMinute": 0 }),
+                "2026-03-02T04:00:00Z",
+                "2026-03-16T04:00:00Z",
+            ),
+            (
+                json!({ "field": "months", "monthsInterval": 3, "triggerAtDayOfMonth": 1, "triggerAtHour": 0, "triggerAtMinute": 0 }),
+                "2026-03-01T00:00:00Z",
+                "2026-06-01T00:00:00Z",
+            ),
+            (
+                json!({ "field": "cronExpression", "expression": "0 6 * * 1" }),
+                "2026-03-02T06:00:00Z",
+                "2026-03-09T06:00:00Z",
+            ),
         ] {
-            let due = trigger(interval.clone()).next(at(last), Tz::UTC, true).unwrap();
+            let due = trigger(interval.clone())
+                .next(at(last), Tz::UTC, true)
+                .unwrap();
             assert_eq!(due.at, at(expected), "{interval}");
         }
     }
@@ -410,9 +553,13 @@ mod tests {
         ]);
         let schedule = Schedule::read(&nodes);
         assert_eq!((schedule.rules.len(), schedule.unreadable), (2, 2));
-        let due = schedule.next(at("2026-03-01T07:00:00Z"), Tz::UTC, true).unwrap();
+        let due = schedule
+            .next(at("2026-03-01T07:00:00Z"), Tz::UTC, true)
+            .unwrap();
         assert_eq!(due.at, at("2026-03-01T08:00:00Z"), "the first of both");
-        let due = schedule.next(at("2026-03-01T08:00:00Z"), Tz::UTC, true).unwrap();
+        let due = schedule
+            .next(at("2026-03-01T08:00:00Z"), Tz::UTC, true)
+            .unwrap();
         assert_eq!(due.at, at("2026-03-01T10:00:00Z"));
         assert!(Schedule::read(&json!({ "no": "nodes" })).is_empty());
     }

@@ -115,8 +115,13 @@ impl Source {
 
     /// The newest execution; 0 without any.
     pub async fn newest_id(&mut self) -> sqlx::Result<i64> {
-        let sql = format!("SELECT COALESCE(MAX(id), 0)::bigint FROM {}", self.tables.name("execution_entity"));
-        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut self.connection).await
+        let sql = format!(
+            "SELECT COALESCE(MAX(id), 0)::bigint FROM {}",
+            self.tables.name("execution_entity")
+        );
+        sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_one(&mut self.connection)
+            .await
     }
 
     /// When the oldest execution that is kept began.
@@ -125,7 +130,9 @@ impl Source {
             "SELECT COALESCE(\"startedAt\", \"createdAt\") FROM {} ORDER BY id LIMIT 1",
             self.tables.name("execution_entity")
         );
-        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_optional(&mut self.connection).await
+        sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_optional(&mut self.connection)
+            .await
     }
 
     /// The next executions after one, by number.
@@ -162,7 +169,12 @@ impl Source {
 
     /// Every active workflow.
     pub async fn active(&mut self) -> sqlx::Result<Vec<Active>> {
-        let has_history = has_table(&mut self.connection, &self.tables, "workflow_publish_history").await?;
+        let has_history = has_table(
+            &mut self.connection,
+            &self.tables,
+            "workflow_publish_history",
+        )
+        .await?;
         let since = if has_history {
             format!(
                 "(SELECT MAX(h.\"createdAt\") FROM {} h WHERE h.\"workflowId\" = w.id AND h.event = 'activated')",
@@ -171,10 +183,20 @@ impl Source {
         } else {
             "NULL::timestamptz".to_owned()
         };
-        let has_version = self.has_column("workflow_entity", "activeVersionId").await?;
-        let version = if has_version { "w.\"activeVersionId\"::text" } else { "NULL" };
+        let has_version = self
+            .has_column("workflow_entity", "activeVersionId")
+            .await?;
+        let version = if has_version {
+            "w.\"activeVersionId\"::text"
+        } else {
+            "NULL"
+        };
         let has_archive = self.has_column("workflow_entity", "isArchived").await?;
-        let kept = if has_archive { "NOT w.\"isArchived\"" } else { "TRUE" };
+        let kept = if has_archive {
+            "NOT w.\"isArchived\""
+        } else {
+            "TRUE"
+        };
         let sql = format!(
             "SELECT w.id::text AS id, w.name::text AS name, w.settings->>'timezone' AS zone, \
              COALESCE({since}, w.\"updatedAt\") AS since, concat_ws(' ', {version}, \
@@ -182,7 +204,9 @@ impl Source {
              FROM {} w WHERE w.active AND {kept} ORDER BY w.id",
             self.tables.name("workflow_entity")
         );
-        let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut self.connection).await?;
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .fetch_all(&mut self.connection)
+            .await?;
         let found = rows.iter().map(|row| {
             Ok(Active {
                 id: row.try_get("id")?,
@@ -210,38 +234,59 @@ impl Source {
         if ids.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let (workflows, history) = (self.tables.name("workflow_entity"), self.tables.name("workflow_history"));
-        let sql = if self.has_column("workflow_entity", "activeVersionId").await? {
+        let (workflows, history) = (
+            self.tables.name("workflow_entity"),
+            self.tables.name("workflow_history"),
+        );
+        let sql = if self
+            .has_column("workflow_entity", "activeVersionId")
+            .await?
+        {
             format!(
                 "SELECT w.id::text AS id, COALESCE(h.nodes, w.nodes)::text AS nodes FROM {workflows} w \
                  LEFT JOIN {history} h ON h.\"versionId\" = w.\"activeVersionId\" WHERE w.id = ANY($1)"
             )
         } else {
-            format!("SELECT w.id::text AS id, w.nodes::text AS nodes FROM {workflows} w WHERE w.id = ANY($1)")
+            format!(
+                "SELECT w.id::text AS id, w.nodes::text AS nodes FROM {workflows} w WHERE w.id = ANY($1)"
+            )
         };
         let rows = self.of_workflows(sql, ids).await?;
         let found = rows.iter().map(|row| {
             let text: String = row.try_get("nodes")?;
-            Ok((row.try_get("id")?, serde_json::from_str(&text).unwrap_or_default()))
+            Ok((
+                row.try_get("id")?,
+                serde_json::from_str(&text).unwrap_or_default(),
+            ))
         });
         found.collect()
     }
 
     /// Names of workflows, and whether they are archived. What is gone is not there.
-    pub async fn names(&mut self, ids: &[String]) -> sqlx::Result<BTreeMap<String, (String, bool)>> {
+    pub async fn names(
+        &mut self,
+        ids: &[String],
+    ) -> sqlx::Result<BTreeMap<String, (String, bool)>> {
         if ids.is_empty() {
             return Ok(BTreeMap::new());
         }
         let has_archive = self.has_column("workflow_entity", "isArchived").await?;
-        let archived = if has_archive { "\"isArchived\"" } else { "FALSE" };
+        let archived = if has_archive {
+            "\"isArchived\""
+        } else {
+            "FALSE"
+        };
         let sql = format!(
             "SELECT id::text AS id, name::text AS name, {archived} AS is_archived FROM {} WHERE id = ANY($1)",
             self.tables.name("workflow_entity")
         );
         let rows = self.of_workflows(sql, ids).await?;
-        let found = rows
-            .iter()
-            .map(|row| Ok((row.try_get("id")?, (row.try_get("name")?, row.try_get("is_archived")?))));
+        let found = rows.iter().map(|row| {
+            Ok((
+                row.try_get("id")?,
+                (row.try_get("name")?, row.try_get("is_archived")?),
+            ))
+        });
         found.collect()
     }
 
@@ -261,15 +306,19 @@ impl Source {
             self.tables.name("execution_entity")
         );
         let rows = self.of_workflows(sql, ids).await?;
-        let found = rows
-            .iter()
-            .map(|row| Ok((row.try_get("workflow_id")?, (row.try_get("at")?, row.try_get("execution_id")?))));
+        let found = rows.iter().map(|row| {
+            Ok((
+                row.try_get("workflow_id")?,
+                (row.try_get("at")?, row.try_get("execution_id")?),
+            ))
+        });
         found.collect()
     }
 
     /// When workflows last ran by n8n's counts.
     pub async fn counted(&mut self, ids: &[String]) -> sqlx::Result<BTreeMap<String, Counted>> {
-        let has_counts = has_table(&mut self.connection, &self.tables, "workflow_statistics").await?;
+        let has_counts =
+            has_table(&mut self.connection, &self.tables, "workflow_statistics").await?;
         if ids.is_empty() || !has_counts {
             return Ok(BTreeMap::new());
         }
@@ -290,7 +339,8 @@ impl Source {
         }
         let mut found: BTreeMap<String, Counted> = BTreeMap::new();
         for row in self.of_workflows(sql, ids).await? {
-            let (name, at): (String, Option<DateTime<Utc>>) = (row.try_get("name")?, row.try_get("at")?);
+            let (name, at): (String, Option<DateTime<Utc>>) =
+                (row.try_get("name")?, row.try_get("at")?);
             let one = found.entry(row.try_get("id")?).or_default();
             let slot = if name == "production_success" {
                 &mut one.success_at
@@ -327,7 +377,9 @@ impl Source {
             self.tables.name("execution_data")
         );
         let rows = self.all(sql, ids).await?;
-        rows.iter().map(|row| Ok((row.try_get("id")?, row.try_get("data")?))).collect()
+        rows.iter()
+            .map(|row| Ok((row.try_get("id")?, row.try_get("data")?)))
+            .collect()
     }
 
     /// The zone that n8n's Schedule Trigger wrote down in one of these runs, the newest first.
@@ -342,13 +394,18 @@ impl Source {
             self.tables.name("execution_data")
         );
         let rows = self.all(sql, ids).await?;
-        let zones: Vec<Option<String>> = rows.iter().map(|row| row.try_get("zone")).collect::<sqlx::Result<_>>()?;
+        let zones: Vec<Option<String>> = rows
+            .iter()
+            .map(|row| row.try_get("zone"))
+            .collect::<sqlx::Result<_>>()?;
         Ok(zones.into_iter().flatten().next())
     }
 
     /// What executions take, by workflow, outcome and age. Of very many only some are looked at.
     pub async fn taken(&mut self) -> sqlx::Result<Taken> {
-        sqlx::raw_sql("SET statement_timeout = '20s'").execute(&mut self.connection).await?;
+        sqlx::raw_sql("SET statement_timeout = '20s'")
+            .execute(&mut self.connection)
+            .await?;
         let mut taken = Taken::default();
         for (table, bytes) in [
             ("execution_entity", &mut taken.execution_bytes),
@@ -363,11 +420,25 @@ impl Source {
             .fetch_one(&mut self.connection)
             .await?;
         let is_sampled = estimate > SAMPLED_FROM;
-        let part = if is_sampled { SAMPLED_FROM / estimate * 100.0 } else { 100.0 };
+        let part = if is_sampled {
+            SAMPLED_FROM / estimate * 100.0
+        } else {
+            100.0
+        };
         taken.scale = 100.0 / part;
-        let sampled = if is_sampled { format!("TABLESAMPLE SYSTEM ({part:.6})") } else { String::new() };
-        let has_binary = self.has_column("execution_entity", "binaryDataSizeBytes").await?;
-        let binary = if has_binary { "e.\"binaryDataSizeBytes\"" } else { "0" };
+        let sampled = if is_sampled {
+            format!("TABLESAMPLE SYSTEM ({part:.6})")
+        } else {
+            String::new()
+        };
+        let has_binary = self
+            .has_column("execution_entity", "binaryDataSizeBytes")
+            .await?;
+        let binary = if has_binary {
+            "e.\"binaryDataSizeBytes\""
+        } else {
+            "0"
+        };
         let sql = format!(
             "SELECT e.\"workflowId\"::text AS workflow_id, e.status = 'success' AS is_success, \
              GREATEST(FLOOR(EXTRACT(EPOCH FROM now() - COALESCE(e.\"stoppedAt\", e.\"startedAt\", e.\"createdAt\")) / 86400), 0)::int AS age_days, \
@@ -378,7 +449,9 @@ impl Source {
              WHERE e.status NOT IN ('new', 'running', 'waiting') GROUP BY 1, 2, 3",
             self.tables.name("execution_data")
         );
-        let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut self.connection).await?;
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .fetch_all(&mut self.connection)
+            .await?;
         for row in rows {
             taken.shares.push(Share {
                 workflow_id: row.try_get("workflow_id")?,
