@@ -6,12 +6,13 @@ use std::time::Duration;
 use axum::extract::FromRef;
 
 use super::about::StartedAt;
+use super::watch::watch;
 use crate::features::auth::{AuthParts, AuthService};
 use crate::features::backups::{BackupFiles, BackupParts, BackupService};
 use crate::features::destinations::{DestinationParts, DestinationService};
 use crate::features::email::{EmailParts, EmailService};
 use crate::features::flows::{FlowParts, FlowService};
-use crate::features::host::{HostParts, HostService, Roots};
+use crate::features::host::HostService;
 use crate::features::migration::{MigrationParts, MigrationService};
 use crate::features::n8n::{N8nParts, N8nService};
 use crate::features::notifications::{NotificationParts, NotificationService};
@@ -24,7 +25,7 @@ use crate::features::verification::{
     ChosenEngine, DockerEngine, DockerEngineParts, LocalEngine, VerificationParts,
     VerificationService,
 };
-use crate::features::watchdog::{WatchdogParts, WatchdogService};
+use crate::features::watchdog::WatchdogService;
 use crate::platform::clock::Clock;
 use crate::platform::config::Config;
 use crate::platform::db::Db;
@@ -278,36 +279,6 @@ fn flows(
         lifecycle: parts.lifecycle.clone(),
         events: events.clone(),
     })
-}
-
-/// What watches the machine and n8n's executions.
-fn watch(
-    parts: &Parts,
-    settings: &SettingsService,
-    n8n: &N8nService,
-    destinations: &DestinationService,
-    events: &EventBus,
-) -> (HostService, WatchdogService) {
-    let host = HostService::new(HostParts {
-        db: parts.db.clone(),
-        settings: settings.clone(),
-        n8n: n8n.clone(),
-        destinations: destinations.clone(),
-        events: events.clone(),
-        clock: parts.clock.clone(),
-        ids: parts.ids.clone(),
-        roots: Roots::default(),
-    });
-    let watchdog = WatchdogService::new(WatchdogParts {
-        db: parts.db.clone(),
-        n8n: n8n.clone(),
-        host: host.clone(),
-        settings: settings.clone(),
-        events: events.clone(),
-        clock: parts.clock.clone(),
-        ids: parts.ids.clone(),
-    });
-    (host, watchdog)
 }
 
 /// What goes out to places that people named.

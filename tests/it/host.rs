@@ -133,7 +133,7 @@ async fn samples_stay_for_a_day_and_buckets_for_a_month() {
     let line = month["series"][0]["average"].as_array().unwrap();
     assert_eq!(
         line.iter().filter(|one| !one.is_null()).count(),
-        5,
+        6,
         "{line:?}"
     );
     assert_eq!(line.len(), month["times"].as_array().unwrap().len());

@@ -16,9 +16,12 @@ mod look;
 mod prune;
 mod routes;
 mod schedule;
+mod schedules;
 mod service;
 mod source;
 mod store;
+mod stuck;
+mod tell;
 
 pub use error::WatchdogError;
 pub use routes::router;

@@ -9,8 +9,8 @@ use serde_json::json;
 use tokio::sync::Mutex;
 
 use super::WatchdogError;
-use super::look::Memory;
 use super::prune::{self, Advice};
+use super::schedules::Memory;
 use super::source::{Source, Taken};
 use super::store::{self, Mute, Row};
 use crate::features::audit::{self, Action, Actor, Entry};
