@@ -33,3 +33,4 @@ mod schedules;
 mod schema;
 mod settings;
 mod support;
+mod watchdog;

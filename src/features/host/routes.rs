@@ -82,6 +82,7 @@ struct SystemOverview {
 #[into_params(parameter_in = Query)]
 struct HistoryQuery {
     /// How far back; `1h` if absent.
+    #[param(inline)]
     range: Option<Range>,
     /// `cpu`, `memory`, `disk`, `network`, `temperature`, `nfs` or `n8n`, or a series' whole name; all if absent.
     metric: Option<String>,
