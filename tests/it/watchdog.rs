@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use flowkeep::features::host::{HostSample, N8nNow};
 use flowkeep::features::watchdog::{WatchdogParts, WatchdogService};
 use http::StatusCode;
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
@@ -637,7 +638,12 @@ async fn n8ns_time_zone_is_learned_from_what_it_writes_down_and_trusted_only_the
         .set("watchdog.time_zone", json!("Europe/Berlin"))
         .await;
     watch.look().await;
-    watch.nothing_is_open().await;
+    let incident = watch.incident().await;
+    let detail = incident["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("2026-11-22 21:00 (Europe/Berlin)"),
+        "{detail}"
+    );
 }
 
 #[tokio::test]
@@ -782,10 +788,10 @@ async fn what_executions_take_is_shown_with_the_lines_that_free_it_by_a_role_tha
     watch
         .change(format!("CREATE ROLE \"{reader}\" LOGIN PASSWORD 'only-reads'; GRANT pg_read_all_data TO \"{reader}\""))
         .await;
-    let mut url = url::Url::parse(&url_of(&watch.story.source)).unwrap();
-    url.set_username(&reader).unwrap();
-    url.set_password(Some("only-reads")).unwrap();
-    let body = json!({ "database_url": url.as_str() });
+    let mut only_reads = watch.story.source.clone();
+    only_reads.user = reader;
+    only_reads.password = Some(SecretString::from("only-reads"));
+    let body = json!({ "database_url": url_of(&only_reads) });
     assert!(
         watch
             .story

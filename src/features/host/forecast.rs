@@ -164,8 +164,8 @@ mod tests {
         fn noise_around_a_level_is_never_soon_full(
             noise in prop::collection::vec(-1e6..1e6_f64, 60..200),
         ) {
-            let points: Vec<_> = noise.iter().enumerate()
-                .map(|(index, noise)| (at(index as i64 * 2), 1e9 + noise)).collect();
+            let points: Vec<_> = (0_i64..).zip(&noise)
+                .map(|(index, noise)| (at(index * 2), 1e9 + noise)).collect();
             if let Forecast::Full { days, .. } = forecast(&points, 100e9) {
                 prop_assert!(days > 365.0, "{days}");
             }
@@ -175,8 +175,8 @@ mod tests {
         fn less_room_is_never_full_later(
             values in prop::collection::vec(0.0..1e12_f64, 40..120), free in 1.0..1e12_f64,
         ) {
-            let points: Vec<_> = values.iter().enumerate()
-                .map(|(index, value)| (at(index as i64 * 3), *value)).collect();
+            let points: Vec<_> = (0_i64..).zip(&values)
+                .map(|(index, value)| (at(index * 3), *value)).collect();
             if let Forecast::Full { days: more, .. } = forecast(&points, free) {
                 let Forecast::Full { days: less, .. } = forecast(&points, free / 2.0) else {
                     return Err(TestCaseError::fail("it was full with more room"));

@@ -129,7 +129,7 @@ impl HostService {
                 Ok((room, _)) if room.total > 0 => sample.disks.push(mounts::disk(mount, room)),
                 Ok(_) => {}
                 Err(why) => {
-                    tracing::debug!(mount = %mount.path.display(), why, "no room of a disk")
+                    tracing::debug!(mount = %mount.path.display(), why, "no room of a disk");
                 }
             }
         }
@@ -277,6 +277,14 @@ impl HostService {
                     .or(found.as_ref().and_then(|before| before.database_bytes));
                 found = Some(one);
             }
+        }
+        if let Some(found) = found
+            .as_mut()
+            .filter(|_| self.parts.n8n.api_url().is_none())
+        {
+            // What was heard at an address that is no longer set says nothing.
+            found.is_up = None;
+            found.latency_ms = None;
         }
         Ok(found)
     }

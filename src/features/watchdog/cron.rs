@@ -80,6 +80,13 @@ impl Cron {
         })
     }
 
+    /// Whether every hour is like any other.
+    pub fn is_hourly(&self) -> bool {
+        let every_month = (1..=12).all(|month| self.months.has(month));
+        let every_hour = (0..24).all(|hour| self.hours.has(hour));
+        self.is_every_day && self.is_every_weekday && every_month && every_hour
+    }
+
     fn fits(&self, day: chrono::NaiveDate) -> bool {
         if !self.months.has(day.month()) {
             return false;

@@ -102,11 +102,9 @@ pub fn advise(shares: &[Share], scale: f64) -> Advice {
             .sum::<f64>()
             * scale
     };
-    let (all, runs_of, bytes_of): (_, fn(&Share) -> f64, fn(&Share) -> f64) = (
-        &|_: &Share| true,
-        |one| one.runs,
-        |one| one.bytes + one.binary_bytes,
-    );
+    let all = |_: &Share| true;
+    let runs_of = |one: &Share| one.runs;
+    let bytes_of = |one: &Share| one.bytes + one.binary_bytes;
     let oldest_days = shares.iter().map(|one| one.age_days).max().unwrap_or(0);
     let days = f64::from(oldest_days.clamp(1, GROWTH_DAYS));
     let is_recent = |one: &Share| one.age_days < GROWTH_DAYS;

@@ -91,26 +91,15 @@ impl Schedule {
     pub fn needs_zone(&self) -> bool {
         self.rules.iter().any(|rule| match rule {
             Rule::Interval(_) => false,
-            Rule::Cron { every, loose, .. } => {
-                *loose >= TimeDelta::hours(24) || !matches!(every, Some((Unit::Minutes, _)))
-            }
+            Rule::Cron { cron, .. } => !cron.is_hourly(),
         })
     }
 
     /// The first run that is due after the last one; `zone_is_known` says whether to trust the zone.
     pub fn next(&self, last: DateTime<Utc>, zone: Tz, zone_is_known: bool) -> Option<Due> {
-        let dues = self.rules.iter().filter_map(|rule| rule.next(last, zone));
-        // Of a zone that is only guessed, any clock may be meant.
-        let unsure = if zone_is_known || !self.needs_zone() {
-            TimeDelta::zero()
-        } else {
-            TimeDelta::hours(26)
-        };
-        let first = dues.min_by_key(|due| due.at + due.loose)?;
-        Some(Due {
-            loose: first.loose + unsure,
-            ..first
-        })
+        let dues = self.rules.iter();
+        let dues = dues.filter_map(|rule| rule.next(last, zone, zone_is_known));
+        dues.min_by_key(|due| due.at + due.loose)
     }
 
     /// Runs that were due since the last one and did not come: the first, the newest, and how many.
@@ -140,7 +129,7 @@ impl Schedule {
 }
 
 impl Rule {
-    fn next(&self, last: DateTime<Utc>, zone: Tz) -> Option<Due> {
+    fn next(&self, last: DateTime<Utc>, zone: Tz, zone_is_known: bool) -> Option<Due> {
         match self {
             Self::Interval(length) => Some(Due {
                 at: last.checked_add_signed(*length)?,
@@ -148,10 +137,14 @@ impl Rule {
             }),
             Self::Cron { cron, every, loose } => {
                 // The run before may have begun a moment before its time, by another clock.
-                let period = cron.next_after(cron.next_after(last, zone)?, zone)?
-                    - cron.next_after(last, zone)?;
+                let first = cron.next_after(last, zone)?;
+                let period = cron.next_after(first, zone)? - first;
                 let mut at = cron.next_after(last + SLACK.min(period / 2), zone)?;
                 let mut loose = *loose;
+                if !zone_is_known {
+                    // By another clock it is due at some other time of the same period.
+                    loose += period.min(TimeDelta::hours(26));
+                }
                 if let Some((unit, count)) = every {
                     let wanted = index(*unit, last, zone) + count;
                     for _ in 0..4_000 {
@@ -187,12 +180,11 @@ fn slop(unit: Unit, count: i64) -> TimeDelta {
     match unit {
         Unit::Minutes => TimeDelta::minutes(count),
         Unit::Hours if 24 % count != 0 => TimeDelta::hours(24),
-        Unit::Hours => TimeDelta::zero(),
         // n8n counts the days of a year and begins anew in January.
         Unit::Days => TimeDelta::days(count.min(31)),
         Unit::Weeks => TimeDelta::days(7 * count.min(8)),
         Unit::Months if 12 % count != 0 => TimeDelta::days(31),
-        Unit::Months => TimeDelta::zero(),
+        Unit::Hours | Unit::Months => TimeDelta::zero(),
     }
 }
 

@@ -129,7 +129,7 @@ impl WatchdogService {
             scheduled.insert(id, known);
         }
         memory.scheduled = scheduled;
-        if memory.zone.is_none() || memory.looks % LEARN_EVERY == 0 {
+        if memory.zone.is_none() || memory.looks.is_multiple_of(LEARN_EVERY) {
             learn_zone(source, memory).await?;
         }
         memory.looks = memory.looks.wrapping_add(1);
@@ -178,7 +178,7 @@ impl WatchdogService {
             let outages = self
                 .parts
                 .host
-                .n8n_outages(one.first - TimeDelta::minutes(2))
+                .n8n_outages(one.first - TimeDelta::hours(24))
                 .await;
             let outages = outages.unwrap_or_default();
             let minute = TimeDelta::minutes(1);
