@@ -199,6 +199,8 @@ async fn do_once(state: &AppState, term: Term, over: &CancellationToken) {
         state.notifications.work(over.clone()),
         state.verifications.keep_scrubbing(over.clone()),
         state.schedules.keep_watch(over.clone()),
+        state.host.work(over.clone()),
+        state.watchdog.work(over.clone()),
     );
 }
 

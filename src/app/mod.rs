@@ -11,6 +11,7 @@ pub mod router;
 mod server;
 pub mod setup_link;
 pub mod state;
+mod watch;
 
 pub use bootstrap::bootstrap;
 pub use server::{ServeError, serve};

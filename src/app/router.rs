@@ -13,8 +13,8 @@ use utoipa_axum::router::OpenApiRouter;
 use super::{AppState, about, docs, gate, health, metrics};
 use crate::features::sso::Verifier;
 use crate::features::{
-    audit, auth, backups, destinations, email, flows, migration, n8n, notifications, recovery,
-    restores, retention, schedules, settings, sso, upgrades, verification,
+    audit, auth, backups, destinations, email, flows, host, migration, n8n, notifications,
+    recovery, restores, retention, schedules, settings, sso, upgrades, verification, watchdog,
 };
 use crate::platform::http::client::TrustedProxies;
 use crate::platform::http::{ApiError, client, csrf, headers, rate_limit, request_log, spa};
@@ -64,6 +64,7 @@ fn protected() -> OpenApiRouter<AppState> {
         .merge(destinations::router())
         .merge(email::router())
         .merge(flows::router())
+        .merge(host::router())
         .merge(migration::router())
         .merge(notifications::router())
         .merge(recovery::router())
@@ -72,6 +73,7 @@ fn protected() -> OpenApiRouter<AppState> {
         .merge(schedules::router())
         .merge(upgrades::router())
         .merge(sso::router())
+        .merge(watchdog::router())
 }
 
 /// Routes that anybody can call, once Flowkeep is ready.

@@ -6,11 +6,13 @@ use std::time::Duration;
 use axum::extract::FromRef;
 
 use super::about::StartedAt;
+use super::watch::watch;
 use crate::features::auth::{AuthParts, AuthService};
 use crate::features::backups::{BackupFiles, BackupParts, BackupService};
 use crate::features::destinations::{DestinationParts, DestinationService};
 use crate::features::email::{EmailParts, EmailService};
 use crate::features::flows::{FlowParts, FlowService};
+use crate::features::host::HostService;
 use crate::features::migration::{MigrationParts, MigrationService};
 use crate::features::n8n::{N8nParts, N8nService};
 use crate::features::notifications::{NotificationParts, NotificationService};
@@ -25,6 +27,7 @@ use crate::features::verification::{
     ChosenEngine, DockerEngine, DockerEngineParts, LocalEngine, VerificationParts,
     VerificationService,
 };
+use crate::features::watchdog::WatchdogService;
 use crate::platform::clock::Clock;
 use crate::platform::config::Config;
 use crate::platform::db::Db;
@@ -157,6 +160,10 @@ pub struct AppState {
     pub schedules: ScheduleService,
     /// n8n from another image.
     pub upgrades: UpgradeService,
+    /// The machine that this runs on.
+    pub host: HostService,
+    /// The watch over n8n's executions.
+    pub watchdog: WatchdogService,
     /// Who asks for the lead.
     pub candidacy: Arc<Candidacy>,
 }
@@ -217,6 +224,7 @@ impl AppState {
         );
         let proofs = Proofs::new(&parts, &docker, &settings, &n8n, &backups, &events);
         let upkeep = Upkeep::new(&parts, &backups, &settings, &n8n, &proofs.verifications);
+        let (host, watchdog) = watch(&parts, &settings, &n8n, &upkeep.destinations, &events);
         let flows = flows(&parts, &n8n, &backups, &events);
         let upgrades = UpgradeService::new(UpgradeParts {
             db: parts.db.clone(),
@@ -270,6 +278,8 @@ impl AppState {
             retention: upkeep.retention,
             schedules: upkeep.schedules,
             upgrades,
+            host,
+            watchdog,
             candidacy: Arc::new(upkeep.candidacy),
         }
     }

@@ -37,6 +37,25 @@ async function go(page: Page, link: string) {
   await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
 }
 
+/** The machine as it is: real numbers that move, and what is known of n8n's runs. */
+async function machine(page: Page) {
+  await go(page, "Host");
+  const memory = page.getByText(/GB of [\d.]+ GB/).first();
+  await expect(memory).toBeVisible();
+  await expect(page.getByRole("progressbar", { name: "/ in percent" })).toBeVisible();
+  // The first sample is stored within a minute of the start.
+  await expect(page.getByRole("img", { name: /^Processor: Busy \d+ %/ })).toBeVisible({ timeout: 70_000 });
+  await page.getByText("Live", { exact: true }).click();
+  await expect(page.getByRole("img", { name: /^Memory: Used \d+ %/ })).toBeVisible({ timeout: 20_000 });
+  await expect(page.getByText("Too little is known yet", { exact: false }).first()).toBeVisible();
+  await expect(page.getByText("execution_data", { exact: true })).toBeVisible();
+  await look(page, "host");
+  await go(page, "Watchdog");
+  await expect(page.getByText("What executions take")).toBeVisible();
+  await expect(page.getByText(/n8n keeps \d+ runs/)).toBeVisible({ timeout: 20_000 });
+  await look(page, "watchdog");
+}
+
 /** A workflow that is broken by what somebody uploads, found in a backup, compared, and put back. */
 async function workflows(page: Page) {
   await go(page, "Workflows");
@@ -557,6 +576,8 @@ test("from the setup link to a proven, downloaded backup", async ({ page }) => {
   await page.getByRole("button", { name: "Sign in" }).click();
   await expect(page.getByRole("heading", { level: 1, name: "Overview" })).toBeVisible();
 
+  await machine(page);
+
   // All of it is in the log.
   await go(page, "Audit log");
   for (const action of ["backup.requested", "verification.finished", "settings.changed", "auth.totp_enabled"]) {
@@ -575,6 +596,8 @@ test("from the setup link to a proven, downloaded backup", async ({ page }) => {
     ["security", "/security"],
     ["n8n", "/n8n"],
     ["schedules", "/schedules"],
+    ["host", "/host"],
+    ["watchdog", "/watchdog"],
     ["notifications", "/notifications/rules"],
     ["email", "/email"],
     ["email-template", "/email/templates/backup_failed"],
@@ -589,6 +612,8 @@ test("from the setup link to a proven, downloaded backup", async ({ page }) => {
     "/",
     "/backups",
     "/schedules",
+    "/host",
+    "/watchdog",
     "/proofs",
     "/restores",
     "/destinations",

@@ -147,6 +147,16 @@ const pages = [
   }),
   createRoute({
     getParentRoute: () => shell,
+    path: "/watchdog",
+    component: lazyRouteComponent(() => import("./features/watchdog/WatchdogPage"), "WatchdogPage"),
+  }),
+  createRoute({
+    getParentRoute: () => shell,
+    path: "/host",
+    component: lazyRouteComponent(() => import("./features/host/HostPage"), "HostPage"),
+  }),
+  createRoute({
+    getParentRoute: () => shell,
     path: "/n8n",
     component: lazyRouteComponent(() => import("./features/n8n/N8nPage"), "N8nPage"),
   }),

@@ -197,6 +197,12 @@ actions! {
     NotificationRetried = "notification.retried",
     /// A trouble was acknowledged.
     AlertAcknowledged = "notification.alert_acknowledged",
+    /// An incident of a workflow was acknowledged.
+    IncidentAcknowledged = "watchdog.incident_acknowledged",
+    /// Nobody is told of a workflow for a while.
+    WorkflowMuted = "watchdog.workflow_muted",
+    /// A workflow is told of again.
+    WorkflowUnmuted = "watchdog.workflow_unmuted",
     /// A verification was asked for.
     VerificationRequested = "verification.requested",
     /// A verification came to its end.

@@ -68,6 +68,15 @@ impl DestinationService {
         }
     }
 
+    /// The folders that are looked at here, so that nobody else tells of them too.
+    pub async fn watched_folders(&self) -> Result<Vec<PathBuf>, DestinationError> {
+        let all = store::list(self.parts.db.orm()).await?;
+        let watched = all
+            .into_iter()
+            .filter(|one| one.is_enabled && one.kind == "folder");
+        Ok(watched.map(|one| PathBuf::from(one.path)).collect())
+    }
+
     /// Looks once at every folder, and tells what changed.
     pub async fn watch(&self) -> Result<(), DestinationError> {
         let all = store::list(self.parts.db.orm()).await?;

@@ -11,6 +11,7 @@ mod container;
 mod crypto;
 mod error;
 mod flow;
+mod health;
 mod inert;
 mod inventory;
 mod live;
@@ -18,12 +19,14 @@ mod probe;
 mod routes;
 mod sample;
 mod service;
+mod sizes;
 
 pub use api::{ApiTrouble, N8nApi};
 pub use api_taste::ApiTaste;
 pub use crypto::{DeploymentKey, KeyCheck, Keyring};
 pub use error::N8nError;
 pub use flow::{CONTENT, CredentialRef, Flow, Project, Tag, new_id, plain, time_of};
+pub use health::Health;
 pub use inert::make_inactive;
 pub use inventory::{Credential, Folder, INVENTORY_TABLES, Inventory, Variable};
 pub use live::{KeptVersion, begin_snapshot, flow_names, flows, inventory, kept_versions};
@@ -33,3 +36,4 @@ pub use probe::{
 };
 pub use routes::router;
 pub use service::{N8nParts, N8nService, N8nSource, server_version};
+pub use sizes::{DatabaseSizes, TableSize, table_size};

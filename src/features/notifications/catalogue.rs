@@ -32,7 +32,8 @@ pub struct EventType {
 const BACKUP: &[&str] = &["backup_type", "destination", "schedule_id", "code"];
 const PROOF: &[&str] = &["backup_type", "backup_id"];
 const CONTAINER: &[&str] = &["container", "name"];
-const HOST: &[&str] = &["mount", "path", "destination", "host"];
+const HOST: &[&str] = &["mount", "path", "destination", "resource", "host"];
+const WORKFLOW: &[&str] = &["workflow_id"];
 const PERSON: &[&str] = &["username", "ip_address"];
 const NOTHING: &[&str] = &[];
 
@@ -108,10 +109,16 @@ event_types! {
         "{{ container | default('A container') }} recovered", CONTAINER_BODY, CONTAINER_SAMPLE;
     "system.high_cpu", "CPU high", Warning, Warning, HOST, ends NOTHING,
         "The processor has been busy for a while.",
-        "High CPU use", HOST_BODY, r#"{"percent":96,"message":"The processor was 96 % busy for 5 minutes."}"#;
+        "High CPU use", HOST_BODY, r#"{"resource":"cpu","percent":96,"message":"The processor was 96 % busy for 5 minutes."}"#;
+    "system.cpu_normal", "CPU normal", Info, Success, HOST, ends &["system.high_cpu"],
+        "The processor is no longer busy all the time.",
+        "CPU use is normal again", HOST_BODY, r#"{"resource":"cpu","percent":31,"message":"The processor is 31 % busy."}"#;
     "system.high_memory", "Memory high", Warning, Warning, HOST, ends NOTHING,
         "Memory is nearly used up.",
-        "High memory use", HOST_BODY, r#"{"percent":93,"message":"93 % of the memory are used."}"#;
+        "High memory use", HOST_BODY, r#"{"resource":"memory","percent":93,"message":"93 % of the memory are used."}"#;
+    "system.memory_normal", "Memory normal", Info, Success, HOST, ends &["system.high_memory"],
+        "There is memory left again.",
+        "Memory use is normal again", HOST_BODY, r#"{"resource":"memory","percent":54,"message":"54 % of the memory are used."}"#;
     "system.disk_warning", "Disk filling up", Warning, Warning, HOST, ends NOTHING,
         "A disk has little room left.",
         "Disk {{ mount | default('') }} is filling up", HOST_BODY,
@@ -120,6 +127,17 @@ event_types! {
         "A disk has almost no room left.",
         "Disk {{ mount | default('') }} is nearly full", HOST_BODY,
         r#"{"mount":"/","percent":96,"free_bytes":4294967296,"message":"96 % of / are used; 4.0 GB are free."}"#;
+    "system.disk_normal", "Disk has room", Info, Success, HOST, ends &["system.disk_warning", "system.disk_critical"],
+        "A disk has room again.",
+        "Disk {{ mount | default('') }} has room again", HOST_BODY,
+        r#"{"mount":"/","percent":61,"free_bytes":41875931136,"message":"61 % of / are used; 41.9 GB are free."}"#;
+    "system.n8n_down", "n8n does not answer", Critical, Failure, HOST, ends NOTHING,
+        "n8n's own health check does not answer, or not well.",
+        "n8n does not answer", HOST_BODY,
+        r#"{"resource":"n8n","message":"n8n at http://n8n:5678 does not answer: connection refused."}"#;
+    "system.n8n_up", "n8n answers", Info, Success, HOST, ends &["system.n8n_down"],
+        "n8n answers again.",
+        "n8n answers again", HOST_BODY, r#"{"resource":"n8n","message":"n8n answers again."}"#;
     "system.nfs_connected", "Share connected", Info, Success, HOST, ends &["system.nfs_disconnected", "system.nfs_error"],
         "A network share is there again.",
         "{{ destination | default('A network share') }} is there again", HOST_BODY,
@@ -132,6 +150,25 @@ event_types! {
         "A network share does not answer or cannot be written.",
         "{{ destination | default('A network share') }} fails", HOST_BODY,
         r#"{"destination":"nas","path":"/mnt/nas","message":"nas: no answer for 60 s; the server hangs or the network is away."}"#;
+    "workflow.failing", "Workflow failing", Error, Failure, WORKFLOW, ends NOTHING,
+        "Runs of a workflow fail.",
+        "{{ workflow | default('A workflow') }} fails",
+        "{{ message | default('') }}{% if link %}\n{{ link }}{% endif %}",
+        r#"{"workflow_id":"frtBaRDSFeORX7DR","workflow":"Order intake","count":1,"execution_id":4711,"node":"HTTP Request","message":"HTTP Request: connect ECONNREFUSED 10.0.0.5:443","link":"http://n8n:5678/workflow/frtBaRDSFeORX7DR/executions/4711"}"#;
+    "workflow.stuck", "Workflow stuck", Warning, Warning, WORKFLOW, ends NOTHING,
+        "A run takes far longer than usual, or was never picked up.",
+        "{{ workflow | default('A workflow') }} is stuck",
+        "{{ message | default('') }}{% if link %}\n{{ link }}{% endif %}",
+        r#"{"workflow_id":"frtBaRDSFeORX7DR","workflow":"Order intake","count":1,"execution_id":4711,"message":"Run 4711 has been running for 45 minutes; it usually takes 2 minutes.","link":"http://n8n:5678/workflow/frtBaRDSFeORX7DR/executions/4711"}"#;
+    "workflow.missed", "Workflow missed its schedule", Error, Failure, WORKFLOW, ends NOTHING,
+        "An active workflow did not run when its schedule says.",
+        "{{ workflow | default('A workflow') }} did not run",
+        "{{ message | default('') }}{% if link %}\n{{ link }}{% endif %}",
+        r#"{"workflow_id":"zqMUUXA9Ay2kd23v","workflow":"Nightly report","count":1,"due":"2026-03-01T02:00:00Z","message":"It should have run at 2026-03-01 03:00 (Europe/Berlin).","link":"http://n8n:5678/workflow/zqMUUXA9Ay2kd23v"}"#;
+    "workflow.recovered", "Workflow recovered", Info, Success, WORKFLOW, ends &["workflow.failing", "workflow.stuck", "workflow.missed"],
+        "A workflow runs well again.",
+        "{{ workflow | default('A workflow') }} is well again", "{{ message | default('') }}",
+        r#"{"workflow_id":"frtBaRDSFeORX7DR","workflow":"Order intake","count":3,"message":"It ran well at 2026-03-01 12:05 UTC after 3 failures."}"#;
     "security.login_success", "Signed in", Info, Info, PERSON, ends NOTHING,
         "Somebody signed in.",
         "{{ username | default('Somebody') }} signed in", "From {{ ip_address | default('an unknown address') }}.",

@@ -185,6 +185,36 @@ settings! {
     SsoParentDomain = "sso.parent_domain", "security", "Parent domain",
         "The domain under which Flowkeep and the tools beside it have host names of their own.",
         Kind::Text { max_length: 253, example: "example.com" }, Default::Text(""), internal;
+    HostCpuPercent = "host.cpu_percent", "host", "CPU is high from",
+        "Percent of the processor from which it is told, once it lasts.",
+        Kind::Integer { min: 10, max: 100, unit: "percent" }, Default::Integer(90);
+    HostMemoryPercent = "host.memory_percent", "host", "Memory is high from",
+        "Percent of memory in use, caches left out, from which it is told, once it lasts.",
+        Kind::Integer { min: 10, max: 100, unit: "percent" }, Default::Integer(90);
+    HostDiskWarningPercent = "host.disk_warning_percent", "host", "A disk fills up from",
+        "Percent of a disk from which it is told that it fills up.",
+        Kind::Integer { min: 10, max: 100, unit: "percent" }, Default::Integer(85);
+    HostDiskCriticalPercent = "host.disk_critical_percent", "host", "A disk is nearly full from",
+        "Percent of a disk from which it is told that it is nearly full.",
+        Kind::Integer { min: 10, max: 100, unit: "percent" }, Default::Integer(95);
+    HostRaiseMinutes = "host.raise_minutes", "host", "Too high for",
+        "Minutes without a break that a value must be too high before anybody is told.",
+        Kind::Integer { min: 0, max: 1_440, unit: "minutes" }, Default::Integer(5);
+    HostClearMinutes = "host.clear_minutes", "host", "Well again for",
+        "Minutes without a break that a value must be three points below its threshold before an alert ends.",
+        Kind::Integer { min: 0, max: 1_440, unit: "minutes" }, Default::Integer(5);
+    WatchdogStuckMinutes = "watchdog.stuck_minutes", "watchdog", "Runs are stuck after",
+        "Minutes that a run may take at least before it counts as stuck; one of a workflow that usually takes long may take three times its usual time.",
+        Kind::Integer { min: 5, max: 10_080, unit: "minutes" }, Default::Integer(30);
+    WatchdogGraceMinutes = "watchdog.grace_minutes", "watchdog", "Runs are missed after",
+        "Minutes after the time of its schedule at which a workflow that did not begin is told.",
+        Kind::Integer { min: 1, max: 1_440, unit: "minutes" }, Default::Integer(5);
+    WatchdogFailures = "watchdog.failures", "watchdog", "Failures before it is told",
+        "Failed runs in a row after which a workflow is told to be failing.",
+        Kind::Integer { min: 1, max: 100, unit: "runs" }, Default::Integer(1);
+    WatchdogTimeZone = "watchdog.time_zone", "watchdog", "n8n's time zone",
+        "n8n's GENERIC_TIMEZONE, for workflows without a time zone of their own; empty to learn it from what they write down when they run.",
+        Kind::Text { max_length: 60, example: "Europe/Berlin" }, Default::Text("");
     BackupEncryption = "backups.encryption", "backups", "Encryption",
         "Whether new backups are encrypted.",
         Kind::Boolean, Default::Boolean(false), internal;

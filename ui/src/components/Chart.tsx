@@ -1,6 +1,7 @@
 import { useMantineTheme } from "@mantine/core";
 import { useColorScheme } from "@mantine/hooks";
 import { useEffect, useRef } from "react";
+import type UPlotType from "uplot";
 import "uplot/dist/uPlot.min.css";
 
 export type Series = { label: string; color: string; values: (number | null)[]; dashed?: boolean };
@@ -12,6 +13,8 @@ export function Chart({
   format,
   summary,
   height = 220,
+  most,
+  sync,
 }: {
   /** Seconds since 1970. */
   times: number[];
@@ -19,26 +22,37 @@ export function Chart({
   format: (value: number) => string;
   summary: string;
   height?: number;
+  /** The top of the axis; what is drawn decides without it. */
+  most?: number;
+  /** Charts with the same key show the same moment under the pointer. */
+  sync?: string;
 }) {
   const holder = useRef<HTMLDivElement>(null);
+  const plot = useRef<UPlotType | null>(null);
+  const data = useRef<(number | null)[][]>([]);
+  data.current = [times, ...series.map((one) => one.values)];
+  const lines = useRef(series);
+  lines.current = series;
   const scheme = useColorScheme();
   const theme = useMantineTheme();
+  // New numbers are put into the chart that is there; only other lines need another one.
+  const shape = series.map((one) => `${one.label}|${one.color}|${one.dashed ?? false}`).join("\n");
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `shape` stands for the lines
   useEffect(() => {
     const element = holder.current;
     // Without a canvas, as in tests, the words have to do.
     if (!element || typeof CanvasRenderingContext2D === "undefined") return;
-    let plot: { destroy: () => void; setSize: (size: { width: number; height: number }) => void } | null = null;
     let isGone = false;
     const axis = scheme === "dark" ? theme.colors.dark[2] : theme.colors.gray[7];
     const grid = scheme === "dark" ? "rgba(255,255,255,0.08)" : "rgba(0,0,0,0.08)";
     void import("uplot").then(({ default: UPlot }) => {
       if (isGone) return;
-      plot = new UPlot(
+      plot.current = new UPlot(
         {
           width: element.clientWidth || 600,
           height,
-          scales: { y: { range: (_, __, most) => [0, Math.max(most, 1) * 1.05] } },
-          cursor: { y: false },
+          scales: { y: { range: (_, __, highest) => [0, most ?? Math.max(highest, 1) * 1.05] } },
+          cursor: { y: false, ...(sync ? { sync: { key: sync } } : {}) },
           axes: [
             { stroke: axis, grid: { stroke: grid }, ticks: { stroke: grid } },
             {
@@ -51,7 +65,7 @@ export function Chart({
           ],
           series: [
             {},
-            ...series.map((one) => ({
+            ...lines.current.map((one) => ({
               label: one.label,
               stroke: one.color,
               width: 2,
@@ -61,17 +75,22 @@ export function Chart({
             })),
           ],
         },
-        [times, ...series.map((one) => one.values)] as never,
+        data.current as never,
         element,
       );
     });
-    const resized = new ResizeObserver(() => plot?.setSize({ width: element.clientWidth, height }));
+    const resized = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height }));
     resized.observe(element);
     return () => {
       isGone = true;
       resized.disconnect();
-      plot?.destroy();
+      plot.current?.destroy();
+      plot.current = null;
     };
-  }, [times, series, format, height, scheme, theme]);
+  }, [shape, format, height, scheme, theme, most, sync]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: whatever changes is in `data`
+  useEffect(() => {
+    plot.current?.setData(data.current as never);
+  }, [times, series]);
   return <div ref={holder} role="img" aria-label={summary} style={{ minHeight: height, width: "100%" }} />;
 }

@@ -42,6 +42,8 @@ const GROUPS: Record<string, string> = {
   backups: "Backups",
   verification: "Proof",
   notifications: "Notifications",
+  host: "Host",
+  watchdog: "Watchdog",
   security: "Signing in",
 };
 

@@ -1,0 +1,563 @@
+//! What a sample means: which conditions turn, and what is told of them. Pure.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+
+use super::sample::{HostSample, N8nNow, ShareStatus};
+use super::store::Condition;
+use super::threshold::{Rule, Turn, Watch, step};
+use crate::platform::events::Severity;
+
+/// How far below its threshold a value must be to be well again, in percentage points.
+pub const MARGIN: f64 = 3.0;
+/// Samples are a minute apart; more than this between two of them is a gap.
+pub const LONGEST_GAP: TimeDelta = TimeDelta::minutes(4);
+/// A share or n8n must be seen so for as long before it is told: a restart is no trouble.
+const SETTLED_AFTER: TimeDelta = TimeDelta::seconds(50);
+/// A share that is gone for as long is forgotten.
+const FORGOTTEN_AFTER: TimeDelta = TimeDelta::days(7);
+
+/// What people set.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Thresholds {
+    /// Percent of the processor.
+    pub cpu: f64,
+    /// Percent of memory.
+    pub memory: f64,
+    /// Percent of a disk.
+    pub disk_warning: f64,
+    /// Percent of a disk; never less than the warning.
+    pub disk_critical: f64,
+    /// For how long it must be too high.
+    pub raise_after: TimeDelta,
+    /// For how long it must be well.
+    pub clear_after: TimeDelta,
+}
+
+impl Thresholds {
+    fn rule(&self, threshold: f64) -> Rule {
+        Rule {
+            threshold,
+            margin: MARGIN,
+            raise_after: self.raise_after,
+            clear_after: self.clear_after,
+            longest_gap: LONGEST_GAP,
+        }
+    }
+}
+
+/// An event before it has an id.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    /// `group.event`.
+    pub event_type: &'static str,
+    /// How much it matters.
+    pub severity: Severity,
+    /// What it is about.
+    pub data: Value,
+}
+
+/// What changes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Verdict {
+    /// Conditions as they are now.
+    pub kept: Vec<Condition>,
+    /// Conditions of what is there no more.
+    pub gone: Vec<String>,
+    /// What is told.
+    pub told: Vec<Told>,
+}
+
+/// What is looked at together.
+pub struct Judged<'a> {
+    /// The machine.
+    pub sample: &'a HostSample,
+    /// n8n, if it is looked after.
+    pub n8n: Option<&'a N8nNow>,
+    /// Where n8n is.
+    pub n8n_url: Option<&'a str>,
+    /// How everything stood before.
+    pub before: &'a BTreeMap<String, Condition>,
+    /// What people set.
+    pub thresholds: &'a Thresholds,
+    /// Mounts that others tell of.
+    pub foreign: &'a [String],
+    /// Mounts that come and go by themselves.
+    pub automatic: &'a [String],
+}
+
+/// Judges a sample.
+pub fn judge(it: &Judged<'_>) -> Verdict {
+    let mut verdict = Verdict::default();
+    cpu_and_memory(it, &mut verdict);
+    disks(it, &mut verdict);
+    shares(it, &mut verdict);
+    n8n(it, &mut verdict);
+    verdict
+}
+
+fn gigabytes(bytes: u64) -> String {
+    let gigabytes = bytes as f64 / 1e9;
+    if gigabytes >= 9.95 {
+        format!("{gigabytes:.0} GB")
+    } else {
+        format!("{gigabytes:.1} GB")
+    }
+}
+
+/// Compares a value with its threshold and keeps how it stands.
+fn look(
+    it: &Judged<'_>,
+    verdict: &mut Verdict,
+    name: &str,
+    value: Option<f64>,
+    threshold: f64,
+) -> (bool, Option<Turn>) {
+    let now = it.sample.at;
+    let before = it.before.get(name);
+    let watch = before.map_or_else(Watch::default, |one| Watch {
+        is_raised: one.state == "raised",
+        pending_since: one.pending_since,
+        seen_at: Some(one.seen_at),
+    });
+    let (watch, turn) = step(watch, value, now, &it.thresholds.rule(threshold));
+    let changed_at = match (turn, before) {
+        (None, Some(before)) => before.changed_at,
+        _ => now,
+    };
+    let other = if watch.is_raised { "normal" } else { "raised" };
+    verdict.kept.push(Condition {
+        name: name.to_owned(),
+        state: if watch.is_raised { "raised" } else { "normal" }.to_owned(),
+        pending: watch.pending_since.map(|_| other.to_owned()),
+        pending_since: watch.pending_since,
+        seen_at: now,
+        changed_at,
+        value,
+        detail: None,
+    });
+    (watch.is_raised, turn)
+}
+
+fn cpu_and_memory(it: &Judged<'_>, verdict: &mut Verdict) {
+    let minutes = it.thresholds.raise_after.num_minutes();
+    let cpu = it.sample.cpu.percent;
+    let shown = cpu.unwrap_or(0.0).round();
+    let (event_type, severity, message) = match look(it, verdict, "cpu", cpu, it.thresholds.cpu).1 {
+        Some(Turn::Raised) => (
+            "system.high_cpu",
+            Severity::Warning,
+            format!(
+                "The processor has been at least {} % busy for {minutes} minutes; it is {shown} % busy now.",
+                it.thresholds.cpu
+            ),
+        ),
+        Some(Turn::Ended) => (
+            "system.cpu_normal",
+            Severity::Info,
+            format!("The processor is {shown} % busy."),
+        ),
+        None => ("", Severity::Info, String::new()),
+    };
+    if !event_type.is_empty() {
+        let data = json!({ "resource": "cpu", "percent": shown, "message": message });
+        verdict.told.push(Told {
+            event_type,
+            severity,
+            data,
+        });
+    }
+    let memory = &it.sample.memory;
+    let known = (memory.total_bytes > 0).then_some(memory.percent);
+    let shown = memory.percent.round();
+    let left = gigabytes(memory.available_bytes);
+    let (event_type, severity) = match look(it, verdict, "memory", known, it.thresholds.memory).1 {
+        Some(Turn::Raised) => ("system.high_memory", Severity::Warning),
+        Some(Turn::Ended) => ("system.memory_normal", Severity::Info),
+        None => return,
+    };
+    let message = format!("{shown} % of the memory are used; {left} are left for programs.");
+    let data = json!({
+        "resource": "memory", "percent": shown, "available_bytes": memory.available_bytes, "message": message,
+    });
+    verdict.told.push(Told {
+        event_type,
+        severity,
+        data,
+    });
+}
+
+fn disks(it: &Judged<'_>, verdict: &mut Verdict) {
+    for disk in &it.sample.disks {
+        let (mount, value) = (&disk.mount, Some(disk.percent));
+        let limits = (it.thresholds.disk_warning, it.thresholds.disk_critical);
+        let warning = look(
+            it,
+            verdict,
+            &format!("disk_warning:{mount}"),
+            value,
+            limits.0,
+        );
+        let critical = look(
+            it,
+            verdict,
+            &format!("disk_critical:{mount}"),
+            value,
+            limits.1,
+        );
+        let (event_type, severity) = match (warning, critical) {
+            ((_, _), (_, Some(Turn::Raised))) => ("system.disk_critical", Severity::Critical),
+            ((_, Some(Turn::Raised)), (false, _)) => ("system.disk_warning", Severity::Warning),
+            ((false, Some(Turn::Ended)), (false, _)) | ((false, _), (false, Some(Turn::Ended))) => {
+                ("system.disk_normal", Severity::Info)
+            }
+            _ => continue,
+        };
+        let shown = disk.percent.round();
+        let message = format!(
+            "{shown} % of {mount} are used; {} are free.",
+            gigabytes(disk.free_bytes)
+        );
+        let data = json!({
+            "mount": mount, "percent": shown, "free_bytes": disk.free_bytes, "message": message,
+        });
+        verdict.told.push(Told {
+            event_type,
+            severity,
+            data,
+        });
+    }
+    for (name, condition) in it.before {
+        let Some((kind, mount)) = name
+            .split_once(':')
+            .filter(|(kind, _)| kind.starts_with("disk_"))
+        else {
+            continue;
+        };
+        // A disk that did not answer once is no disk that is gone.
+        let is_gone = it.sample.at - condition.seen_at > LONGEST_GAP;
+        if is_gone && !it.sample.disks.iter().any(|disk| disk.mount == mount) {
+            verdict.gone.push(name.clone());
+            if kind == "disk_warning" && condition.state == "raised" {
+                let message = format!("{mount} is no longer mounted.");
+                verdict.told.push(Told {
+                    event_type: "system.disk_normal",
+                    severity: Severity::Info,
+                    data: json!({ "mount": mount, "message": message }),
+                });
+            }
+        }
+    }
+}
+
+/// Follows a state that must be seen twice before it counts. Returns whether it changed, and from what.
+fn follow(
+    before: Option<&Condition>,
+    name: String,
+    seen: &str,
+    detail: Option<String>,
+    now: DateTime<Utc>,
+) -> (Condition, Option<Option<String>>) {
+    let fresh = |state: &str| Condition {
+        name: name.clone(),
+        state: state.to_owned(),
+        pending: None,
+        pending_since: None,
+        seen_at: now,
+        changed_at: now,
+        value: None,
+        detail: detail.clone(),
+    };
+    let Some(before) = before else {
+        // What is well when it is first looked at is no news; what is not must be seen again.
+        let well = if name == "n8n" { "up" } else { "connected" };
+        let mut first = fresh(well);
+        if seen != well {
+            first.pending = Some(seen.to_owned());
+            first.pending_since = Some(now);
+        }
+        return (first, None);
+    };
+    let mut next = Condition {
+        seen_at: now,
+        detail: detail.clone(),
+        pending: None,
+        pending_since: None,
+        ..before.clone()
+    };
+    if before.state == seen {
+        return (next, None);
+    }
+    let since = before
+        .pending_since
+        .filter(|since| before.pending.as_deref() == Some(seen) && *since <= now)
+        .unwrap_or(now);
+    if now - since >= SETTLED_AFTER {
+        return (fresh(seen), Some(Some(before.state.clone())));
+    }
+    next.pending = Some(seen.to_owned());
+    next.pending_since = Some(since);
+    (next, None)
+}
+
+fn shares(it: &Judged<'_>, verdict: &mut Verdict) {
+    let now = it.sample.at;
+    let mut looks: Vec<(String, ShareStatus, Option<String>)> = Vec::new();
+    for share in &it.sample.shares {
+        looks.push((share.mount.clone(), share.status, share.problem.clone()));
+    }
+    for (name, condition) in it.before {
+        let Some(mount) = name.strip_prefix("share:") else {
+            continue;
+        };
+        if looks.iter().any(|look| look.0 == mount) {
+            continue;
+        }
+        let is_automatic = it.automatic.iter().any(|one| one == mount);
+        let is_old =
+            condition.state == "disconnected" && now - condition.changed_at > FORGOTTEN_AFTER;
+        if is_automatic || is_old {
+            verdict.gone.push(name.clone());
+        } else {
+            let problem = Some("the share is not mounted".to_owned());
+            looks.push((mount.to_owned(), ShareStatus::Disconnected, problem));
+        }
+    }
+    for (mount, status, problem) in looks {
+        let name = format!("share:{mount}");
+        let before = it.before.get(&name);
+        if it.foreign.contains(&mount) {
+            verdict.gone.extend(before.map(|_| name));
+            continue;
+        }
+        let (condition, turned) = follow(before, name, status.as_str(), problem.clone(), now);
+        verdict.kept.push(condition);
+        if turned.is_none() {
+            continue;
+        }
+        let (event_type, severity) = match status {
+            ShareStatus::Connected => ("system.nfs_connected", Severity::Info),
+            ShareStatus::Disconnected => ("system.nfs_disconnected", Severity::Error),
+            ShareStatus::Error => ("system.nfs_error", Severity::Error),
+        };
+        let why = problem.unwrap_or_else(|| "the share answers".to_owned());
+        let message = format!("{mount}: {why}.");
+        verdict.told.push(Told {
+            event_type,
+            severity,
+            data: json!({ "destination": mount, "path": mount, "message": message }),
+        });
+    }
+}
+
+fn n8n(it: &Judged<'_>, verdict: &mut Verdict) {
+    let before = it.before.get("n8n");
+    let Some(is_up) = it.n8n.and_then(|n8n| n8n.is_up) else {
+        verdict.gone.extend(before.map(|one| one.name.clone()));
+        return;
+    };
+    let problem = it.n8n.and_then(|n8n| n8n.problem.clone());
+    let seen = if is_up { "up" } else { "down" };
+    let (condition, turned) = follow(
+        before,
+        "n8n".to_owned(),
+        seen,
+        problem.clone(),
+        it.sample.at,
+    );
+    let since = before.map(|before| before.changed_at);
+    verdict.kept.push(condition);
+    if turned.is_none() {
+        return;
+    }
+    let place = it.n8n_url.unwrap_or("its address");
+    let told = if is_up {
+        let since = since.map_or_else(String::new, |since| {
+            format!(" It did not since {}.", since.format("%Y-%m-%d %H:%M UTC"))
+        });
+        let message = format!("n8n at {place} answers again.{since}");
+        ("system.n8n_up", Severity::Info, message)
+    } else {
+        let why = problem.unwrap_or_else(|| "no answer".to_owned());
+        let message = format!("n8n at {place} does not answer: {why}.");
+        ("system.n8n_down", Severity::Critical, message)
+    };
+    verdict.told.push(Told {
+        event_type: told.0,
+        severity: told.1,
+        data: json!({ "resource": "n8n", "message": told.2 }),
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::host::sample::{HostDisk, HostShare};
+
+    const THRESHOLDS: Thresholds = Thresholds {
+        cpu: 90.0,
+        memory: 90.0,
+        disk_warning: 85.0,
+        disk_critical: 95.0,
+        raise_after: TimeDelta::minutes(2),
+        clear_after: TimeDelta::minutes(2),
+    };
+
+    struct World {
+        minute: i64,
+        before: BTreeMap<String, Condition>,
+        foreign: Vec<String>,
+        automatic: Vec<String>,
+    }
+
+    impl World {
+        fn new() -> Self {
+            Self {
+                minute: 0,
+                before: BTreeMap::new(),
+                foreign: Vec::new(),
+                automatic: Vec::new(),
+            }
+        }
+
+        fn look(&mut self, mut sample: HostSample, n8n: Option<bool>) -> Vec<&'static str> {
+            sample.at = DateTime::from_timestamp(1_800_000_000 + self.minute * 60, 0).unwrap();
+            self.minute += 1;
+            let n8n = n8n.map(|is_up| N8nNow {
+                is_up: Some(is_up),
+                ..N8nNow::default()
+            });
+            let verdict = judge(&Judged {
+                sample: &sample,
+                n8n: n8n.as_ref(),
+                n8n_url: Some("http://n8n:5678"),
+                before: &self.before,
+                thresholds: &THRESHOLDS,
+                foreign: &self.foreign,
+                automatic: &self.automatic,
+            });
+            for condition in verdict.kept {
+                self.before.insert(condition.name.clone(), condition);
+            }
+            for name in verdict.gone {
+                self.before.remove(&name);
+            }
+            verdict.told.iter().map(|told| told.event_type).collect()
+        }
+
+        fn disk(&mut self, percent: f64) -> Vec<&'static str> {
+            let disk = HostDisk {
+                mount: "/data".to_owned(),
+                percent,
+                ..HostDisk::default()
+            };
+            self.look(
+                HostSample {
+                    disks: vec![disk],
+                    ..HostSample::default()
+                },
+                None,
+            )
+        }
+
+        fn share(&mut self, status: Option<ShareStatus>) -> Vec<&'static str> {
+            let share = status.map(|status| HostShare {
+                mount: "/mnt/nas".to_owned(),
+                status,
+                ..HostShare::default()
+            });
+            let shares = share.into_iter().collect();
+            self.look(
+                HostSample {
+                    shares,
+                    ..HostSample::default()
+                },
+                None,
+            )
+        }
+    }
+
+    #[test]
+    fn a_disk_is_told_of_once_for_each_threshold_and_once_when_it_has_room_again() {
+        let mut world = World::new();
+        let mut told = Vec::new();
+        for percent in [
+            88.0, 88.0, 88.0, 88.0, 96.0, 96.0, 96.0, 96.0, 91.0, 91.0, 91.0, 91.0, 96.0,
+        ] {
+            told.extend(world.disk(percent));
+        }
+        assert_eq!(told, ["system.disk_warning", "system.disk_critical"]);
+        for percent in [60.0, 60.0, 60.0, 60.0, 60.0] {
+            told.extend(world.disk(percent));
+        }
+        assert_eq!(told[2..], ["system.disk_normal"]);
+    }
+
+    #[test]
+    fn a_disk_that_fills_at_once_is_critical_and_nothing_else() {
+        let mut world = World::new();
+        let told: Vec<_> = (0..6).flat_map(|_| world.disk(99.0)).collect();
+        assert_eq!(told, ["system.disk_critical"]);
+        let told: Vec<_> = (0..10)
+            .flat_map(|_| world.look(HostSample::default(), None))
+            .collect();
+        assert_eq!(told, ["system.disk_normal"], "it is no longer mounted");
+        assert!(!world.before.keys().any(|name| name.starts_with("disk")));
+    }
+
+    #[test]
+    fn a_share_is_told_of_when_it_goes_and_comes_and_not_for_a_single_slow_answer() {
+        use ShareStatus::{Connected, Error};
+        let mut world = World::new();
+        let mut told = Vec::new();
+        for status in [
+            Some(Connected),
+            Some(Error),
+            Some(Connected),
+            Some(Error),
+            Some(Error),
+            None,
+            None,
+            Some(Connected),
+            Some(Connected),
+        ] {
+            told.extend(world.share(status));
+        }
+        assert_eq!(
+            told,
+            [
+                "system.nfs_error",
+                "system.nfs_disconnected",
+                "system.nfs_connected"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_share_of_a_destination_is_left_to_the_destination_and_one_that_mounts_itself_may_go() {
+        let mut world = World::new();
+        world.foreign = vec!["/mnt/nas".to_owned()];
+        for _ in 0..4 {
+            assert!(world.share(Some(ShareStatus::Error)).is_empty());
+        }
+        let mut world = World::new();
+        world.automatic = vec!["/mnt/nas".to_owned()];
+        let told: Vec<_> = [Some(ShareStatus::Connected), None, None, None]
+            .into_iter()
+            .flat_map(|status| world.share(status))
+            .collect();
+        assert!(told.is_empty(), "{told:?}");
+    }
+
+    #[test]
+    fn n8n_is_told_of_when_it_stays_away_and_when_it_is_back() {
+        let mut world = World::new();
+        let mut told = Vec::new();
+        for is_up in [true, false, true, false, false, false, true, true] {
+            told.extend(world.look(HostSample::default(), Some(is_up)));
+        }
+        assert_eq!(told, ["system.n8n_down", "system.n8n_up"]);
+    }
+}

@@ -1,0 +1,341 @@
+//! Which file systems are mounted here, and what room they have. Pure but for [`Prober`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::sample::{HostDisk, HostShare, ShareStatus, percent};
+
+/// File systems on a disk of this machine.
+const DISKS: [&str; 15] = [
+    "ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "jfs", "reiserfs", "bcachefs", "vfat",
+    "exfat", "ntfs", "ntfs3", "fuseblk",
+];
+/// File systems over a network.
+const SHARES: [&str; 12] = [
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "ceph",
+    "glusterfs",
+    "fuse.sshfs",
+    "fuse.rclone",
+    "fuse.glusterfs",
+    "fuse.s3fs",
+    "afs",
+];
+/// Partitions that only firmware writes.
+const FIRMWARE: [&str; 3] = ["/boot/efi", "/efi", "/boot/firmware"];
+
+/// A mounted file system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// Where.
+    pub path: PathBuf,
+    /// Device, or server and folder.
+    pub source: String,
+    /// Its file system.
+    pub kind: String,
+}
+
+/// What is mounted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mounts {
+    /// Disks, one entry for each, however often it is mounted.
+    pub disks: Vec<Mount>,
+    /// Shares.
+    pub shares: Vec<Mount>,
+    /// Where the kernel mounts something when it is asked for; not being mounted is no fault there.
+    pub automatic: BTreeSet<PathBuf>,
+}
+
+/// Reads `/proc/self/mountinfo`.
+pub fn parse(mountinfo: &str) -> Mounts {
+    let mut mounts = Mounts::default();
+    let mut by_device: BTreeMap<String, Mount> = BTreeMap::new();
+    // What is mounted over hides what is below; the last line counts.
+    let mut shares: BTreeMap<PathBuf, Mount> = BTreeMap::new();
+    for line in mountinfo.lines() {
+        let Some((left, right)) = line.split_once(" - ") else {
+            continue;
+        };
+        let mut left = left.split(' ').skip(2);
+        let (Some(device), Some(_), Some(path)) = (left.next(), left.next(), left.next()) else {
+            continue;
+        };
+        let mut right = right.split(' ');
+        let (Some(kind), Some(source)) = (right.next(), right.next()) else {
+            continue;
+        };
+        let path = PathBuf::from(unescape(path));
+        let mount = Mount {
+            path: path.clone(),
+            source: unescape(source),
+            kind: kind.to_owned(),
+        };
+        if kind == "autofs" {
+            mounts.automatic.insert(path);
+        } else if SHARES.contains(&kind) {
+            shares.insert(path, mount);
+        } else {
+            let is_root = path == Path::new("/");
+            let is_disk = DISKS.contains(&kind) || (is_root && kind == "overlay");
+            let is_firmware = FIRMWARE.iter().any(|one| path == Path::new(one));
+            if !is_disk || is_firmware {
+                continue;
+            }
+            // btrfs gives each subvolume a number of its own; they share the disk all the same.
+            let key = if kind == "btrfs" { source } else { device };
+            let shorter = |known: &Mount| path.as_os_str().len() < known.path.as_os_str().len();
+            if by_device.get(key).is_none_or(shorter) {
+                by_device.insert(key.to_owned(), mount);
+            }
+        }
+    }
+    mounts.disks = by_device.into_values().collect();
+    mounts.disks.sort_by(|a, b| a.path.cmp(&b.path));
+    mounts.shares = shares.into_values().collect();
+    mounts
+}
+
+/// The kernel writes blanks, tabs, line ends and backslashes as octal numbers.
+fn unescape(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let code = tail.get(..3).filter(|_| *first == b'\\');
+        let code = code.and_then(|code| std::str::from_utf8(code).ok());
+        if let Some(code) = code.and_then(|code| u8::from_str_radix(code, 8).ok()) {
+            bytes.push(code);
+            rest = &tail[3..];
+        } else {
+            bytes.push(*first);
+            rest = tail;
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// What a file system said of its room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// All of it, in bytes.
+    pub total: u64,
+    /// Not taken.
+    pub free: u64,
+    /// Not taken and not kept for root.
+    pub available: u64,
+}
+
+/// Asks file systems for their room, each on a thread that may hang with it. One that hangs is not asked
+/// again until it comes back, so it costs one thread and no time. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Prober {
+    hanging: Arc<Mutex<BTreeSet<PathBuf>>>,
+}
+
+impl Prober {
+    /// Asks, for at most `limit`. Returns how long it took.
+    pub async fn ask(&self, path: &Path, limit: Duration) -> Result<(Room, Duration), String> {
+        let path = path.to_owned();
+        self.run(path.clone(), limit, move || {
+            is_there(&path).and_then(|()| room(&path))
+        })
+        .await
+    }
+
+    /// Does `work` for `path` on a thread of its own.
+    pub async fn run<F>(
+        &self,
+        path: PathBuf,
+        limit: Duration,
+        work: F,
+    ) -> Result<(Room, Duration), String>
+    where
+        F: FnOnce() -> std::io::Result<Room> + Send + 'static,
+    {
+        let silent = || {
+            let seconds = limit.as_secs().max(1);
+            format!("no answer for {seconds} s; the server hangs or the network is away")
+        };
+        // Before the thread begins, so that there is never a second one.
+        if !self.hanging.lock().insert(path.clone()) {
+            return Err(silent());
+        }
+        let hanging = Arc::clone(&self.hanging);
+        let working = tokio::task::spawn_blocking(move || {
+            let began = Instant::now();
+            let outcome = work();
+            hanging.lock().remove(&path);
+            outcome.map(|room| (room, began.elapsed()))
+        });
+        match tokio::time::timeout(limit, working).await {
+            Ok(Ok(outcome)) => outcome.map_err(|error| error.to_string()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(silent()),
+        }
+    }
+
+    /// How many do not answer.
+    pub fn hanging(&self) -> usize {
+        self.hanging.lock().len()
+    }
+}
+
+fn is_there(path: &Path) -> std::io::Result<()> {
+    if std::fs::metadata(path)?.is_dir() {
+        return Ok(());
+    }
+    // Containers mount single files of the host, as /etc/hosts; they are no disk of their own.
+    Err(std::io::Error::from(std::io::ErrorKind::NotADirectory))
+}
+
+fn room(path: &Path) -> std::io::Result<Room> {
+    let found = rustix::fs::statvfs(path)?;
+    Ok(Room {
+        total: found.f_blocks.saturating_mul(found.f_frsize),
+        free: found.f_bfree.saturating_mul(found.f_frsize),
+        available: found.f_bavail.saturating_mul(found.f_frsize),
+    })
+}
+
+/// A disk with its room.
+pub fn disk(mount: &Mount, room: Room) -> HostDisk {
+    let used = room.total.saturating_sub(room.free);
+    HostDisk {
+        mount: mount.path.display().to_string(),
+        device: mount.source.clone(),
+        kind: mount.kind.clone(),
+        total_bytes: room.total,
+        used_bytes: used,
+        free_bytes: room.available,
+        percent: percent(used as f64, (used + room.available) as f64),
+    }
+}
+
+/// A share with what it said.
+pub fn share(mount: &Mount, asked: Result<(Room, Duration), String>) -> HostShare {
+    let mut share = HostShare {
+        mount: mount.path.display().to_string(),
+        source: mount.source.clone(),
+        kind: mount.kind.clone(),
+        ..HostShare::default()
+    };
+    match asked {
+        Ok((room, took)) => {
+            share.latency_ms = Some(took.as_secs_f64() * 1000.0);
+            share.total_bytes = Some(room.total);
+            share.free_bytes = Some(room.available);
+        }
+        Err(problem) => {
+            share.status = ShareStatus::Error;
+            share.problem = Some(problem);
+        }
+    }
+    share
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOUNTINFO: &str = r"22 27 0:21 / /proc rw - proc proc rw
+27 1 254:0 / / rw,relatime - ext4 /dev/vda rw
+28 27 254:0 /var /srv/again rw - ext4 /dev/vda rw
+29 27 254:16 / /mnt/with\040blank rw - xfs /dev/vdb rw
+30 27 0:40 / /home rw - btrfs /dev/vdc rw
+31 27 0:41 / /home/data rw - btrfs /dev/vdc rw
+32 27 0:50 / /mnt/nas rw shared:3 - nfs4 nas:/export rw,vers=4.2
+33 27 0:51 / /mnt/auto rw - autofs systemd-1 rw
+34 27 8:1 / /boot/efi rw - vfat /dev/sda1 rw
+35 27 0:60 / /var/lib/docker/overlay2/x/merged rw - overlay overlay rw
+36 27 0:61 / /run rw - tmpfs tmpfs rw
+broken line";
+
+    #[test]
+    fn each_disk_is_there_once_and_pseudo_file_systems_are_not() {
+        let mounts = parse(MOUNTINFO);
+        let disks: Vec<_> = mounts
+            .disks
+            .iter()
+            .map(|one| one.path.display().to_string())
+            .collect();
+        assert_eq!(disks, ["/", "/home", "/mnt/with blank"]);
+        assert_eq!(mounts.shares.len(), 1);
+        assert_eq!(mounts.shares[0].source, "nas:/export");
+        assert!(mounts.automatic.contains(Path::new("/mnt/auto")));
+    }
+
+    #[test]
+    fn in_a_container_the_overlay_at_the_root_is_its_disk() {
+        let mounts = parse(
+            "1 0 0:60 / / rw - overlay overlay rw\n2 1 254:0 /hosts /etc/hosts rw - ext4 /dev/vda rw",
+        );
+        assert_eq!(mounts.disks[0].kind, "overlay");
+        // A single file says by itself that it is no disk.
+        assert_eq!(mounts.disks.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_share_that_hangs_costs_one_thread_and_one_wait_and_is_asked_again_when_it_is_back() {
+        let prober = Prober::default();
+        let path = PathBuf::from("/mnt/hangs");
+        let (let_go, held) = std::sync::mpsc::channel::<()>();
+        let (limit, room) = (
+            Duration::from_millis(50),
+            Room {
+                total: 10,
+                free: 5,
+                available: 4,
+            },
+        );
+        let first = prober
+            .run(path.clone(), limit, move || {
+                let _ = held.recv();
+                Ok(room)
+            })
+            .await;
+        assert!(first.unwrap_err().contains("no answer"));
+        let began = Instant::now();
+        let second = prober
+            .run(path.clone(), Duration::from_mins(1), move || Ok(room))
+            .await;
+        assert!(second.is_err(), "a second probe began beside the first");
+        assert!(began.elapsed() < Duration::from_secs(30));
+        assert_eq!(prober.hanging(), 1);
+        let other = prober
+            .run(PathBuf::from("/mnt/other"), limit, move || Ok(room))
+            .await;
+        assert_eq!(other.unwrap().0, room);
+        drop(let_go);
+        while prober.hanging() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(
+            prober
+                .run(path, Duration::from_mins(1), move || Ok(room))
+                .await
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn used_is_counted_as_df_does() {
+        let mount = &parse(MOUNTINFO).disks[0];
+        let found = disk(
+            mount,
+            Room {
+                total: 1000,
+                free: 300,
+                available: 200,
+            },
+        );
+        assert_eq!(found.used_bytes, 700);
+        assert!((found.percent - 77.777).abs() < 0.01);
+    }
+}

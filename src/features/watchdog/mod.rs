@@ -1,0 +1,28 @@
+//! Watches n8n's executions: workflows that fail, that hang, or that did not run when their schedule says; and what
+//! executions take.
+//!
+//! Invariants:
+//! - n8n's database is only read: on a connection that cannot write, by indexes, with a limit of seconds.
+//! - How far it was read, what was found and what is told are one transaction: nothing is counted or told twice.
+//! - One incident for each workflow and kind, from the first sign until a later run proves that it is over.
+//!
+//! Owns the tables `watchdog_state`, `workflow_incidents` and `workflow_mutes`.
+
+mod cron;
+mod error;
+mod failure;
+mod incident;
+mod look;
+mod prune;
+mod routes;
+mod schedule;
+mod schedules;
+mod service;
+mod source;
+mod store;
+mod stuck;
+mod tell;
+
+pub use error::WatchdogError;
+pub use routes::router;
+pub use service::{WatchdogParts, WatchdogService};

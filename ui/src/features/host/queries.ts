@@ -1,0 +1,54 @@
+/** What the page of the machine reads, and the stream that it follows. */
+import { queryOptions } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+import { api, query, type Schemas } from "../../api/client";
+
+export type Sample = Schemas["HostSample"];
+export type History = Schemas["History"];
+export type Forecast = Schemas["SystemForecast"];
+export type Range = "live" | "1h" | "24h" | "7d" | "30d";
+
+export const hostQueries = {
+  overview: () =>
+    queryOptions({
+      queryKey: ["system", "overview"],
+      queryFn: () => api.get<Schemas["SystemOverview"]>("/api/system/overview"),
+      refetchInterval: 60_000,
+    }),
+  history: (range: Exclude<Range, "live">) =>
+    queryOptions({
+      queryKey: ["system", "history", range],
+      queryFn: () => api.get<History>(`/api/system/history${query({ range })}`),
+      refetchInterval: 60_000,
+      placeholderData: (before) => before,
+    }),
+  forecast: () =>
+    queryOptions({
+      queryKey: ["system", "forecast"],
+      queryFn: () => api.get<Schemas["SystemForecasts"]>("/api/system/forecast"),
+      refetchInterval: 600_000,
+    }),
+  n8nDatabase: () =>
+    queryOptions({
+      queryKey: ["system", "n8n-database"],
+      queryFn: () => api.get<Schemas["N8nDatabaseReport"]>("/api/system/n8n-database"),
+      retry: false,
+    }),
+};
+
+/** Five minutes of looks, two seconds apart. */
+const KEPT = 150;
+
+/** Follows the machine while the page is shown. The browser opens the stream anew when it ends. */
+export function useLiveSamples(): Sample[] {
+  const [samples, setSamples] = useState<Sample[]>([]);
+  useEffect(() => {
+    const source = new EventSource("/api/system/live");
+    source.addEventListener("sample", (event) => {
+      const sample = JSON.parse((event as MessageEvent<string>).data) as Sample;
+      setSamples((before) => [...before, sample].slice(-KEPT));
+    });
+    return () => source.close();
+  }, []);
+  return samples;
+}
