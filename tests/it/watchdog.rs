@@ -576,7 +576,7 @@ async fn interval_triggers_workflows_that_were_just_switched_on_and_runs_that_ar
         .await;
     watch.look().await;
     watch.nothing_is_open().await;
-    watch.pass(17);
+    watch.pass(30);
     watch.look().await;
     assert_eq!(watch.incident().await["kind"], "missed");
     // Switched off, it is no longer expected.

@@ -391,7 +391,7 @@ mod tests {
         // The clock of another zone is another time.
         assert_eq!(
             first_missed(&daily, last, "2026-03-11T02:30:00Z", Tz::UTC),
-            None
+            Some(("2026-03-10T03:00:00Z".to_owned(), 1))
         );
         // One of a guessed zone is only told when no clock can be meant any more.
         assert!(

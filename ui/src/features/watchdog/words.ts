@@ -33,6 +33,7 @@ export function growthInWords(advice: Advice): string {
   const about = advice.is_estimate ? "about " : "";
   const kept = `${about}${count(advice.runs)} runs with ${bytes(advice.bytes)}`;
   const pace = advice.bytes_per_day > 0 ? `, ${bytes(advice.bytes_per_day)} more each day` : "";
-  const oldest = advice.runs > 0 ? `; the oldest ended ${advice.oldest_days} days ago` : "";
+  const age = advice.oldest_days === 0 ? "today" : `${advice.oldest_days} days ago`;
+  const oldest = advice.runs > 0 ? `; the oldest ended ${age}` : "";
   return `n8n keeps ${kept}${pace}${oldest}. On disk its tables take ${bytes(advice.table_bytes)}.`;
 }
