@@ -13,8 +13,8 @@ use utoipa_axum::router::OpenApiRouter;
 use super::{AppState, about, docs, gate, health, metrics};
 use crate::features::auth::Verifier;
 use crate::features::{
-    audit, auth, backups, destinations, email, flows, migration, n8n, notifications, recovery,
-    restores, retention, schedules, settings, verification,
+    audit, auth, backups, containers, destinations, email, flows, migration, n8n, notifications,
+    recovery, restores, retention, schedules, settings, verification,
 };
 use crate::platform::http::client::TrustedProxies;
 use crate::platform::http::{ApiError, client, csrf, headers, rate_limit, request_log, spa};
@@ -61,6 +61,7 @@ fn protected() -> OpenApiRouter<AppState> {
         .merge(n8n::router())
         .merge(backups::router())
         .merge(verification::router())
+        .merge(containers::router())
         .merge(destinations::router())
         .merge(email::router())
         .merge(flows::router())

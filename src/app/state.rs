@@ -8,6 +8,7 @@ use axum::extract::FromRef;
 use super::about::StartedAt;
 use crate::features::auth::{AuthParts, AuthService};
 use crate::features::backups::{BackupFiles, BackupParts, BackupService};
+use crate::features::containers::{ContainerParts, ContainerService, own_container};
 use crate::features::destinations::{DestinationParts, DestinationService};
 use crate::features::email::{EmailParts, EmailService};
 use crate::features::flows::{FlowParts, FlowService};
@@ -137,6 +138,8 @@ pub struct AppState {
     pub email: EmailService,
     /// Who is told what.
     pub notifications: NotificationService,
+    /// Containers of the project.
+    pub containers: ContainerService,
     /// Workflows, now and in every backup.
     pub flows: FlowService,
     /// The way from version 2.
@@ -209,6 +212,7 @@ impl AppState {
         let proofs = Proofs::new(&parts, &docker, &settings, &n8n, &backups, &events);
         let upkeep = Upkeep::new(&parts, &backups, &settings, &n8n, &proofs.verifications);
         let flows = flows(&parts, &n8n, &backups, &events);
+        let containers = containers(&parts, &docker, &settings, &events);
         let (outbound, mailer, email, notifications) = post(&parts, &settings, &events);
         backups.register_metrics(&metrics);
         Self {
@@ -239,6 +243,7 @@ impl AppState {
             mailer,
             email,
             notifications,
+            containers,
             flows,
             migration: upkeep.migration,
             recovery: upkeep.recovery,
@@ -248,6 +253,24 @@ impl AppState {
             candidacy: Arc::new(upkeep.candidacy),
         }
     }
+}
+
+fn containers(
+    parts: &Parts,
+    docker: &Docker,
+    settings: &SettingsService,
+    events: &EventBus,
+) -> ContainerService {
+    ContainerService::new(ContainerParts {
+        docker: docker.clone(),
+        db: parts.db.clone(),
+        settings: settings.clone(),
+        clock: parts.clock.clone(),
+        ids: parts.ids.clone(),
+        lifecycle: parts.lifecycle.clone(),
+        events: events.clone(),
+        own: own_container(),
+    })
 }
 
 fn flows(

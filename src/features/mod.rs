@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod auth;
 pub mod backups;
+pub mod containers;
 pub mod destinations;
 pub mod email;
 pub mod flows;

@@ -93,6 +93,14 @@ actions! {
     FlowRestoreUndone = "flow.restore_undone",
     /// The sample n8n database was made.
     N8nSampleCreated = "n8n.sample_created",
+    /// A container was asked to be started.
+    ContainerStartRequested = "container.start_requested",
+    /// A container was asked to be stopped.
+    ContainerStopRequested = "container.stop_requested",
+    /// A container was asked to be restarted.
+    ContainerRestartRequested = "container.restart_requested",
+    /// What was asked of a container was not done.
+    ContainerActFailed = "container.act_failed",
     /// A backup was asked for.
     BackupRequested = "backup.requested",
     /// A backup was made.

@@ -1,0 +1,569 @@
+//! Listens to the engine: keeps the table of containers, and tells what happened to them and why.
+//!
+//! One stream of events is open, and nothing is asked while nothing happens but a list every few minutes. What is
+//! remembered stands in the table, so that a restart or another leader goes on where this one ended.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::error::ContainerError;
+use super::judge::{Culprit, Ending, Fact, Memory, Told};
+use super::model::{Health, Seen, Status};
+use super::pace::Pace;
+use super::policy::Policy;
+use super::service::ContainerService;
+use super::store::{self, Cached};
+use crate::platform::docker::DockerError;
+use crate::platform::docker::models::EventMessage;
+use crate::platform::events::{self, Event, Severity};
+
+/// Everything is listed again this often, whatever the events said.
+const RESYNC: Duration = Duration::from_mins(5);
+/// While something is about to be told the clock is looked at this often.
+const TICK: Duration = Duration::from_secs(1);
+/// A stream that lasted this long is followed by another at once.
+const LASTED: Duration = Duration::from_secs(10);
+/// A signal explains an end within this.
+const EXPLAINS: Duration = Duration::from_mins(2);
+const SETTINGS_CHANGED: &str = "management.settings_changed";
+
+/// What is known of a container by its name.
+struct Known {
+    id: String,
+    memory: Memory,
+}
+
+/// What the engine said of a container that may explain its end.
+#[derive(Default)]
+struct Clues {
+    signals: HashMap<String, (String, Instant)>,
+    out_of_memory: HashMap<String, Instant>,
+}
+
+impl Clues {
+    fn forget_old(&mut self) {
+        self.signals.retain(|_, (_, at)| at.elapsed() < EXPLAINS);
+        self.out_of_memory.retain(|_, at| at.elapsed() < EXPLAINS);
+    }
+}
+
+struct Watcher<'a> {
+    service: &'a ContainerService,
+    known: BTreeMap<String, Known>,
+    clues: Clues,
+}
+
+impl ContainerService {
+    /// Listens until `stop`.
+    pub async fn work(&self, stop: CancellationToken) {
+        let mut pace = Pace::default();
+        let mut was_told = false;
+        while !stop.is_cancelled() {
+            let begun = Instant::now();
+            let mut watcher = Watcher {
+                service: self,
+                known: BTreeMap::new(),
+                clues: Clues::default(),
+            };
+            let ended = tokio::select! {
+                ended = watcher.listen(&mut was_told) => ended,
+                () = stop.cancelled() => return,
+            };
+            if let Err(error) = ended
+                && !std::mem::replace(&mut was_told, true)
+            {
+                tracing::warn!(%error, "cannot listen to the Docker engine; trying again");
+            }
+            if begun.elapsed() > LASTED {
+                pace.reset();
+            }
+            let wait = pace.wait(self.parts.ids.bytes::<1>()[0]);
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+}
+
+impl Watcher<'_> {
+    /// Listens to one stream of events until it breaks.
+    async fn listen(&mut self, was_told: &mut bool) -> Result<(), ContainerError> {
+        let parts = &self.service.parts;
+        let mut settings = parts.events.subscribe();
+        let mut told = parts.docker.events().await?;
+        // Only now: what happens from here on is in the stream.
+        self.resync().await?;
+        if std::mem::take(was_told) {
+            tracing::info!("listening to the Docker engine again");
+        }
+        let mut resync = tokio::time::interval(RESYNC);
+        resync.reset();
+        loop {
+            let is_something_due = self.known.values().any(|one| one.memory.due().is_some());
+            tokio::select! {
+                event = told.next() => match event {
+                    Some(event) => self.take(&event?).await?,
+                    None => {
+                        let gone = "it ended its stream of events".to_owned();
+                        return Err(DockerError::Unreachable(gone).into());
+                    }
+                },
+                () = tokio::time::sleep(TICK), if is_something_due => self.look().await?,
+                _ = resync.tick() => self.resync().await?,
+                happened = settings.recv() => {
+                    if happened.is_ok_and(|event| event.event_type == SETTINGS_CHANGED) {
+                        self.resync().await?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Compares what is there with what is remembered.
+    async fn resync(&mut self) -> Result<(), ContainerError> {
+        self.clues.forget_old();
+        let service = self.service;
+        let rows = store::all(service.parts.db.orm()).await?;
+        let all = service.all().await?;
+        self.known.clear();
+        for row in &rows {
+            let known = Known {
+                id: row.container_id.clone().unwrap_or_default(),
+                memory: row.memory(),
+            };
+            self.known.insert(row.container_name.clone(), known);
+        }
+        for seen in &all {
+            let row = rows.iter().find(|row| row.container_name == seen.name);
+            for fact in news(row, seen, self.is_ending(&seen.name)) {
+                self.apply(seen, Some(fact)).await?;
+            }
+            self.apply(seen, None).await?;
+        }
+        for row in rows {
+            if all.iter().all(|seen| seen.name != row.container_name) {
+                self.missing(&row).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_ending(&self, name: &str) -> bool {
+        self.known
+            .get(name)
+            .is_some_and(|known| known.memory.is_ending())
+    }
+
+    /// A container that was there and is not among the project's any more.
+    async fn missing(&mut self, row: &Cached) -> Result<(), ContainerError> {
+        let name = &row.container_name;
+        let id = row.container_id.clone().unwrap_or_default();
+        let is_elsewhere = self.service.parts.docker.inspect(&id).await?.is_some();
+        if is_elsewhere {
+            // Renamed, or the policy changed: nothing happened to it.
+            return self.forget(name).await;
+        }
+        let was_up = row
+            .status
+            .as_deref()
+            .is_some_and(|status| Status::from_name(status).is_up());
+        if self.is_ending(name) {
+            return Ok(());
+        }
+        if !was_up {
+            return self.forget(name).await;
+        }
+        let ending = Ending {
+            culprit: Culprit::Unseen,
+            exit_code: None,
+            is_removed: true,
+        };
+        self.apply_gone(name, Fact::Ended(ending)).await
+    }
+
+    /// Takes an event of the engine.
+    async fn take(&mut self, event: &EventMessage) -> Result<(), ContainerError> {
+        let Some((id, facts)) = event.actor.as_ref().and_then(|actor| {
+            Some((
+                actor.id.clone()?,
+                actor.attributes.clone().unwrap_or_default(),
+            ))
+        }) else {
+            return Ok(());
+        };
+        let name = facts.get("name").cloned().unwrap_or_default();
+        let action = event.action.as_deref().unwrap_or_default();
+        if action == "rename" {
+            let old = facts
+                .get("oldName")
+                .map(|old| old.trim_start_matches('/').to_owned());
+            for changed in [Some(name), old].into_iter().flatten() {
+                let _ = self.service.shared.changes.send(changed);
+            }
+            return self.resync().await;
+        }
+        if !self.policy().allows(&name, &facts) {
+            return Ok(());
+        }
+        match action {
+            "kill" => {
+                let signal = facts.get("signal").cloned().unwrap_or_default();
+                self.clues.signals.insert(id, (signal, Instant::now()));
+            }
+            "oom" => {
+                self.clues.out_of_memory.insert(id, Instant::now());
+            }
+            "die" => self.ended(&id, &name, facts.get("exitCode")).await?,
+            "stop" => self.correct(&name, |ending| {
+                if matches!(ending.culprit, Culprit::DockerKill { .. } | Culprit::Itself) {
+                    ending.culprit = Culprit::DockerStop;
+                }
+            }),
+            "start" => self.seen_by_id(&id, &name, Some(Fact::Started)).await?,
+            "destroy" => self.destroyed(&id, &name).await?,
+            "create" | "pause" | "unpause" | "update" => self.seen_by_id(&id, &name, None).await?,
+            _ if action.starts_with("health_status") => self.checked(&id, &name).await?,
+            _ => return Ok(()),
+        }
+        let _ = self.service.shared.changes.send(name);
+        Ok(())
+    }
+
+    fn policy(&self) -> Policy {
+        self.service.policy()
+    }
+
+    fn correct(&mut self, name: &str, change: impl FnOnce(&mut Ending)) {
+        if let Some(known) = self.known.get_mut(name) {
+            known.memory.correct(change);
+        }
+    }
+
+    async fn inspect(&self, id: &str, name: &str) -> Result<Option<Seen>, ContainerError> {
+        let found = self.service.parts.docker.inspect(id).await?;
+        Ok(found.map(Seen::read).filter(|seen| seen.name == name))
+    }
+
+    async fn seen_by_id(
+        &mut self,
+        id: &str,
+        name: &str,
+        fact: Option<Fact>,
+    ) -> Result<(), ContainerError> {
+        match self.inspect(id, name).await? {
+            Some(seen) => self.apply(&seen, fact).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Its program ended.
+    async fn ended(
+        &mut self,
+        id: &str,
+        name: &str,
+        code: Option<&String>,
+    ) -> Result<(), ContainerError> {
+        let seen = self.inspect(id, name).await?;
+        let exit_code = code.and_then(|code| code.parse().ok());
+        let signal = self.clues.signals.remove(id);
+        let is_oom = self.clues.out_of_memory.remove(id).is_some()
+            || seen.as_ref().is_some_and(|seen| seen.is_out_of_memory);
+        let own_work = self.service.parts.docker.take_asked(&[id, name]);
+        let culprit = if let Some(name) = self.service.take_act(id) {
+            Culprit::User { name }
+        } else if own_work {
+            Culprit::Flowkeep
+        } else if is_oom {
+            Culprit::OutOfMemory {
+                limit: seen.as_ref().map(|seen| seen.memory_limit),
+            }
+        } else if let Some((signal, _)) = signal {
+            Culprit::DockerKill { signal }
+        } else {
+            Culprit::Itself
+        };
+        let fact = Fact::Ended(Ending {
+            culprit,
+            exit_code,
+            is_removed: seen.is_none(),
+        });
+        match seen {
+            Some(seen) => self.apply(&seen, Some(fact)).await,
+            None => self.apply_gone(name, fact).await,
+        }
+    }
+
+    /// It was removed. If it runs again under another id, that is a restart.
+    async fn destroyed(&mut self, id: &str, name: &str) -> Result<(), ContainerError> {
+        let is_this = self.known.get(name).is_some_and(|known| known.id == id);
+        if !is_this {
+            return Ok(());
+        }
+        if self.is_ending(name) {
+            self.correct(name, |ending| ending.is_removed = true);
+            return self.keep_gone(name).await;
+        }
+        self.forget(name).await
+    }
+
+    async fn checked(&mut self, id: &str, name: &str) -> Result<(), ContainerError> {
+        let Some(seen) = self.inspect(id, name).await? else {
+            return Ok(());
+        };
+        let fact = match seen.health {
+            Health::Unhealthy => Some(Fact::Unhealthy(seen.check_output().unwrap_or_default())),
+            Health::Healthy => Some(Fact::Healthy),
+            Health::Starting | Health::None => None,
+        };
+        self.apply(&seen, fact).await
+    }
+
+    /// Looks at those for which something is due.
+    async fn look(&mut self) -> Result<(), ContainerError> {
+        let now = self.service.parts.clock.now();
+        let is_due = |known: &Known| known.memory.due().is_some_and(|due| due <= now);
+        let due = self.known.iter().filter(|(_, known)| is_due(known));
+        let names: Vec<_> = due.map(|(name, _)| name.clone()).collect();
+        for name in names {
+            match self.service.resolve(&name).await {
+                Ok(seen) => {
+                    let mut memory = self.memory(&name);
+                    let told = memory.look(seen.now(), now);
+                    self.keep(&seen, memory, told, now).await?;
+                }
+                Err(ContainerError::NotFound) => {
+                    let mut memory = self.memory(&name);
+                    let told = memory.look(super::judge::Now::default(), now);
+                    self.keep_missing(&name, told, now).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn memory(&self, name: &str) -> Memory {
+        self.known
+            .get(name)
+            .map(|known| known.memory.clone())
+            .unwrap_or_default()
+    }
+
+    /// Keeps how a container is, and tells what follows from a fact.
+    async fn apply(&mut self, seen: &Seen, fact: Option<Fact>) -> Result<(), ContainerError> {
+        let now = self.service.parts.clock.now();
+        let mut memory = self.memory(&seen.name);
+        let told = fact.and_then(|fact| memory.take(fact, now));
+        self.keep(seen, memory, told, now).await
+    }
+
+    async fn keep(
+        &mut self,
+        seen: &Seen,
+        memory: Memory,
+        told: Option<Told>,
+        now: DateTime<Utc>,
+    ) -> Result<(), ContainerError> {
+        let parts = &self.service.parts;
+        let event = told.map(|told| self.event(&seen.name, Some(seen), &told));
+        let tx = parts.db.begin().await?;
+        store::put(&tx, seen, &memory, now).await?;
+        if let Some(event) = &event {
+            events::record(&tx, event).await?;
+        }
+        tx.commit().await?;
+        let known = Known {
+            id: seen.id.clone(),
+            memory,
+        };
+        self.known.insert(seen.name.clone(), known);
+        event
+            .into_iter()
+            .for_each(|event| parts.events.publish(event));
+        Ok(())
+    }
+
+    async fn apply_gone(&mut self, name: &str, fact: Fact) -> Result<(), ContainerError> {
+        let now = self.service.parts.clock.now();
+        if let Some(known) = self.known.get_mut(name) {
+            known.memory.take(fact, now);
+            return self.keep_gone(name).await;
+        }
+        Ok(())
+    }
+
+    async fn keep_gone(&self, name: &str) -> Result<(), ContainerError> {
+        let parts = &self.service.parts;
+        let memory = self.memory(name);
+        store::put_gone(parts.db.orm(), name, &memory, parts.clock.now()).await?;
+        Ok(())
+    }
+
+    async fn keep_missing(
+        &mut self,
+        name: &str,
+        told: Option<Told>,
+        _now: DateTime<Utc>,
+    ) -> Result<(), ContainerError> {
+        let parts = &self.service.parts;
+        let event = told.map(|told| self.event(name, None, &told));
+        let tx = parts.db.begin().await?;
+        store::remove(&tx, name).await?;
+        if let Some(event) = &event {
+            events::record(&tx, event).await?;
+        }
+        tx.commit().await?;
+        self.known.remove(name);
+        event
+            .into_iter()
+            .for_each(|event| parts.events.publish(event));
+        Ok(())
+    }
+
+    async fn forget(&mut self, name: &str) -> Result<(), ContainerError> {
+        store::remove(self.service.parts.db.orm(), name).await?;
+        self.known.remove(name);
+        Ok(())
+    }
+
+    fn event(&self, name: &str, seen: Option<&Seen>, told: &Told) -> Event {
+        let parts = &self.service.parts;
+        let asked = seen.filter(|_| *told == Told::Started);
+        let asked = asked.and_then(|seen| self.service.take_act(&seen.id));
+        let (event_type, severity, message) = words(told, asked.as_deref());
+        let mut data = json!({ "container": name, "message": message });
+        let add = |data: &mut Value, key: &str, value: Value| {
+            if let Some(data) = data.as_object_mut()
+                && !value.is_null()
+            {
+                data.insert(key.to_owned(), value);
+            }
+        };
+        if let Some(seen) = seen {
+            add(&mut data, "container_id", json!(seen.id.get(..12)));
+            add(&mut data, "image", json!(seen.image));
+        }
+        if let Told::Stopped(ending) | Told::Restarted(ending, _) = told {
+            add(&mut data, "exit_code", json!(ending.exit_code));
+            let culprit = serde_json::to_value(&ending.culprit).unwrap_or_default();
+            add(
+                &mut data,
+                "by",
+                culprit.get("by").cloned().unwrap_or_default(),
+            );
+        }
+        tracing::info!(
+            container = name,
+            event = event_type,
+            message,
+            "a container changed"
+        );
+        Event::now(&parts.ids, &parts.clock, event_type, severity, data)
+    }
+}
+
+/// What changed since a row was written.
+fn news(row: Option<&Cached>, seen: &Seen, is_ending: bool) -> Vec<Fact> {
+    let sick = || Fact::Unhealthy(seen.check_output().unwrap_or_default());
+    let Some(row) = row else {
+        // A container that is seen for the first time is no news, unless it is unwell.
+        return if seen.health == Health::Unhealthy {
+            vec![sick()]
+        } else {
+            Vec::new()
+        };
+    };
+    let was_up = row
+        .status
+        .as_deref()
+        .is_some_and(|status| Status::from_name(status).is_up());
+    let is_up = seen.status.is_up();
+    let is_same_moment = match (row.started_at, seen.started_at) {
+        // The database keeps microseconds.
+        (Some(was), Some(is)) => (is - was).abs() < TimeDelta::milliseconds(1),
+        (was, is) => was == is,
+    };
+    let is_same = row.container_id.as_deref() == Some(&seen.id) && is_same_moment;
+    let culprit = if seen.is_out_of_memory {
+        Culprit::OutOfMemory {
+            limit: Some(seen.memory_limit),
+        }
+    } else {
+        Culprit::Unseen
+    };
+    let ended = Fact::Ended(Ending {
+        culprit,
+        exit_code: seen.exit_code,
+        is_removed: false,
+    });
+    let mut news = Vec::new();
+    match (was_up, is_up) {
+        (true, false) if !is_ending => news.push(ended),
+        (true, true) if !is_same => news.extend([ended, Fact::Started]),
+        (false, true) => news.push(Fact::Started),
+        _ => {}
+    }
+    let was = row
+        .health
+        .as_deref()
+        .map_or(Health::None, Health::from_name);
+    if was != seen.health {
+        match seen.health {
+            Health::Unhealthy => news.push(sick()),
+            Health::Healthy => news.push(Fact::Healthy),
+            Health::Starting | Health::None => {}
+        }
+    }
+    news
+}
+
+/// Type, severity and text of what is told.
+fn words(told: &Told, asked: Option<&str>) -> (&'static str, Severity, String) {
+    match told {
+        Told::Started => {
+            let message = match asked {
+                Some(name) => format!("It was started in Flowkeep by {name}."),
+                None => "It was started.".to_owned(),
+            };
+            ("container.started", Severity::Info, message)
+        }
+        Told::Stopped(ending) => {
+            let severity = match ending.culprit {
+                Culprit::Itself if ending.exit_code == Some(0) => Severity::Warning,
+                Culprit::OutOfMemory { .. } | Culprit::Itself => Severity::Error,
+                _ => Severity::Warning,
+            };
+            ("container.stopped", severity, ending.words(false))
+        }
+        Told::Restarted(ending, None) => {
+            let message = format!("{} It runs again.", ending.words(true));
+            ("container.restarted", Severity::Warning, message)
+        }
+        Told::Restarted(ending, Some(times)) => {
+            let message = format!(
+                "It does not come to rest: {times} times it ended or was unwell in the last 10 minutes. The last time: {} \
+                 What follows is not told until it was well for a while.",
+                ending.words(true)
+            );
+            ("container.restarted", Severity::Error, message)
+        }
+        Told::Unhealthy(output) => {
+            let message = if output.is_empty() {
+                "Its health check fails.".to_owned()
+            } else {
+                format!("Its health check fails: {output}")
+            };
+            ("container.unhealthy", Severity::Error, message)
+        }
+        Told::Recovered => {
+            let message = "It runs, and was well for a while.".to_owned();
+            ("container.recovered", Severity::Info, message)
+        }
+    }
+}
