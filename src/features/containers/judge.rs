@@ -4,6 +4,8 @@
 //! told is not told again before it is over, and it is over when the container was well for a while: the longer,
 //! the more trouble there was lately. From the third trouble in ten minutes on it is told once that it goes on.
 
+use std::fmt::Write;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -86,7 +88,7 @@ impl Ending {
             Culprit::Unseen => "It ended while Flowkeep was not looking".to_owned(),
         };
         if let Some(code) = self.exit_code {
-            words.push_str(&format!("; exit code {code}"));
+            let _ = write!(words, "; exit code {code}");
         }
         if self.is_removed {
             words.push_str("; it was removed");

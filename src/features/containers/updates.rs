@@ -134,16 +134,22 @@ impl ContainerService {
             return Ok(tell(UpdateState::Unreachable, Some(first), None, message));
         };
         let here = own.iter().find(|digest| **digest == remote);
-        Ok(match here {
-            Some(same) => {
-                let message = "The registry has the same image.".to_owned();
-                tell(UpdateState::Current, Some(same), Some(remote), message)
-            }
-            None => {
-                let message = format!("The registry has another image under {image}.");
-                tell(UpdateState::Available, Some(first), Some(remote), message)
-            }
-        })
+        if let Some(same) = here {
+            let message = "The registry has the same image.".to_owned();
+            return Ok(tell(
+                UpdateState::Current,
+                Some(same),
+                Some(remote),
+                message,
+            ));
+        }
+        let message = format!("The registry has another image under {image}.");
+        Ok(tell(
+            UpdateState::Available,
+            Some(first),
+            Some(remote),
+            message,
+        ))
     }
 }
 

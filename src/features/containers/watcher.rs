@@ -107,13 +107,10 @@ impl Watcher<'_> {
         loop {
             let is_something_due = self.known.values().any(|one| one.memory.due().is_some());
             tokio::select! {
-                event = told.next() => match event {
-                    Some(event) => self.take(&event?).await?,
-                    None => {
-                        let gone = "it ended its stream of events".to_owned();
-                        return Err(DockerError::Unreachable(gone).into());
-                    }
-                },
+                event = told.next() => {
+                    let gone = || DockerError::Unreachable("it ended its stream of events".to_owned());
+                    self.take(&event.ok_or_else(gone)??).await?;
+                }
                 () = tokio::time::sleep(TICK), if is_something_due => self.look().await?,
                 _ = resync.tick() => self.resync().await?,
                 happened = settings.recv() => {
@@ -383,9 +380,9 @@ impl Watcher<'_> {
             memory,
         };
         self.known.insert(seen.name.clone(), known);
-        event
-            .into_iter()
-            .for_each(|event| parts.events.publish(event));
+        if let Some(event) = event {
+            parts.events.publish(event);
+        }
         Ok(())
     }
 
@@ -420,9 +417,9 @@ impl Watcher<'_> {
         }
         tx.commit().await?;
         self.known.remove(name);
-        event
-            .into_iter()
-            .for_each(|event| parts.events.publish(event));
+        if let Some(event) = event {
+            parts.events.publish(event);
+        }
         Ok(())
     }
 

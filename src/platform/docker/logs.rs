@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use bytes::{Buf, Bytes, BytesMut};
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 
 use super::{Docker, DockerError, RawBody};
 
@@ -12,7 +13,8 @@ const MOST_PIECE_BYTES: usize = 64 * 1024;
 const HEADER_BYTES: usize = 8;
 
 /// Where a container wrote to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LogStream {
     /// Its output; of a container with a terminal everything.
     Stdout,
@@ -175,7 +177,7 @@ mod tests {
         for _ in 0..100 {
             let chunk = Bytes::from(vec![b'x'; 8 * 1024]);
             frames.push(&chunk, |piece| {
-                sizes.push((piece.is_begin, piece.bytes.len()))
+                sizes.push((piece.is_begin, piece.bytes.len()));
             });
         }
         assert!(frames.buffer.len() < MOST_PIECE_BYTES);

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod daemon;
 pub mod disk;
+pub mod gate;
 pub mod postgres;
 pub mod receiver;
 pub mod s3;

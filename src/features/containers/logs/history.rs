@@ -167,7 +167,7 @@ impl ContainerService {
         };
         while let Some(piece) = body.next().await {
             frames.push(&piece?, |piece| {
-                lines.push(&piece, |line| take(line, &mut history))
+                lines.push(&piece, |line| take(line, &mut history));
             });
             if begun.elapsed() > LONGEST {
                 history.is_cut = true;

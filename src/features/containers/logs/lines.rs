@@ -17,7 +17,6 @@ pub struct Line {
     /// When the engine took it; `None` when it does not say.
     pub at: Option<DateTime<Utc>>,
     /// `stdout` or `stderr`.
-    #[serde(serialize_with = "name_of")]
     pub stream: LogStream,
     /// What it says; of escape sequences only colours are left.
     pub text: String,
@@ -32,10 +31,6 @@ pub fn stream_name(stream: LogStream) -> &'static str {
         LogStream::Stdout => "stdout",
         LogStream::Stderr => "stderr",
     }
-}
-
-fn name_of<S: serde::Serializer>(stream: &LogStream, out: S) -> Result<S::Ok, S::Error> {
-    out.serialize_str(stream_name(*stream))
 }
 
 impl Line {
@@ -243,12 +238,12 @@ mod tests {
                     "x".repeat(16 * 1024)
                 };
                 lines.push(&piece(LogStream::Stdout, !is_tty, &text), |line| {
-                    got.push(line)
+                    got.push(line);
                 });
                 assert!(lines.stdout.kept.capacity() <= 4 * MOST_LINE_BYTES);
             }
             lines.push(&piece(LogStream::Stdout, false, "\n"), |line| {
-                got.push(line)
+                got.push(line);
             });
             assert_eq!(got.len(), 1);
             assert_eq!(got[0].text.len(), MOST_LINE_BYTES);

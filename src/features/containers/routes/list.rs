@@ -45,6 +45,8 @@ pub struct Container {
     usage: Option<Usage>,
     /// What its registry said, if it was asked lately.
     update: Option<Update>,
+    /// When all this was known, if the engine does not answer now.
+    known_at: Option<DateTime<Utc>>,
 }
 
 /// How the Docker engine is.
@@ -162,6 +164,7 @@ impl Container {
             is_own: containers.is_own(&seen.id),
             usage: None,
             update: containers.known_update(seen),
+            known_at: None,
         }
     }
 
@@ -190,6 +193,7 @@ impl Container {
             compose_service: None,
             usage: None,
             update: None,
+            known_at: row.last_updated,
         }
     }
 }
@@ -350,7 +354,7 @@ fn mounts(raw: &ContainerInspectResponse) -> Vec<ContainerMount> {
     let mut mounts: Vec<_> = mounts
         .into_iter()
         .map(|mount| ContainerMount {
-            kind: mount.typ.map(|kind| kind.to_string()).unwrap_or_default(),
+            kind: mount.typ.unwrap_or_default(),
             source: mount.name.or(mount.source).unwrap_or_default(),
             target: mount.destination.unwrap_or_default(),
             is_writable: mount.rw.unwrap_or(false),

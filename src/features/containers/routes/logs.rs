@@ -202,7 +202,10 @@ pub async fn follow_container_logs(
     Query(query): Query<FollowQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
     let tail = checked_tail(query.tail)?;
-    let told = containers.follow(&[name], tail).await?.map(sent);
+    let told = containers
+        .follow(&[name], tail)
+        .await?
+        .map(|told| Ok::<_, Infallible>(sent(told)));
     Ok(auth::follow(told, user, service, &lifecycle))
 }
 
@@ -227,18 +230,21 @@ pub async fn follow_containers_logs(
             format!("must be at most {MOST_FOLLOWED}"),
         ));
     }
-    let told = containers.follow(&names, tail).await?.map(sent);
+    let told = containers
+        .follow(&names, tail)
+        .await?
+        .map(|told| Ok::<_, Infallible>(sent(told)));
     Ok(auth::follow(told, user, service, &lifecycle))
 }
 
-fn sent(told: Followed) -> Result<Event, Infallible> {
+fn sent(told: Followed) -> Event {
     let event = Event::default();
-    Ok(match told {
+    match told {
         Followed::State(json) => event.event("state").data(json),
         Followed::History(json) => event.event("history").data(json),
         Followed::Lines(json) => event.event("lines").data(&*json),
         Followed::Dropped(json) => event.event("dropped").data(json),
-    })
+    }
 }
 
 /// Download a container's log as text: a line each with its time and stream, without colours.
