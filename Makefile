@@ -9,7 +9,7 @@ DATA_DIR ?= $(if $(filter 0,$(shell id -u)),/var/lib/flowkeep,$(CURDIR)/data)
 
 .SILENT:
 .PHONY: run dev build test check format-check lint ui-install ui-check rust-test generate generated-check \
-        e2e real-n8n-test real-n8n-test-all kills bench bench-notifications bench-storage fuzz audit clean
+        e2e real-n8n-test real-n8n-test-all kills bench bench-notifications bench-storage bench-logs fuzz audit clean
 
 ## Build Flowkeep and start it on its own database; prints the address and the first login.
 run: run-dependencies ui-build
@@ -94,6 +94,10 @@ fuzz:
 ## What encryption, a bucket and each level of proof cost.
 bench-storage:
 	$(ENV) . scripts/test-env; scripts/with-docker scripts/bench-storage
+
+## What ten people who follow a busy log cost.
+bench-logs:
+	$(ENV) . scripts/test-env; scripts/with-docker scripts/bench-logs
 
 clean:
 	cargo clean

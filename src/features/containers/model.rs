@@ -19,6 +19,7 @@ const MOST_OUTPUT_CHARS: usize = 500;
 /// What a container does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ContainerStatus)]
 pub enum Status {
     /// It runs, and its health check does not fail.
     Running,
@@ -69,6 +70,7 @@ impl Status {
 /// What a container's own check says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ContainerHealth)]
 pub enum Health {
     /// It has no check.
     None,

@@ -9,6 +9,7 @@ use crate::platform::docker::models::{
 
 /// What a container uses. Counters are since it was started.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = ContainerUsage)]
 pub struct Usage {
     /// Its name.
     pub name: String,

@@ -18,6 +18,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// What a registry says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ContainerUpdateState)]
 pub enum UpdateState {
     /// It has the same.
     Current,
@@ -35,6 +36,7 @@ pub enum UpdateState {
 
 /// Whether there is a newer image.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = ContainerUpdate)]
 pub struct Update {
     /// The image that the container asks for.
     pub image: String,

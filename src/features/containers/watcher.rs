@@ -104,18 +104,28 @@ impl Watcher<'_> {
         }
         let mut resync = tokio::time::interval(RESYNC);
         resync.reset();
+        // Not a sleep of each round: what the engine tells meanwhile would begin it anew.
+        let mut tick = tokio::time::interval(TICK);
+        let mut has_changed = false;
         loop {
-            let is_something_due = self.known.values().any(|one| one.memory.due().is_some());
+            let is_due = self.known.values().any(|one| one.memory.due().is_some());
             tokio::select! {
                 event = told.next() => {
                     let gone = || DockerError::Unreachable("it ended its stream of events".to_owned());
                     self.take(&event.ok_or_else(gone)??).await?;
                 }
-                () = tokio::time::sleep(TICK), if is_something_due => self.look().await?,
+                _ = tick.tick(), if is_due || has_changed => {
+                    if std::mem::take(&mut has_changed) {
+                        self.resync().await?;
+                    }
+                    self.look().await?;
+                }
                 _ = resync.tick() => self.resync().await?,
                 happened = settings.recv() => {
                     if happened.is_ok_and(|event| event.event_type == SETTINGS_CHANGED) {
-                        self.resync().await?;
+                        // Told before it is read back: a moment later it is.
+                        has_changed = true;
+                        tick.reset();
                     }
                 }
             }

@@ -3,12 +3,15 @@
 use bollard::models::EventMessage;
 use bytes::{Buf, BytesMut};
 use futures_util::{Stream, StreamExt};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Docker, DockerError};
 
 /// An event is far shorter; what is longer is no event.
 const MOST_EVENT_BYTES: usize = 1024 * 1024;
-const PATH: &str = "/events?filters=%7B%22type%22%3A%5B%22container%22%5D%7D";
+/// What happens to a container as a whole. What runs inside it, as each run of a health check, would be most of what is
+/// told.
+const FILTER: &str = r#"{"type":["container"],"event":["create","start","die","stop","kill","oom","destroy","rename","pause","unpause","update","health_status"]}"#;
 
 impl Docker {
     /// What happens to containers from now on. When this returns the engine tells already: what is listed
@@ -19,7 +22,8 @@ impl Docker {
         impl Stream<Item = Result<EventMessage, DockerError>> + Send + Unpin + use<>,
         DockerError,
     > {
-        let body = self.open(PATH).await?;
+        let filter = utf8_percent_encode(FILTER, NON_ALPHANUMERIC);
+        let body = self.open(&format!("/events?filters={filter}")).await?;
         let told = futures_util::stream::unfold(
             (body, BytesMut::new()),
             |(mut body, mut buffer)| async move {

@@ -857,6 +857,210 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/containers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the containers of the project. When the engine does not answer, what was known last is told with the reason. */
+        get: operations["list_containers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/containers/logs/follow": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Follow the logs of several containers in one stream (server-sent events); as with one. */
+        get: operations["follow_containers_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/containers/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Measure what the containers of the project use. Takes up to two seconds. */
+        get: operations["get_container_stats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/containers/stats/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Follow what the containers of the project use (server-sent events). */
+        get: operations["follow_container_stats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/containers/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a container. */
+        get: operations["get_container"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/containers/{name}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show the last lines of a container's log. */
+        get: operations["get_container_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/containers/{name}/logs/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Download a container's log as text: a line each with its time and stream, without colours. */
+        get: operations["download_container_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/containers/{name}/logs/follow": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Follow a container's log (server-sent events). */
+        get: operations["follow_container_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/containers/{name}/restart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop a container and start it again. */
+        post: operations["restart_container"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/containers/{name}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Start a container. One that runs already is fine. */
+        post: operations["start_container"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/containers/{name}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop a container: it is asked to end, and killed after its own time for that. */
+        post: operations["stop_container"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/containers/{name}/update": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Ask the registry of a container's image whether it has another one. */
+        get: operations["check_container_update"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/email/check": {
         parameters: {
             query?: never;
@@ -2347,6 +2551,134 @@ export interface components {
              */
             input: number;
         };
+        /** @description A container of the project. */
+        Container: {
+            id: string;
+            name: string;
+            /** @description As it was asked for. */
+            image: string;
+            status: components["schemas"]["Status"];
+            health: components["schemas"]["Health"];
+            /** Format: date-time */
+            created_at?: string | null;
+            /** Format: date-time */
+            started_at?: string | null;
+            /** Format: date-time */
+            finished_at?: string | null;
+            /**
+             * Format: int64
+             * @description How it ended last; null while it runs.
+             */
+            exit_code?: number | null;
+            /** @description Whether the kernel ended it for its memory. */
+            is_out_of_memory: boolean;
+            /**
+             * Format: int64
+             * @description How often the engine started it again by itself.
+             */
+            restart_count: number;
+            compose_project?: string | null;
+            compose_service?: string | null;
+            /** @description Whether Flowkeep runs in it: it cannot be stopped from here. */
+            is_own: boolean;
+            usage?: components["schemas"]["Usage"] | null;
+            update?: components["schemas"]["Update"] | null;
+            /**
+             * Format: date-time
+             * @description When all this was known, if the engine does not answer now.
+             */
+            known_at?: string | null;
+        };
+        /** @description A run of a container's own check. */
+        ContainerCheck: {
+            /** Format: date-time */
+            at?: string | null;
+            /** Format: int64 */
+            exit_code?: number | null;
+            output: string;
+        };
+        /** @description Everything about a container. Values of its environment and labels are left out: secrets are among them. */
+        ContainerDetails: {
+            container: components["schemas"]["Container"];
+            image_id: string;
+            restart_policy?: string | null;
+            /**
+             * Format: int64
+             * @description Null for all that the machine has.
+             */
+            memory_limit_bytes?: number | null;
+            /**
+             * Format: double
+             * @description Null for all that the machine has.
+             */
+            cpu_limit?: number | null;
+            user?: string | null;
+            working_dir?: string | null;
+            has_terminal: boolean;
+            log_driver?: string | null;
+            /**
+             * Format: int64
+             * @description Seconds that it may take to end before it is killed.
+             */
+            stop_seconds: number;
+            ports: components["schemas"]["ContainerPort"][];
+            mounts: components["schemas"]["ContainerMount"][];
+            networks: components["schemas"]["ContainerNetwork"][];
+            /** @description Names only. */
+            environment: string[];
+            /** @description The last runs of its own check, the newest first. */
+            checks: components["schemas"]["ContainerCheck"][];
+            /** @description Why the engine could not start it. */
+            error?: string | null;
+        };
+        /** @description Something that is mounted. */
+        ContainerMount: {
+            /** @description `bind`, `volume`, `tmpfs` and the like. */
+            kind: string;
+            /** @description The volume's name, or where it is on the machine. */
+            source: string;
+            target: string;
+            is_writable: boolean;
+        };
+        /** @description A network that a container is in. */
+        ContainerNetwork: {
+            name: string;
+            ip_address?: string | null;
+        };
+        /** @description Which containers are shown: one reason is enough. Changed in the settings. */
+        ContainerPolicy: {
+            /** @description What names begin with. */
+            prefixes: string[];
+            /** @description Names of n8n's own containers. */
+            names: string[];
+            /** @description Projects of docker compose. */
+            projects: string[];
+            /** @description Labels, as `name` or `name=value`. */
+            labels: string[];
+        };
+        /** @description A port. */
+        ContainerPort: {
+            /** @description Inside, as in `5678/tcp`. */
+            inside: string;
+            /** @description Outside, as in `127.0.0.1:5678`; empty when it is not published. */
+            outside: string[];
+        };
+        ContainerStats: {
+            /**
+             * Format: date-time
+             * @description When it was measured.
+             */
+            at: string;
+            /** @description One for each container of the project that runs. */
+            items: components["schemas"]["Usage"][];
+        };
+        Containers: {
+            items: components["schemas"]["Container"][];
+            engine: components["schemas"]["EngineState"];
+            policy: components["schemas"]["ContainerPolicy"];
+            /** @description Whether the items are what was known last, because the engine does not answer. */
+            is_stale: boolean;
+        };
         /**
          * @description What a cooldown counts for.
          * @enum {string}
@@ -2586,6 +2918,16 @@ export interface components {
             keys: components["schemas"]["DataKey"][];
             /** Format: int64 */
             encrypted_values: number;
+        };
+        /** @description How the Docker engine is. */
+        EngineState: {
+            is_reachable: boolean;
+            /** @description Why not: `docker_not_there`, `docker_denied`, `docker_unreachable` and the like. */
+            code?: string | null;
+            /** @description Why not, for people. */
+            message?: string | null;
+            /** @description What helps. */
+            remedy?: string | null;
         };
         /** @description The wire form of an error. */
         ErrorBody: {
@@ -3080,6 +3422,20 @@ export interface components {
             closed_at?: string | null;
             closed_by?: string | null;
         };
+        /** @description A line of a log. */
+        LogLine: {
+            /** Format: date-time */
+            at?: string | null;
+            /** @description `stdout` or `stderr`. */
+            stream: string;
+            /** @description What it says. Of escape sequences only colours (SGR) are left; other controls are shown as signs. */
+            text: string;
+            /**
+             * Format: int64
+             * @description How long it really is, when what is beyond 16 KB was cut off.
+             */
+            cut_bytes?: number | null;
+        };
         /** @description What the login page sends. */
         LoginRequest: {
             /** @description The name; capitals do not matter. */
@@ -3104,6 +3460,19 @@ export interface components {
             session: components["schemas"]["Session"];
             /** @description The session's token if `"issue":"token"` asked for it; shown this once. */
             token?: string | null;
+        };
+        /** @description Lines of a log, in the order in which they were written. */
+        Logs: {
+            container: string;
+            id: string;
+            items: components["schemas"]["LogLine"][];
+            /** @description Whether older lines were left out because they were too many or too long. */
+            is_cut: boolean;
+            /**
+             * Format: int64
+             * @description How many lines were looked at.
+             */
+            looked_at: number;
         };
         MakeRecoveryKitRequest: {
             /**
@@ -4367,6 +4736,11 @@ export interface components {
          * @enum {string}
          */
         StaticData: "keep" | "restore" | "clear";
+        /**
+         * @description What a container does.
+         * @enum {string}
+         */
+        Status: "running" | "unhealthy" | "restarting" | "paused" | "created" | "stopped";
         /** @description A network that may come in. */
         Subnet: {
             /**
@@ -4500,6 +4874,81 @@ export interface components {
         UpcomingRuns: {
             /** @description Soonest first. */
             items: components["schemas"]["UpcomingRun"][];
+        };
+        /** @description Whether there is a newer image. */
+        Update: {
+            /** @description The image that the container asks for. */
+            image: string;
+            /** @description What its registry says. */
+            state: components["schemas"]["UpdateState"];
+            /** @description The digest that is here. */
+            local_digest?: string | null;
+            /** @description The digest that the registry has. */
+            registry_digest?: string | null;
+            /** @description For people. */
+            message: string;
+            /**
+             * Format: date-time
+             * @description When the registry was asked.
+             */
+            checked_at: string;
+        };
+        /**
+         * @description What a registry says.
+         * @enum {string}
+         */
+        UpdateState: "current" | "available" | "local_only" | "pinned" | "unreachable" | "denied";
+        /** @description What a container uses. Counters are since it was started. */
+        Usage: {
+            /** @description Its name. */
+            name: string;
+            /** @description Its id. */
+            id: string;
+            /**
+             * Format: double
+             * @description 100 is one core; null until it was measured twice.
+             */
+            cpu_percent?: number | null;
+            /**
+             * Format: int32
+             * @description Cores of this machine.
+             */
+            cpus: number;
+            /**
+             * Format: int64
+             * @description Without the cache of files, which the kernel gives back.
+             */
+            memory_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description Its limit, or the machine's memory.
+             */
+            memory_limit_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description Null for a container without a network of its own.
+             */
+            network_rx_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description Null for a container without a network of its own.
+             */
+            network_tx_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description Read from disks.
+             */
+            block_read_bytes: number;
+            /**
+             * Format: int64
+             * @description Written to disks.
+             */
+            block_write_bytes: number;
+            /**
+             * Format: int64
+             * @description Processes and threads.
+             */
+            pids?: number | null;
         };
         /** @description The administrator. */
         User: {
@@ -6356,6 +6805,304 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Backup"];
+                };
+            };
+        };
+    };
+    list_containers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Containers"];
+                };
+            };
+        };
+    };
+    follow_containers_logs: {
+        parameters: {
+            query: {
+                /** @description Names of containers, with commas between; at most 20. */
+                names: string;
+                /** @description Lines of each to begin with, 1 to 10000; 500 if absent. */
+                tail?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As for one container; each message names its container */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+        };
+    };
+    get_container_stats: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContainerStats"];
+                };
+            };
+        };
+    };
+    follow_container_stats: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description `stats` every two seconds, the last five minutes first; `down` with code, message and remedy when the engine does not answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+        };
+    };
+    get_container: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContainerDetails"];
+                };
+            };
+        };
+    };
+    get_container_logs: {
+        parameters: {
+            query?: {
+                /** @description The last lines, 1 to 10000; 500 if absent. */
+                tail?: number;
+                /** @description From this moment on. */
+                since?: string;
+                /** @description Before this moment. */
+                until?: string;
+                /** @description `stdout` or `stderr`; both if absent. */
+                stream?: null | ("stdout" | "stderr");
+                /** @description Only lines with this, among the last 50000. */
+                search?: string;
+                /** @description Whether `search` is a regular expression. */
+                regex?: boolean;
+                /** @description Whether upper and lower case differ. */
+                case?: boolean;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Logs"];
+                };
+            };
+        };
+    };
+    download_container_logs: {
+        parameters: {
+            query?: {
+                /** @description Only the last lines. */
+                tail?: number;
+                /** @description From this moment on. */
+                since?: string;
+                /** @description Before this moment. */
+                until?: string;
+                /** @description `stdout` or `stderr`; both if absent. */
+                stream?: null | ("stdout" | "stderr");
+                /** @description Only lines with this. */
+                search?: string;
+                /** @description Whether `search` is a regular expression. */
+                regex?: boolean;
+                /** @description Whether upper and lower case differ. */
+                case?: boolean;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The log */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": unknown;
+                };
+            };
+        };
+    };
+    follow_container_logs: {
+        parameters: {
+            query?: {
+                /** @description Lines to begin with, 1 to 10000; 500 if absent. */
+                tail?: number;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description `state` when it changes: connecting, following, stopped, gone or down; `history` with the lines that are there; `lines`; `dropped` with how many lines are missing because the reader is too slow */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+        };
+    };
+    restart_container: {
+        parameters: {
+            query?: {
+                /** @description The id that was seen under the name: if another container has the name by now, nothing is done. */
+                id?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Container"];
+                };
+            };
+        };
+    };
+    start_container: {
+        parameters: {
+            query?: {
+                /** @description The id that was seen under the name: if another container has the name by now, nothing is done. */
+                id?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Container"];
+                };
+            };
+        };
+    };
+    stop_container: {
+        parameters: {
+            query?: {
+                /** @description The id that was seen under the name: if another container has the name by now, nothing is done. */
+                id?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Container"];
+                };
+            };
+        };
+    };
+    check_container_update: {
+        parameters: {
+            query?: {
+                /** @description Ask the registry even if it was asked in the last hours. */
+                refresh?: boolean;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Update"];
                 };
             };
         };

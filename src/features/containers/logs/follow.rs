@@ -6,6 +6,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -118,6 +119,8 @@ enum Told {
 pub struct Feed {
     sender: broadcast::Sender<Told>,
     state: Arc<Mutex<FollowState>>,
+    /// Lines that were told.
+    count: Arc<AtomicU64>,
     left: Arc<Notify>,
 }
 
@@ -144,6 +147,7 @@ impl Feed {
         Self {
             sender: broadcast::channel(MOST_WAITING).0,
             state: Arc::new(Mutex::new(FollowState::Connecting)),
+            count: Arc::default(),
             left: Arc::default(),
         }
     }
@@ -214,11 +218,10 @@ impl<'a> Gatherer<'a> {
         let count = lines.len() as u64;
         let json = lines_json(self.container, &lines).into();
         let batch = Batch {
-            first: progress.count,
+            first: feed.count.fetch_add(count, Ordering::Relaxed),
             lines,
             json,
         };
-        progress.count += count;
         let _ = feed.sender.send(Told::Lines(Arc::new(batch)));
     }
 }
@@ -226,7 +229,6 @@ impl<'a> Gatherer<'a> {
 /// How far a log was told.
 #[derive(Default)]
 struct Progress {
-    count: u64,
     last: Option<DateTime<Utc>>,
     started_at: Option<DateTime<Utc>>,
     is_begun: bool,
@@ -260,7 +262,7 @@ impl ContainerService {
                 Err(ContainerError::Docker(_)) if is_name(name) => None,
                 Err(error) => return Err(error),
             };
-            let (viewer, state) = self.join(name);
+            let (viewer, state, count) = self.join(name);
             let following = Following {
                 service: self.clone(),
                 name: name.clone(),
@@ -268,7 +270,7 @@ impl ContainerService {
                 told: VecDeque::from([Followed::State(state_json(name, &state))]),
                 history: seen.map(|seen| (seen, tail)),
                 known: None,
-                expected: None,
+                expected: count,
                 _permit: Arc::clone(&permit),
             };
             all.push(Box::pin(following.into_stream()));
@@ -281,7 +283,7 @@ impl ContainerService {
         self.shared.feeds.lock().len()
     }
 
-    fn join(&self, name: &str) -> (Viewer, FollowState) {
+    fn join(&self, name: &str) -> (Viewer, FollowState, u64) {
         let mut feeds = self.shared.feeds.lock();
         let feed = feeds.entry(name.to_owned()).or_insert_with(|| {
             let feed = Feed::new();
@@ -297,7 +299,7 @@ impl ContainerService {
             left: Arc::clone(&feed.left),
         };
         let state = feed.state.lock().clone();
-        (viewer, state)
+        (viewer, state, feed.count.load(Ordering::Relaxed))
     }
 
     fn is_alone(&self, name: &str, feed: &Feed) -> bool {
@@ -501,7 +503,7 @@ struct Following {
     history: Option<(Seen, u32)>,
     known: Option<Known>,
     /// The line that must come next.
-    expected: Option<u64>,
+    expected: u64,
     _permit: Arc<OwnedSemaphorePermit>,
 }
 
@@ -552,11 +554,14 @@ impl Following {
     }
 
     fn take(&mut self, batch: &Batch) {
-        let missing = self
-            .expected
-            .map_or(0, |expected| batch.first.saturating_sub(expected));
-        self.expected = Some(batch.first + batch.lines.len() as u64);
-        if missing > 0 {
+        let missing = batch.first.saturating_sub(self.expected);
+        self.expected = batch.first + batch.lines.len() as u64;
+        let is_told = |known: &Known| {
+            let first = batch.lines.first();
+            first.is_some_and(|first| first.key().0 <= known.newest)
+        };
+        // What is missing here may be in the history.
+        if missing > 0 && !self.known.as_ref().is_some_and(is_told) {
             let json = json!({ "container": self.name, "lines": missing });
             self.told.push_back(Followed::Dropped(json.to_string()));
         }

@@ -51,6 +51,7 @@ pub struct Container {
 
 /// How the Docker engine is.
 #[derive(Serialize, ToSchema)]
+#[schema(as = ContainerEngine)]
 pub struct EngineState {
     is_reachable: bool,
     /// Why not: `docker_not_there`, `docker_denied`, `docker_unreachable` and the like.

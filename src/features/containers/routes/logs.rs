@@ -35,6 +35,7 @@ pub struct LogsQuery {
     /// Before this moment.
     until: Option<DateTime<Utc>>,
     /// `stdout` or `stderr`; both if absent.
+    #[param(inline)]
     stream: Option<WantedStream>,
     /// Only lines with this, among the last 50000.
     search: Option<String>,
@@ -56,6 +57,7 @@ pub struct DownloadQuery {
     /// Before this moment.
     until: Option<DateTime<Utc>>,
     /// `stdout` or `stderr`; both if absent.
+    #[param(inline)]
     stream: Option<WantedStream>,
     /// Only lines with this.
     search: Option<String>,
@@ -97,6 +99,7 @@ pub struct FollowManyQuery {
 
 /// A line of a log.
 #[derive(Serialize, ToSchema)]
+#[schema(as = ContainerLogLine)]
 pub struct LogLine {
     at: Option<DateTime<Utc>>,
     /// `stdout` or `stderr`.
@@ -110,6 +113,7 @@ pub struct LogLine {
 
 /// Lines of a log, in the order in which they were written.
 #[derive(Serialize, ToSchema)]
+#[schema(as = ContainerLogs)]
 pub struct Logs {
     container: String,
     id: String,
