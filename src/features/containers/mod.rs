@@ -14,6 +14,7 @@ mod error;
 mod judge;
 mod logs;
 mod model;
+mod news;
 mod own;
 mod pace;
 mod policy;

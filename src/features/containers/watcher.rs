@@ -6,21 +6,22 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::error::ContainerError;
 use super::judge::{Culprit, Ending, Fact, Memory, Told};
-use super::model::{Health, Seen, Status};
+use super::model::{Health, Seen};
+use super::news::{is_same, is_up, news, words};
 use super::pace::Pace;
 use super::policy::Policy;
 use super::service::ContainerService;
 use super::store::{self, Cached};
 use crate::platform::docker::DockerError;
 use crate::platform::docker::models::EventMessage;
-use crate::platform::events::{self, Event, Severity};
+use crate::platform::events::{self, Event};
 
 /// Everything is listed again this often, whatever the events said.
 const RESYNC: Duration = Duration::from_mins(5);
@@ -36,6 +37,11 @@ const SETTINGS_CHANGED: &str = "management.settings_changed";
 struct Known {
     id: String,
     memory: Memory,
+    /// Whether it runs, by what was taken in. Right after a connect the engine tells again what the list showed
+    /// already.
+    is_up: bool,
+    /// The start that was taken in last.
+    started_at: Option<DateTime<Utc>>,
 }
 
 /// What the engine said of a container that may explain its end.
@@ -140,9 +146,12 @@ impl Watcher<'_> {
         let all = service.all().await?;
         self.known.clear();
         for row in &rows {
+            let memory = row.memory();
             let known = Known {
                 id: row.container_id.clone().unwrap_or_default(),
-                memory: row.memory(),
+                is_up: is_up(row) && !memory.is_ending(),
+                started_at: row.started_at,
+                memory,
             };
             self.known.insert(row.container_name.clone(), known);
         }
@@ -176,10 +185,7 @@ impl Watcher<'_> {
             // Renamed, or the policy changed: nothing happened to it.
             return self.forget(name).await;
         }
-        let was_up = row
-            .status
-            .as_deref()
-            .is_some_and(|status| Status::from_name(status).is_up());
+        let was_up = is_up(row);
         if self.is_ending(name) {
             return Ok(());
         }
@@ -226,13 +232,23 @@ impl Watcher<'_> {
             "oom" => {
                 self.clues.out_of_memory.insert(id, Instant::now());
             }
-            "die" => self.ended(&id, &name, facts.get("exitCode")).await?,
-            "stop" => self.correct(&name, |ending| {
-                if matches!(ending.culprit, Culprit::DockerKill { .. } | Culprit::Itself) {
-                    ending.culprit = Culprit::DockerStop;
+            "die" => {
+                let at = event.time_nano.map(DateTime::from_timestamp_nanos);
+                if !self.is_old_end(&name, at) {
+                    self.ended(&id, &name, facts.get("exitCode")).await?;
                 }
-            }),
-            "start" => self.seen_by_id(&id, &name, Some(Fact::Started)).await?,
+            }
+            "stop" => {
+                self.correct(&name, |ending| {
+                    let is_guess =
+                        matches!(ending.culprit, Culprit::DockerKill { .. } | Culprit::Itself);
+                    if is_guess {
+                        ending.culprit = Culprit::DockerStop;
+                    }
+                });
+                self.seen_by_id(&id, &name, None).await?;
+            }
+            "start" => self.started(&id, &name).await?,
             "destroy" => self.destroyed(&id, &name).await?,
             "create" | "pause" | "unpause" | "update" => self.seen_by_id(&id, &name, None).await?,
             _ if action.starts_with("health_status") => self.checked(&id, &name).await?,
@@ -267,6 +283,29 @@ impl Watcher<'_> {
             Some(seen) => self.apply(&seen, fact).await,
             None => Ok(()),
         }
+    }
+
+    /// Whether an end was taken in already, by the list or together with a later start.
+    fn is_old_end(&self, name: &str, at: Option<DateTime<Utc>>) -> bool {
+        self.known.get(name).is_some_and(|known| {
+            let is_before = known
+                .started_at
+                .zip(at)
+                .is_some_and(|(started, at)| at < started);
+            !known.is_up || is_before
+        })
+    }
+
+    /// It runs.
+    async fn started(&mut self, id: &str, name: &str) -> Result<(), ContainerError> {
+        let Some(seen) = self.inspect(id, name).await? else {
+            return Ok(());
+        };
+        let is_known = self.known.get(name).is_some_and(|known| {
+            known.is_up && known.id == seen.id && is_same(known.started_at, seen.started_at)
+        });
+        self.apply(&seen, (!is_known).then_some(Fact::Started))
+            .await
     }
 
     /// Its program ended.
@@ -366,8 +405,22 @@ impl Watcher<'_> {
     async fn apply(&mut self, seen: &Seen, fact: Option<Fact>) -> Result<(), ContainerError> {
         let now = self.service.parts.clock.now();
         let mut memory = self.memory(&seen.name);
+        let known = self.known.get(&seen.name);
+        let is_up = match &fact {
+            Some(Fact::Started) => true,
+            Some(Fact::Ended(_)) => false,
+            _ => known.map_or(seen.status.is_up(), |known| known.is_up),
+        };
+        let started_at = match (&fact, known) {
+            (Some(Fact::Started), _) | (_, None) => seen.started_at,
+            (_, Some(known)) => known.started_at,
+        };
         let told = fact.and_then(|fact| memory.take(fact, now));
-        self.keep(seen, memory, told, now).await
+        self.keep(seen, memory, told, now).await?;
+        if let Some(known) = self.known.get_mut(&seen.name) {
+            (known.is_up, known.started_at) = (is_up, started_at);
+        }
+        Ok(())
     }
 
     async fn keep(
@@ -385,9 +438,12 @@ impl Watcher<'_> {
             events::record(&tx, event).await?;
         }
         tx.commit().await?;
+        let before = self.known.get(&seen.name);
         let known = Known {
             id: seen.id.clone(),
             memory,
+            is_up: before.map_or(seen.status.is_up(), |before| before.is_up),
+            started_at: before.map_or(seen.started_at, |before| before.started_at),
         };
         self.known.insert(seen.name.clone(), known);
         if let Some(event) = event {
@@ -472,105 +528,5 @@ impl Watcher<'_> {
             "a container changed"
         );
         Event::now(&parts.ids, &parts.clock, event_type, severity, data)
-    }
-}
-
-/// What changed since a row was written.
-fn news(row: Option<&Cached>, seen: &Seen, is_ending: bool) -> Vec<Fact> {
-    let sick = || Fact::Unhealthy(seen.check_output().unwrap_or_default());
-    let Some(row) = row else {
-        // A container that is seen for the first time is no news, unless it is unwell.
-        return if seen.health == Health::Unhealthy {
-            vec![sick()]
-        } else {
-            Vec::new()
-        };
-    };
-    let was_up = row
-        .status
-        .as_deref()
-        .is_some_and(|status| Status::from_name(status).is_up());
-    let is_up = seen.status.is_up();
-    let is_same_moment = match (row.started_at, seen.started_at) {
-        // The database keeps microseconds.
-        (Some(was), Some(is)) => (is - was).abs() < TimeDelta::milliseconds(1),
-        (was, is) => was == is,
-    };
-    let is_same = row.container_id.as_deref() == Some(&seen.id) && is_same_moment;
-    let culprit = if seen.is_out_of_memory {
-        Culprit::OutOfMemory {
-            limit: Some(seen.memory_limit),
-        }
-    } else {
-        Culprit::Unseen
-    };
-    let ended = Fact::Ended(Ending {
-        culprit,
-        exit_code: seen.exit_code,
-        is_removed: false,
-    });
-    let mut news = Vec::new();
-    match (was_up, is_up) {
-        (true, false) if !is_ending => news.push(ended),
-        (true, true) if !is_same => news.extend([ended, Fact::Started]),
-        (false, true) => news.push(Fact::Started),
-        _ => {}
-    }
-    let was = row
-        .health
-        .as_deref()
-        .map_or(Health::None, Health::from_name);
-    if was != seen.health {
-        match seen.health {
-            Health::Unhealthy => news.push(sick()),
-            Health::Healthy => news.push(Fact::Healthy),
-            Health::Starting | Health::None => {}
-        }
-    }
-    news
-}
-
-/// Type, severity and text of what is told.
-fn words(told: &Told, asked: Option<&str>) -> (&'static str, Severity, String) {
-    match told {
-        Told::Started => {
-            let message = match asked {
-                Some(name) => format!("It was started in Flowkeep by {name}."),
-                None => "It was started.".to_owned(),
-            };
-            ("container.started", Severity::Info, message)
-        }
-        Told::Stopped(ending) => {
-            let severity = match ending.culprit {
-                Culprit::Itself if ending.exit_code == Some(0) => Severity::Warning,
-                Culprit::OutOfMemory { .. } | Culprit::Itself => Severity::Error,
-                _ => Severity::Warning,
-            };
-            ("container.stopped", severity, ending.words(false))
-        }
-        Told::Restarted(ending, None) => {
-            let message = format!("{} It runs again.", ending.words(true));
-            ("container.restarted", Severity::Warning, message)
-        }
-        Told::Restarted(ending, Some(times)) => {
-            let message = format!(
-                "It does not come to rest: {times} times it ended or was unwell in the last 10 minutes. The last time: {} \
-                 What follows is not told until it was well for a while.",
-                ending.words(true)
-            );
-            ("container.restarted", Severity::Error, message)
-        }
-        Told::Unhealthy(output) => {
-            let message = if output.is_empty() {
-                "Its health check fails.".to_owned()
-            } else {
-                format!("Its health check fails: {output}")
-            };
-            ("container.unhealthy", Severity::Error, message)
-        }
-        Told::Recovered => {
-            let message = "It runs, and was well for a while.".to_owned();
-            ("container.recovered", Severity::Info, message)
-        }
     }
 }

@@ -16,7 +16,7 @@ fn idle() -> Made<'static> {
 async fn watched(made: Made<'_>) -> Option<(Engine, String)> {
     let here = Engine::begin().await?;
     let id = here.run("main", made).await;
-    here.watch().await;
+    here.watch();
     here.until_cached("main", "running").await;
     assert!(
         here.told("main").await.is_empty(),
@@ -199,7 +199,7 @@ async fn a_container_that_crashes_again_and_again_is_told_a_few_times_and_not_fi
         return;
     };
     let id = here.make(&here.name("main"), made).await;
-    here.watch().await;
+    here.watch();
     until("it is seen", || async { here.cached("main").await }).await;
     here.start(&id).await;
     let restarts = async || {
@@ -240,7 +240,7 @@ async fn f61_what_happened_while_the_engine_was_away_is_told_when_it_is_back() {
         here.run("stays", idle()).await,
     ];
     let gone = here.run("gone", idle()).await;
-    here.watch().await;
+    here.watch();
     for short in ["dies", "restarts", "stays", "gone"] {
         here.until_cached(short, "running").await;
     }

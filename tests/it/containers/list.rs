@@ -320,7 +320,7 @@ async fn what_containers_use_is_measured_and_kept_for_the_dashboard() {
         ..Made::default()
     };
     let ids = [here.run("busy", busy).await, here.run("idle", idle()).await];
-    here.watch().await;
+    here.watch();
     here.until_cached("busy", "running").await;
     here.until_cached("idle", "running").await;
     let stats = here.client.get("/api/containers/stats").await.json();
@@ -364,7 +364,7 @@ async fn nothing_is_measured_before_somebody_looks_nor_after() {
     let gate = Gate::new(&address);
     let here = Engine::at(&address, &gate.address()).await;
     let id = here.run("main", idle()).await;
-    here.watch().await;
+    here.watch();
     here.until_cached("main", "running").await;
     here.client.get("/api/containers").await;
     assert_eq!(gate.asked("/stats?"), 0);

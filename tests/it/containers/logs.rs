@@ -287,8 +287,8 @@ async fn several_logs_come_in_one_stream_each_line_with_its_container() {
     }
     assert_eq!(of[&here.name("one")], "of one");
     assert_eq!(of[&here.name("two")], "of two");
-    let many = vec!["n8n_x"; 1].repeat(1).join(",")
-        + &(0..20).map(|n| format!(",x{n}x")).collect::<String>();
+    let many: Vec<_> = (0..21).map(|n| format!("x{n}x")).collect();
+    let many = many.join(",");
     let refused = here
         .client
         .get(&format!("/api/containers/logs/follow?names={many}"))
@@ -342,7 +342,7 @@ async fn f61_a_container_that_is_stopped_removed_and_made_again_is_followed_thro
     let Some(here) = Engine::begin().await else {
         return;
     };
-    here.watch().await;
+    here.watch();
     let (first, second) = (says("echo from the first"), says("echo from the second"));
     let old = here.run("main", made(&first)).await;
     let mut stream = here.follow(&here.path("main", "/logs/follow")).await;
@@ -366,7 +366,7 @@ async fn f61_a_container_that_is_renamed_out_of_the_project_is_not_followed_any_
     let Some(here) = Engine::begin().await else {
         return;
     };
-    here.watch().await;
+    here.watch();
     let id = here.run("main", made(COUNTS)).await;
     here.until_cached("main", "running").await;
     let mut stream = here.follow(&here.path("main", "/logs/follow")).await;

@@ -182,8 +182,8 @@ impl Engine {
             .unwrap();
     }
 
-    /// Listens to the engine as the daemon does, and waits until it has looked once.
-    async fn watch(&self) {
+    /// Listens to the engine as the daemon does.
+    fn watch(&self) {
         let (containers, stop) = (self.app.state.containers.clone(), self.stop.clone());
         self.app.state.lifecycle.spawn("watch", async move {
             containers.work(stop).await;
@@ -276,7 +276,7 @@ impl Stream {
                 };
                 return (name, serde_json::from_str(&data).unwrap());
             }
-            let limit = std::time::Duration::from_secs(60);
+            let limit = std::time::Duration::from_mins(1);
             let piece = tokio::time::timeout(limit, self.body.next()).await;
             let piece = piece
                 .expect("nothing comes")
@@ -314,13 +314,15 @@ impl Stream {
             if name != "lines" && name != "history" {
                 continue;
             }
-            for line in data["lines"].as_array().unwrap() {
-                let text = line["text"].as_str().unwrap().to_owned();
-                let is_last = text == last;
-                all.push(text);
-                if is_last {
-                    return all;
-                }
+            let lines = data["lines"].as_array().unwrap();
+            all.extend(
+                lines
+                    .iter()
+                    .map(|line| line["text"].as_str().unwrap().to_owned()),
+            );
+            // What came together with it is not lost for whoever counts on.
+            if all.iter().any(|text| text == last) {
+                return all;
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bollard::models::ContainerCreateBody;
@@ -78,9 +78,9 @@ async fn manifest(State(kept): State<Shared>) -> Response {
     clippy::disallowed_types,
     reason = "a registry does not answer in our error shape"
 )]
-async fn blob(State(kept): State<Shared>, Path(wanted): Path<String>) -> Response {
+async fn blob(State(kept): State<Shared>, wanted: axum::extract::Path<String>) -> Response {
     let kept = kept.lock();
-    match kept.blobs.iter().find(|blob| digest(blob) == wanted) {
+    match kept.blobs.iter().find(|blob| digest(blob) == *wanted) {
         Some(blob) => blob.clone().into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }

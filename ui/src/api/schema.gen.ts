@@ -2557,8 +2557,8 @@ export interface components {
             name: string;
             /** @description As it was asked for. */
             image: string;
-            status: components["schemas"]["Status"];
-            health: components["schemas"]["Health"];
+            status: components["schemas"]["ContainerStatus"];
+            health: components["schemas"]["ContainerHealth"];
             /** Format: date-time */
             created_at?: string | null;
             /** Format: date-time */
@@ -2581,8 +2581,8 @@ export interface components {
             compose_service?: string | null;
             /** @description Whether Flowkeep runs in it: it cannot be stopped from here. */
             is_own: boolean;
-            usage?: components["schemas"]["Usage"] | null;
-            update?: components["schemas"]["Update"] | null;
+            usage?: components["schemas"]["ContainerUsage"] | null;
+            update?: components["schemas"]["ContainerUpdate"] | null;
             /**
              * Format: date-time
              * @description When all this was known, if the engine does not answer now.
@@ -2631,6 +2631,48 @@ export interface components {
             /** @description Why the engine could not start it. */
             error?: string | null;
         };
+        /** @description How the Docker engine is. */
+        ContainerEngine: {
+            is_reachable: boolean;
+            /** @description Why not: `docker_not_there`, `docker_denied`, `docker_unreachable` and the like. */
+            code?: string | null;
+            /** @description Why not, for people. */
+            message?: string | null;
+            /** @description What helps. */
+            remedy?: string | null;
+        };
+        /**
+         * @description What a container's own check says.
+         * @enum {string}
+         */
+        ContainerHealth: "none" | "starting" | "healthy" | "unhealthy";
+        /** @description A line of a log. */
+        ContainerLogLine: {
+            /** Format: date-time */
+            at?: string | null;
+            /** @description `stdout` or `stderr`. */
+            stream: string;
+            /** @description What it says. Of escape sequences only colours (SGR) are left; other controls are shown as signs. */
+            text: string;
+            /**
+             * Format: int64
+             * @description How long it really is, when what is beyond 16 KB was cut off.
+             */
+            cut_bytes?: number | null;
+        };
+        /** @description Lines of a log, in the order in which they were written. */
+        ContainerLogs: {
+            container: string;
+            id: string;
+            items: components["schemas"]["ContainerLogLine"][];
+            /** @description Whether older lines were left out because they were too many or too long. */
+            is_cut: boolean;
+            /**
+             * Format: int64
+             * @description How many lines were looked at.
+             */
+            looked_at: number;
+        };
         /** @description Something that is mounted. */
         ContainerMount: {
             /** @description `bind`, `volume`, `tmpfs` and the like. */
@@ -2670,11 +2712,91 @@ export interface components {
              */
             at: string;
             /** @description One for each container of the project that runs. */
-            items: components["schemas"]["Usage"][];
+            items: components["schemas"]["ContainerUsage"][];
+        };
+        /**
+         * @description What a container does.
+         * @enum {string}
+         */
+        ContainerStatus: "running" | "unhealthy" | "restarting" | "paused" | "created" | "stopped";
+        /** @description Whether there is a newer image. */
+        ContainerUpdate: {
+            /** @description The image that the container asks for. */
+            image: string;
+            /** @description What its registry says. */
+            state: components["schemas"]["ContainerUpdateState"];
+            /** @description The digest that is here. */
+            local_digest?: string | null;
+            /** @description The digest that the registry has. */
+            registry_digest?: string | null;
+            /** @description For people. */
+            message: string;
+            /**
+             * Format: date-time
+             * @description When the registry was asked.
+             */
+            checked_at: string;
+        };
+        /**
+         * @description What a registry says.
+         * @enum {string}
+         */
+        ContainerUpdateState: "current" | "available" | "local_only" | "pinned" | "unreachable" | "denied";
+        /** @description What a container uses. Counters are since it was started. */
+        ContainerUsage: {
+            /** @description Its name. */
+            name: string;
+            /** @description Its id. */
+            id: string;
+            /**
+             * Format: double
+             * @description 100 is one core; null until it was measured twice.
+             */
+            cpu_percent?: number | null;
+            /**
+             * Format: int32
+             * @description Cores of this machine.
+             */
+            cpus: number;
+            /**
+             * Format: int64
+             * @description Without the cache of files, which the kernel gives back.
+             */
+            memory_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description Its limit, or the machine's memory.
+             */
+            memory_limit_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description Null for a container without a network of its own.
+             */
+            network_rx_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description Null for a container without a network of its own.
+             */
+            network_tx_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description Read from disks.
+             */
+            block_read_bytes: number;
+            /**
+             * Format: int64
+             * @description Written to disks.
+             */
+            block_write_bytes: number;
+            /**
+             * Format: int64
+             * @description Processes and threads.
+             */
+            pids?: number | null;
         };
         Containers: {
             items: components["schemas"]["Container"][];
-            engine: components["schemas"]["EngineState"];
+            engine: components["schemas"]["ContainerEngine"];
             policy: components["schemas"]["ContainerPolicy"];
             /** @description Whether the items are what was known last, because the engine does not answer. */
             is_stale: boolean;
@@ -2918,16 +3040,6 @@ export interface components {
             keys: components["schemas"]["DataKey"][];
             /** Format: int64 */
             encrypted_values: number;
-        };
-        /** @description How the Docker engine is. */
-        EngineState: {
-            is_reachable: boolean;
-            /** @description Why not: `docker_not_there`, `docker_denied`, `docker_unreachable` and the like. */
-            code?: string | null;
-            /** @description Why not, for people. */
-            message?: string | null;
-            /** @description What helps. */
-            remedy?: string | null;
         };
         /** @description The wire form of an error. */
         ErrorBody: {
@@ -3422,20 +3534,6 @@ export interface components {
             closed_at?: string | null;
             closed_by?: string | null;
         };
-        /** @description A line of a log. */
-        LogLine: {
-            /** Format: date-time */
-            at?: string | null;
-            /** @description `stdout` or `stderr`. */
-            stream: string;
-            /** @description What it says. Of escape sequences only colours (SGR) are left; other controls are shown as signs. */
-            text: string;
-            /**
-             * Format: int64
-             * @description How long it really is, when what is beyond 16 KB was cut off.
-             */
-            cut_bytes?: number | null;
-        };
         /** @description What the login page sends. */
         LoginRequest: {
             /** @description The name; capitals do not matter. */
@@ -3460,19 +3558,6 @@ export interface components {
             session: components["schemas"]["Session"];
             /** @description The session's token if `"issue":"token"` asked for it; shown this once. */
             token?: string | null;
-        };
-        /** @description Lines of a log, in the order in which they were written. */
-        Logs: {
-            container: string;
-            id: string;
-            items: components["schemas"]["LogLine"][];
-            /** @description Whether older lines were left out because they were too many or too long. */
-            is_cut: boolean;
-            /**
-             * Format: int64
-             * @description How many lines were looked at.
-             */
-            looked_at: number;
         };
         MakeRecoveryKitRequest: {
             /**
@@ -4736,11 +4821,6 @@ export interface components {
          * @enum {string}
          */
         StaticData: "keep" | "restore" | "clear";
-        /**
-         * @description What a container does.
-         * @enum {string}
-         */
-        Status: "running" | "unhealthy" | "restarting" | "paused" | "created" | "stopped";
         /** @description A network that may come in. */
         Subnet: {
             /**
@@ -4874,81 +4954,6 @@ export interface components {
         UpcomingRuns: {
             /** @description Soonest first. */
             items: components["schemas"]["UpcomingRun"][];
-        };
-        /** @description Whether there is a newer image. */
-        Update: {
-            /** @description The image that the container asks for. */
-            image: string;
-            /** @description What its registry says. */
-            state: components["schemas"]["UpdateState"];
-            /** @description The digest that is here. */
-            local_digest?: string | null;
-            /** @description The digest that the registry has. */
-            registry_digest?: string | null;
-            /** @description For people. */
-            message: string;
-            /**
-             * Format: date-time
-             * @description When the registry was asked.
-             */
-            checked_at: string;
-        };
-        /**
-         * @description What a registry says.
-         * @enum {string}
-         */
-        UpdateState: "current" | "available" | "local_only" | "pinned" | "unreachable" | "denied";
-        /** @description What a container uses. Counters are since it was started. */
-        Usage: {
-            /** @description Its name. */
-            name: string;
-            /** @description Its id. */
-            id: string;
-            /**
-             * Format: double
-             * @description 100 is one core; null until it was measured twice.
-             */
-            cpu_percent?: number | null;
-            /**
-             * Format: int32
-             * @description Cores of this machine.
-             */
-            cpus: number;
-            /**
-             * Format: int64
-             * @description Without the cache of files, which the kernel gives back.
-             */
-            memory_bytes?: number | null;
-            /**
-             * Format: int64
-             * @description Its limit, or the machine's memory.
-             */
-            memory_limit_bytes?: number | null;
-            /**
-             * Format: int64
-             * @description Null for a container without a network of its own.
-             */
-            network_rx_bytes?: number | null;
-            /**
-             * Format: int64
-             * @description Null for a container without a network of its own.
-             */
-            network_tx_bytes?: number | null;
-            /**
-             * Format: int64
-             * @description Read from disks.
-             */
-            block_read_bytes: number;
-            /**
-             * Format: int64
-             * @description Written to disks.
-             */
-            block_write_bytes: number;
-            /**
-             * Format: int64
-             * @description Processes and threads.
-             */
-            pids?: number | null;
         };
         /** @description The administrator. */
         User: {
@@ -6923,7 +6928,7 @@ export interface operations {
                 /** @description Before this moment. */
                 until?: string;
                 /** @description `stdout` or `stderr`; both if absent. */
-                stream?: null | ("stdout" | "stderr");
+                stream?: "stdout" | "stderr";
                 /** @description Only lines with this, among the last 50000. */
                 search?: string;
                 /** @description Whether `search` is a regular expression. */
@@ -6944,7 +6949,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Logs"];
+                    "application/json": components["schemas"]["ContainerLogs"];
                 };
             };
         };
@@ -6959,7 +6964,7 @@ export interface operations {
                 /** @description Before this moment. */
                 until?: string;
                 /** @description `stdout` or `stderr`; both if absent. */
-                stream?: null | ("stdout" | "stderr");
+                stream?: "stdout" | "stderr";
                 /** @description Only lines with this. */
                 search?: string;
                 /** @description Whether `search` is a regular expression. */
@@ -7102,7 +7107,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Update"];
+                    "application/json": components["schemas"]["ContainerUpdate"];
                 };
             };
         };

@@ -242,7 +242,9 @@ describe("the log", () => {
     await waitFor(() => Spoken.of("logs/follow"));
     const stream = Spoken.of("logs/follow");
     const say = (second: number, text: string) =>
-      act(() => stream.say("lines", { container: "n8n_main", lines: [{ at: moment(second), stream: "stdout", text }] }));
+      act(() =>
+        stream.say("lines", { container: "n8n_main", lines: [{ at: moment(second), stream: "stdout", text }] }),
+      );
     say(1, "before");
     await screen.findByText("before");
     fireEvent.click(screen.getByText("Pause"));
