@@ -1,11 +1,33 @@
 //! What changed since a container was last seen, and the words for what is told. Pure.
 
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
 
 use super::judge::{Culprit, Ending, Fact, Told};
 use super::model::{Health, Seen, Status};
 use super::store::Cached;
 use crate::platform::events::Severity;
+
+/// A signal explains an end within this.
+const EXPLAINS: Duration = Duration::from_mins(2);
+
+/// What the engine said of a container that may explain its end.
+#[derive(Default)]
+pub struct Clues {
+    pub signals: HashMap<String, (String, Instant)>,
+    pub out_of_memory: HashMap<String, Instant>,
+}
+
+impl Clues {
+    /// What is old explains nothing.
+    pub fn forget_old(&mut self) {
+        self.signals.retain(|_, (_, at)| at.elapsed() < EXPLAINS);
+        self.out_of_memory.retain(|_, at| at.elapsed() < EXPLAINS);
+    }
+}
 
 /// Whether a container ran when its row was written.
 pub fn is_up(row: &Cached) -> bool {
@@ -112,4 +134,30 @@ pub fn words(told: &Told, asked: Option<&str>) -> (&'static str, Severity, Strin
             ("container.recovered", Severity::Info, message)
         }
     }
+}
+
+/// What an event says of a container.
+pub fn data(name: &str, seen: Option<&Seen>, told: &Told, message: &str) -> Value {
+    let mut data = json!({ "container": name, "message": message });
+    let add = |data: &mut Value, key: &str, value: Value| {
+        if let Some(data) = data.as_object_mut()
+            && !value.is_null()
+        {
+            data.insert(key.to_owned(), value);
+        }
+    };
+    if let Some(seen) = seen {
+        add(&mut data, "container_id", json!(seen.id.get(..12)));
+        add(&mut data, "image", json!(seen.image));
+    }
+    if let Told::Stopped(ending) | Told::Restarted(ending, _) = told {
+        add(&mut data, "exit_code", json!(ending.exit_code));
+        let culprit = serde_json::to_value(&ending.culprit).unwrap_or_default();
+        add(
+            &mut data,
+            "by",
+            culprit.get("by").cloned().unwrap_or_default(),
+        );
+    }
+    data
 }

@@ -3,18 +3,17 @@
 //! One stream of events is open, and nothing is asked while nothing happens but a list every few minutes. What is
 //! remembered stands in the table, so that a restart or another leader goes on where this one ended.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
-use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::error::ContainerError;
 use super::judge::{Culprit, Ending, Fact, Memory, Told};
 use super::model::{Health, Seen};
-use super::news::{is_same, is_up, news, words};
+use super::news::{Clues, data, is_same, is_up, news, words};
 use super::pace::Pace;
 use super::policy::Policy;
 use super::service::ContainerService;
@@ -29,8 +28,6 @@ const RESYNC: Duration = Duration::from_mins(5);
 const TICK: Duration = Duration::from_secs(1);
 /// A stream that lasted this long is followed by another at once.
 const LASTED: Duration = Duration::from_secs(10);
-/// A signal explains an end within this.
-const EXPLAINS: Duration = Duration::from_mins(2);
 const SETTINGS_CHANGED: &str = "management.settings_changed";
 
 /// What is known of a container by its name.
@@ -42,20 +39,6 @@ struct Known {
     is_up: bool,
     /// The start that was taken in last.
     started_at: Option<DateTime<Utc>>,
-}
-
-/// What the engine said of a container that may explain its end.
-#[derive(Default)]
-struct Clues {
-    signals: HashMap<String, (String, Instant)>,
-    out_of_memory: HashMap<String, Instant>,
-}
-
-impl Clues {
-    fn forget_old(&mut self) {
-        self.signals.retain(|_, (_, at)| at.elapsed() < EXPLAINS);
-        self.out_of_memory.retain(|_, at| at.elapsed() < EXPLAINS);
-    }
 }
 
 struct Watcher<'a> {
@@ -500,27 +483,7 @@ impl Watcher<'_> {
         let asked = seen.filter(|_| *told == Told::Started);
         let asked = asked.and_then(|seen| self.service.take_act(&seen.id));
         let (event_type, severity, message) = words(told, asked.as_deref());
-        let mut data = json!({ "container": name, "message": message });
-        let add = |data: &mut Value, key: &str, value: Value| {
-            if let Some(data) = data.as_object_mut()
-                && !value.is_null()
-            {
-                data.insert(key.to_owned(), value);
-            }
-        };
-        if let Some(seen) = seen {
-            add(&mut data, "container_id", json!(seen.id.get(..12)));
-            add(&mut data, "image", json!(seen.image));
-        }
-        if let Told::Stopped(ending) | Told::Restarted(ending, _) = told {
-            add(&mut data, "exit_code", json!(ending.exit_code));
-            let culprit = serde_json::to_value(&ending.culprit).unwrap_or_default();
-            add(
-                &mut data,
-                "by",
-                culprit.get("by").cloned().unwrap_or_default(),
-            );
-        }
+        let data = data(name, seen, told, &message);
         tracing::info!(
             container = name,
             event = event_type,
