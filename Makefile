@@ -10,7 +10,7 @@ DATA_DIR ?= $(if $(filter 0,$(shell id -u)),/var/lib/flowkeep,$(CURDIR)/data)
 .SILENT:
 .PHONY: run dev build test check format-check lint ui-install ui-check rust-test generate generated-check \
         deb portable sbom manual package-test package-check image-test \
-        e2e real-n8n-test real-n8n-test-all real-n8n-upgrade kills bench bench-notifications bench-storage fuzz audit clean bench-sso e2e-sso
+        e2e real-n8n-test real-n8n-test-all real-n8n-upgrade kills bench bench-notifications bench-storage fuzz audit clean bench-sso e2e-sso bench-logs
 
 ## Build Flowkeep and start it on its own database; prints the address and the first login.
 run: run-dependencies ui-build
@@ -107,6 +107,10 @@ fuzz:
 ## What encryption, a bucket and each level of proof cost.
 bench-storage:
 	$(ENV) . scripts/test-env; scripts/with-docker scripts/bench-storage
+
+## What ten people who follow a busy log cost.
+bench-logs:
+	$(ENV) . scripts/test-env; scripts/with-docker scripts/bench-logs
 
 ## The Debian package, the archive for other systems, the bill of materials (docs/install.md).
 deb:

@@ -195,6 +195,7 @@ async fn do_once(state: &AppState, term: Term, over: &CancellationToken) {
         state.retention.work(over.clone()),
         state.destinations.work(over.clone()),
         state.destinations.keep_watch(over.clone()),
+        state.containers.work(over.clone()),
         state.flows.work(over.clone()),
         state.notifications.work(over.clone()),
         state.verifications.keep_scrubbing(over.clone()),

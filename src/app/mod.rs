@@ -1,6 +1,7 @@
 //! Puts the parts together: state, routes, background work, start and stop.
 
 mod about;
+mod assemble;
 mod background;
 mod bootstrap;
 mod docs;

@@ -13,8 +13,9 @@ use utoipa_axum::router::OpenApiRouter;
 use super::{AppState, about, docs, gate, health, metrics};
 use crate::features::sso::Verifier;
 use crate::features::{
-    audit, auth, backups, destinations, email, flows, host, migration, n8n, notifications,
-    recovery, restores, retention, schedules, settings, sso, upgrades, verification, watchdog,
+    audit, auth, backups, containers, destinations, email, flows, host, migration, n8n,
+    notifications, recovery, restores, retention, schedules, settings, sso, upgrades, verification,
+    watchdog,
 };
 use crate::platform::http::client::TrustedProxies;
 use crate::platform::http::{ApiError, client, csrf, headers, rate_limit, request_log, spa};
@@ -61,6 +62,7 @@ fn protected() -> OpenApiRouter<AppState> {
         .merge(n8n::router())
         .merge(backups::router())
         .merge(verification::router())
+        .merge(containers::router())
         .merge(destinations::router())
         .merge(email::router())
         .merge(flows::router())

@@ -6,23 +6,25 @@ use std::time::Duration;
 use axum::extract::FromRef;
 
 use super::about::StartedAt;
+use super::assemble::{containers, flows, post, sso, upgrades};
 use super::watch::watch;
 use crate::features::auth::{AuthParts, AuthService};
 use crate::features::backups::{BackupFiles, BackupParts, BackupService};
+use crate::features::containers::ContainerService;
 use crate::features::destinations::{DestinationParts, DestinationService};
-use crate::features::email::{EmailParts, EmailService};
-use crate::features::flows::{FlowParts, FlowService};
+use crate::features::email::EmailService;
+use crate::features::flows::FlowService;
 use crate::features::host::HostService;
 use crate::features::migration::{MigrationParts, MigrationService};
 use crate::features::n8n::{N8nParts, N8nService};
-use crate::features::notifications::{NotificationParts, NotificationService};
+use crate::features::notifications::NotificationService;
 use crate::features::recovery::{RecoveryParts, RecoveryService};
 use crate::features::restores::{RestoreParts, RestoreService};
 use crate::features::retention::{RetentionParts, RetentionService};
 use crate::features::schedules::{ScheduleParts, ScheduleService};
-use crate::features::settings::{Key, MasterKey, SettingsService, Vault};
-use crate::features::upgrades::{Patience, UpgradeParts, UpgradeService};
-use crate::features::sso::{SsoParts, SsoService};
+use crate::features::settings::{MasterKey, SettingsService, Vault};
+use crate::features::sso::SsoService;
+use crate::features::upgrades::{Patience, UpgradeService};
 use crate::features::verification::{
     ChosenEngine, DockerEngine, DockerEngineParts, LocalEngine, VerificationParts,
     VerificationService,
@@ -38,9 +40,9 @@ use crate::platform::http::rate_limit::{Limits, Rates};
 use crate::platform::ids::Ids;
 use crate::platform::leader::{self, Candidacy, LeaseTimes};
 use crate::platform::lifecycle::Lifecycle;
-use crate::platform::mail::{Mailer, MailerParts};
+use crate::platform::mail::Mailer;
 use crate::platform::metrics::Metrics;
-use crate::platform::outbound::{Outbound, Policy, SystemNames};
+use crate::platform::outbound::Outbound;
 use crate::platform::postgres::{ConnInfo, EmbeddedCluster, Installations};
 use crate::platform::process::Processes;
 use crate::platform::tls;
@@ -146,6 +148,8 @@ pub struct AppState {
     pub email: EmailService,
     /// Who is told what.
     pub notifications: NotificationService,
+    /// Containers of the project.
+    pub containers: ContainerService,
     /// Workflows, now and in every backup.
     pub flows: FlowService,
     /// The way from version 2.
@@ -226,20 +230,16 @@ impl AppState {
         let upkeep = Upkeep::new(&parts, &backups, &settings, &n8n, &proofs.verifications);
         let (host, watchdog) = watch(&parts, &settings, &n8n, &upkeep.destinations, &events);
         let flows = flows(&parts, &n8n, &backups, &events);
-        let upgrades = UpgradeService::new(UpgradeParts {
-            db: parts.db.clone(),
-            own_database: parts.own_database.clone(),
-            docker: docker.clone(),
-            n8n: n8n.clone(),
-            backups: backups.clone(),
-            verifications: proofs.verifications.clone(),
-            restores: upkeep.restores.clone(),
-            clock: parts.clock.clone(),
-            ids: parts.ids.clone(),
-            lifecycle: parts.lifecycle.clone(),
-            events: events.clone(),
-            patience: parts.tuning.upgrade.unwrap_or_default(),
-        });
+        let upgrades = upgrades(
+            &parts,
+            &docker,
+            &n8n,
+            &backups,
+            &proofs.verifications,
+            &upkeep.restores,
+            &events,
+        );
+        let containers = containers(&parts, &docker, &settings, &events);
         let (outbound, mailer, email, notifications) = post(&parts, &settings, &events);
         backups.register_metrics(&metrics);
         Self {
@@ -271,6 +271,7 @@ impl AppState {
             mailer,
             email,
             notifications,
+            containers,
             flows,
             migration: upkeep.migration,
             recovery: upkeep.recovery,
@@ -283,87 +284,6 @@ impl AppState {
             candidacy: Arc::new(upkeep.candidacy),
         }
     }
-}
-
-fn sso(
-    parts: &Parts,
-    events: &EventBus,
-    settings: &SettingsService,
-    auth: &AuthService,
-    metrics: &Metrics,
-) -> SsoService {
-    SsoService::new(SsoParts {
-        db: parts.db.clone(),
-        clock: parts.clock.clone(),
-        ids: parts.ids.clone(),
-        events: events.clone(),
-        settings: settings.clone(),
-        auth: auth.clone(),
-        metrics: metrics.clone(),
-        public_url: parts.config.http.public_url.clone(),
-    })
-}
-
-fn flows(
-    parts: &Parts,
-    n8n: &N8nService,
-    backups: &BackupService,
-    events: &EventBus,
-) -> FlowService {
-    FlowService::new(FlowParts {
-        db: parts.db.clone(),
-        own_database: parts.own_database.clone(),
-        n8n: n8n.clone(),
-        backups: backups.clone(),
-        installations: Arc::clone(&parts.installations),
-        processes: parts.processes.clone(),
-        archive_dir: parts.config.data.data_dir.join("flow-archives"),
-        clock: parts.clock.clone(),
-        ids: parts.ids.clone(),
-        lifecycle: parts.lifecycle.clone(),
-        events: events.clone(),
-    })
-}
-
-/// What goes out to places that people named.
-fn post(
-    parts: &Parts,
-    settings: &SettingsService,
-    events: &EventBus,
-) -> (Outbound, Mailer, EmailService, NotificationService) {
-    let policy = settings.clone();
-    let outbound = Outbound::new(Arc::new(SystemNames), move || Policy {
-        allow_private: policy.boolean(Key::NotificationPrivateNetworks),
-    });
-    let mailer = Mailer::new(MailerParts {
-        outbound: outbound.clone(),
-        clock: parts.clock.clone(),
-        lifecycle: parts.lifecycle.clone(),
-        limit: parts.tuning.patience.unwrap_or(Duration::from_secs(30)),
-    });
-    let email = EmailService::new(EmailParts {
-        db: parts.db.clone(),
-        settings: settings.clone(),
-        mailer: mailer.clone(),
-        clock: parts.clock.clone(),
-        ids: parts.ids.clone(),
-        events: events.clone(),
-        public_url: parts.config.http.public_url.clone(),
-    });
-    let telling = NotificationParts {
-        db: parts.db.clone(),
-        settings: settings.clone(),
-        events: events.clone(),
-        outbound: outbound.clone(),
-        mailer: mailer.clone(),
-        email: email.clone(),
-        public_url: parts.config.http.public_url.clone(),
-        clock: parts.clock.clone(),
-        ids: parts.ids.clone(),
-        lifecycle: parts.lifecycle.clone(),
-    };
-    let notifications = NotificationService::new(telling, &parts.master_key);
-    (outbound, mailer, email, notifications)
 }
 
 /// How backups are proven.

@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod auth;
 pub mod backups;
+pub mod containers;
 pub mod destinations;
 pub mod email;
 pub mod flows;
@@ -16,7 +17,7 @@ pub mod restores;
 pub mod retention;
 pub mod schedules;
 pub mod settings;
-pub mod upgrades;
 pub mod sso;
+pub mod upgrades;
 pub mod verification;
 pub mod watchdog;

@@ -162,6 +162,22 @@ const pages = [
   }),
   createRoute({
     getParentRoute: () => shell,
+    path: "/containers",
+    validateSearch: (search: Record<string, unknown>): { logs?: string } =>
+      typeof search.logs === "string" ? { logs: search.logs } : {},
+    component: lazyRouteComponent(() => import("./features/containers/ContainersPage"), "ContainersPage"),
+  }),
+  createRoute({
+    getParentRoute: () => shell,
+    path: "/containers/$name",
+    validateSearch: (search: Record<string, unknown>): { tab?: string; search?: string } => ({
+      ...(typeof search.tab === "string" ? { tab: search.tab } : {}),
+      ...(typeof search.search === "string" ? { search: search.search } : {}),
+    }),
+    component: lazyRouteComponent(() => import("./features/containers/ContainerPage"), "ContainerPage"),
+  }),
+  createRoute({
+    getParentRoute: () => shell,
     path: "/email",
     component: lazyRouteComponent(() => import("./features/email/EmailPage"), "EmailPage"),
   }),

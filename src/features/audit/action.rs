@@ -115,6 +115,14 @@ actions! {
     UpgradeTakenBack = "n8n.upgrade_taken_back",
     /// The containers from before an upgrade were removed.
     UpgradeCleared = "n8n.upgrade_cleared",
+    /// A container was asked to be started.
+    ContainerStartRequested = "container.start_requested",
+    /// A container was asked to be stopped.
+    ContainerStopRequested = "container.stop_requested",
+    /// A container was asked to be restarted.
+    ContainerRestartRequested = "container.restart_requested",
+    /// What was asked of a container was not done.
+    ContainerActFailed = "container.act_failed",
     /// A backup was asked for.
     BackupRequested = "backup.requested",
     /// A backup was made.

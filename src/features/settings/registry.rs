@@ -155,6 +155,15 @@ settings! {
     N8nContainerFolder = "n8n.container_folder", "n8n", "n8n's folder in the container",
         "Where n8n keeps its configuration and encryption key inside its container.",
         Kind::Text { max_length: 500, example: "/home/node/.n8n" }, Default::Text("/home/node/.n8n");
+    ContainerPrefixes = "containers.prefixes", "containers", "Names of containers",
+        "Beginnings of the names of containers that are shown and can be started and stopped here, with commas between. One of these four settings is enough for a container; n8n's containers are always among them.",
+        Kind::Text { max_length: 500, example: "n8n_,postgres" }, Default::Text("n8n_");
+    ContainerProjects = "containers.projects", "containers", "Compose projects",
+        "Projects of docker compose whose containers are shown, with commas between.",
+        Kind::Text { max_length: 500, example: "n8n,tools" }, Default::Text("");
+    ContainerLabels = "containers.labels", "containers", "Labels of containers",
+        "Labels whose containers are shown, as name or name=value, with commas between.",
+        Kind::Text { max_length: 500, example: "flowkeep.watch=true" }, Default::Text("");
     VerifyAfterBackup = "verification.after_backup", "verification", "Prove every backup",
         "Restore each new backup into a throwaway server and compare every table's rows.",
         Kind::Boolean, Default::Boolean(true);

@@ -1,6 +1,6 @@
 //! The way back. Each step looks what is there and may be done again.
 
-use bollard::models::{RestartPolicy, RestartPolicyNameEnum};
+use crate::platform::docker::models::{RestartPolicy, RestartPolicyNameEnum};
 
 use super::error::Trouble;
 use super::service::{Job, UpgradeService};

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use bollard::models::HealthStatusEnum;
+use crate::platform::docker::models::HealthStatusEnum;
 
 use super::error::Trouble;
 use super::service::UpgradeService;

@@ -126,6 +126,7 @@ impl Docker {
         grace: Duration,
     ) -> Result<(), DockerError> {
         let client = self.client().await?;
+        self.note_asked(container);
         let seconds = i32::try_from(grace.as_secs()).unwrap_or(30);
         let options = StopContainerOptionsBuilder::new().t(seconds).build();
         client

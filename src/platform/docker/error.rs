@@ -69,22 +69,28 @@ pub(super) fn sort(address: &str, error: bollard::errors::Error) -> DockerError 
     use bollard::errors::Error;
     match error {
         Error::DockerResponseServerError {
-            status_code: 404,
-            message,
-        } => DockerError::NotFound(message),
-        Error::DockerResponseServerError {
             status_code,
             message,
-        } => DockerError::Refused {
-            status: status_code,
-            message,
-        },
+        } => sort_status(status_code, message),
         Error::SocketNotFoundError(_) => DockerError::NotThere(address.to_owned()),
-        other => match io_kind(&other) {
-            Some(io::ErrorKind::NotFound) => DockerError::NotThere(address.to_owned()),
-            Some(io::ErrorKind::PermissionDenied) => DockerError::Denied(address.to_owned()),
-            _ => DockerError::Unreachable(root_cause(&other)),
-        },
+        other => sort_broken(address, &other),
+    }
+}
+
+/// Sorts an error of the connection.
+pub(super) fn sort_broken(address: &str, error: &(dyn std::error::Error + 'static)) -> DockerError {
+    match io_kind(error) {
+        Some(io::ErrorKind::NotFound) => DockerError::NotThere(address.to_owned()),
+        Some(io::ErrorKind::PermissionDenied) => DockerError::Denied(address.to_owned()),
+        _ => DockerError::Unreachable(root_cause(error)),
+    }
+}
+
+/// Sorts an answer that is no success.
+pub(super) fn sort_status(status: u16, message: String) -> DockerError {
+    match status {
+        404 => DockerError::NotFound(message),
+        status => DockerError::Refused { status, message },
     }
 }
 

@@ -5,18 +5,25 @@
 mod cage;
 mod containers;
 mod error;
+mod events;
 mod exec;
+mod logs;
+mod raw;
 mod successor;
 mod watch;
 
+pub use bollard::models;
 pub use cage::{Cage, Labels};
 pub use containers::{ContainerState, Listed};
 pub use error::DockerError;
 pub use exec::{Ended, Exec};
+pub use logs::{LogFrames, LogPiece, LogQuery, LogStream};
+pub use raw::RawBody;
 pub use successor::{Successor, successor};
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures_util::TryStreamExt;
@@ -24,6 +31,9 @@ use parking_lot::Mutex;
 
 /// Longest wait for an answer that is not a stream, in seconds.
 const TIMEOUT_SECONDS: u64 = 60;
+/// What this process asked of containers is remembered so far and so long.
+const ASKED_KEPT: usize = 100;
+const ASKED_LASTS: Duration = Duration::from_mins(2);
 /// Docker 20.10, the oldest that Debian and Ubuntu still carry.
 const OLDEST_API: (usize, usize) = (1, 41);
 
@@ -32,6 +42,7 @@ const OLDEST_API: (usize, usize) = (1, 41);
 pub struct Docker {
     address: Arc<str>,
     client: Arc<Mutex<Option<bollard::Docker>>>,
+    asked: Arc<Mutex<VecDeque<(String, Instant)>>>,
 }
 
 impl Docker {
@@ -45,12 +56,35 @@ impl Docker {
         Self {
             address: address.into(),
             client: Arc::default(),
+            asked: Arc::default(),
         }
     }
 
     /// Where it is.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Notes that this process ends a container, by its id or name.
+    fn note_asked(&self, container: &str) {
+        let mut asked = self.asked.lock();
+        asked.truncate(ASKED_KEPT);
+        asked.push_front((container.to_owned(), Instant::now()));
+    }
+
+    /// Whether this process ended a container in the last moments, by any of these names. Explains one end.
+    pub fn take_asked(&self, names: &[&str]) -> bool {
+        let mut asked = self.asked.lock();
+        asked.retain(|(_, at)| at.elapsed() < ASKED_LASTS);
+        let before = asked.len();
+        asked.retain(|(name, _)| !names.contains(&name.as_str()));
+        asked.len() < before
+    }
+
+    /// The version of its API that is spoken.
+    pub async fn api_version(&self) -> Result<(usize, usize), DockerError> {
+        let version = self.client().await?.client_version();
+        Ok((version.major_version, version.minor_version))
     }
 
     /// A client that speaks the engine's version.
@@ -79,7 +113,10 @@ impl Docker {
 
     /// Sorts an error. After one of the connection the engine may be another one.
     fn sort(&self, error: bollard::errors::Error) -> DockerError {
-        let error = error::sort(&self.address, error);
+        self.noted(error::sort(&self.address, error))
+    }
+
+    fn noted(&self, error: DockerError) -> DockerError {
         if error.is_passing() {
             *self.client.lock() = None;
         }

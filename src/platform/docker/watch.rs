@@ -51,6 +51,7 @@ impl Docker {
         let seconds = i32::try_from(grace.as_secs()).unwrap_or(30);
         let options = RestartContainerOptionsBuilder::new().t(seconds).build();
         let client = self.client().await?;
+        self.note_asked(id);
         client
             .restart_container(id, Some(options))
             .await

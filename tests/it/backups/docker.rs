@@ -1,20 +1,16 @@
 //! Proofs in containers, against a real Docker engine. `scripts/with-docker` starts one for the tests;
 //! where none can run these tests say so and are left out.
 
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use flowkeep::features::verification::VerificationEngine;
 use flowkeep::platform::docker::{Cage, Docker, Labels};
-use flowkeep::platform::lifecycle::Lifecycle;
-use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
 use super::source::{Story, until};
 use crate::support::app::TestApp;
+use crate::support::gate::Gate;
 use crate::support::postgres::{connect, empty_database_on, server_majors};
 
 /// Where the tests' engine is.
@@ -132,64 +128,6 @@ async fn f34_without_docker_a_proof_falls_back_and_says_why_or_waits_for_it() {
         "{proof}"
     );
     assert_eq!(proof["is_passing"], true);
-}
-
-/// Stands between Flowkeep and the engine, and can be cut.
-struct Gate {
-    dir: tempfile::TempDir,
-    cut: Arc<Mutex<CancellationToken>>,
-    is_open: Arc<Mutex<bool>>,
-    _tasks: Lifecycle,
-}
-
-impl Gate {
-    fn new(engine: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let listener = UnixListener::bind(dir.path().join("docker.sock")).unwrap();
-        let target = PathBuf::from(engine.strip_prefix("unix://").unwrap());
-        let cut = Arc::new(Mutex::new(CancellationToken::new()));
-        let is_open = Arc::new(Mutex::new(true));
-        let (current, open) = (Arc::clone(&cut), Arc::clone(&is_open));
-        let tasks = Lifecycle::new(Duration::ZERO);
-        let inner = tasks.clone();
-        tasks.spawn("gate", async move {
-            while let Ok((mut near, _)) = listener.accept().await {
-                if !*open.lock() {
-                    continue;
-                }
-                let (target, cut) = (target.clone(), current.lock().clone());
-                inner.spawn("connection", async move {
-                    let mut far = UnixStream::connect(target).await.unwrap();
-                    let both = tokio::io::copy_bidirectional(&mut near, &mut far);
-                    tokio::select! {
-                        _ = both => {}
-                        () = cut.cancelled() => {}
-                    }
-                });
-            }
-        });
-        Self {
-            dir,
-            cut,
-            is_open,
-            _tasks: tasks,
-        }
-    }
-
-    fn address(&self) -> String {
-        format!("unix://{}", self.dir.path().join("docker.sock").display())
-    }
-
-    /// The engine is gone: what is open breaks, what is new is closed at once.
-    fn close(&self) {
-        *self.is_open.lock() = false;
-        self.cut.lock().cancel();
-    }
-
-    fn open(&self) {
-        *self.cut.lock() = CancellationToken::new();
-        *self.is_open.lock() = true;
-    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod daemon;
 pub mod disk;
+pub mod gate;
 pub mod nginx;
 pub mod postgres;
 pub mod receiver;

@@ -39,6 +39,7 @@ type Setting = Schemas["Setting"];
 const GROUPS: Record<string, string> = {
   general: "General",
   n8n: "n8n",
+  containers: "Containers",
   backups: "Backups",
   verification: "Proof",
   notifications: "Notifications",

@@ -1,0 +1,33 @@
+//! Containers of the project: seen, started, stopped, restarted, their logs read and what they use measured.
+//!
+//! Invariants:
+//! - Only what the policy allows is seen or touched, checked by what the engine says at each call; of anything
+//!   else it is not even told that it is there. Flowkeep's own throwaway containers are never part of it.
+//! - The container that Flowkeep runs in is not stopped or restarted from within.
+//! - With nobody looking only the engine's stream of events is open. One stream follows a container's log and one
+//!   sampler measures, however many look.
+//! - What containers write is cut, bounded and made harmless before it leaves.
+//!
+//! Owns `container_status_cache`.
+
+mod error;
+mod judge;
+mod logs;
+mod model;
+mod news;
+mod own;
+mod pace;
+mod policy;
+mod routes;
+mod sampler;
+mod service;
+mod stats;
+mod store;
+mod updates;
+mod watcher;
+
+pub use error::ContainerError;
+pub use own::own_container;
+pub use policy::Policy;
+pub use routes::router;
+pub use service::{ContainerParts, ContainerService};

@@ -1,0 +1,291 @@
+//! The use cases; what happens by itself is in `watcher`, what is followed in `logs` and `sampler`.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt, TryStreamExt};
+use parking_lot::Mutex;
+use serde_json::json;
+use tokio::sync::{Semaphore, broadcast};
+
+use super::error::ContainerError;
+use super::logs::Feed;
+use super::model::Seen;
+use super::policy::{Policy, is_name};
+use super::sampler::Sampler;
+use super::store::{self, Cached};
+use super::updates::Checked;
+use crate::features::audit::{self, Action, Actor, Entry};
+use crate::features::settings::SettingsService;
+use crate::platform::clock::Clock;
+use crate::platform::db::Db;
+use crate::platform::docker::{Docker, DockerError};
+use crate::platform::events::EventBus;
+use crate::platform::ids::Ids;
+use crate::platform::lifecycle::Lifecycle;
+
+/// How long a container that does not say otherwise may take to end.
+const GRACE: Duration = Duration::from_secs(30);
+/// The engine answers within a minute or is taken for gone.
+const LONGEST_GRACE: Duration = Duration::from_secs(50);
+/// Questions to the engine at the same time.
+pub const AT_ONCE: usize = 8;
+/// Streams that may be open at the same time, whoever opened them.
+const MOST_STREAMS: usize = 100;
+const ACTS_KEPT: usize = 100;
+/// What somebody asked for explains what happens within this.
+const ACT_LASTS: Duration = Duration::from_mins(2);
+
+/// What the service is made of.
+#[derive(Clone)]
+pub struct ContainerParts {
+    /// The engine.
+    pub docker: Docker,
+    /// Flowkeep's own database.
+    pub db: Db,
+    /// The policy.
+    pub settings: SettingsService,
+    /// Time.
+    pub clock: Clock,
+    /// Randomness.
+    pub ids: Ids,
+    /// Owns the tasks that follow.
+    pub lifecycle: Lifecycle,
+    /// Tells what happened.
+    pub events: EventBus,
+    /// The container that Flowkeep runs in.
+    pub own: Option<String>,
+}
+
+/// What can be done to a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Let it run.
+    Start,
+    /// End it.
+    Stop,
+    /// End it and let it run again.
+    Restart,
+}
+
+impl Verb {
+    fn action(self) -> Action {
+        match self {
+            Self::Start => Action::ContainerStartRequested,
+            Self::Stop => Action::ContainerStopRequested,
+            Self::Restart => Action::ContainerRestartRequested,
+        }
+    }
+}
+
+/// What somebody asked for.
+struct Act {
+    id: String,
+    name: String,
+    at: Instant,
+}
+
+/// How the engine is.
+#[derive(Clone, Debug)]
+pub enum Engine {
+    /// It answers.
+    Answers,
+    /// It does not.
+    Fails(DockerError),
+}
+
+/// Every container of the project.
+pub struct Overview {
+    pub seen: Vec<Seen>,
+    /// What is known from before, when the engine does not answer.
+    pub cached: Vec<Cached>,
+    pub engine: Engine,
+}
+
+/// Containers. Cheap to clone.
+#[derive(Clone)]
+pub struct ContainerService {
+    pub(super) parts: Arc<ContainerParts>,
+    pub(super) shared: Arc<Shared>,
+}
+
+/// What all clones share.
+pub(super) struct Shared {
+    own: Mutex<Option<String>>,
+    acts: Mutex<VecDeque<Act>>,
+    pub feeds: Mutex<HashMap<String, Feed>>,
+    pub sampler: Sampler,
+    /// Names of containers to which something happened.
+    pub changes: broadcast::Sender<String>,
+    pub streams: Arc<Semaphore>,
+    pub updates: Mutex<HashMap<String, Checked>>,
+}
+
+impl ContainerService {
+    /// Puts the service together. Nothing is asked of the engine yet.
+    pub fn new(parts: ContainerParts) -> Self {
+        let shared = Shared {
+            own: Mutex::new(parts.own.clone()),
+            acts: Mutex::default(),
+            feeds: Mutex::default(),
+            sampler: Sampler::default(),
+            changes: broadcast::channel(64).0,
+            streams: Arc::new(Semaphore::new(MOST_STREAMS)),
+            updates: Mutex::default(),
+        };
+        Self {
+            parts: Arc::new(parts),
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Says in which container Flowkeep runs.
+    pub fn set_own_container(&self, id: Option<String>) {
+        *self.shared.own.lock() = id;
+    }
+
+    /// Which containers are the project's.
+    pub fn policy(&self) -> Policy {
+        Policy::of(&self.parts.settings)
+    }
+
+    pub(super) fn is_own(&self, id: &str) -> bool {
+        self.shared.own.lock().as_deref() == Some(id)
+    }
+
+    /// The container with exactly that name, if it is the project's. The engine would also answer to an id or
+    /// to its first characters.
+    pub(super) async fn resolve(&self, name: &str) -> Result<Seen, ContainerError> {
+        if !is_name(name) {
+            return Err(ContainerError::NotFound);
+        }
+        let found = self.parts.docker.inspect(name).await?;
+        let seen = found
+            .map(Seen::read)
+            .filter(|seen| seen.name == name && self.policy().allows(&seen.name, &seen.labels));
+        seen.ok_or(ContainerError::NotFound)
+    }
+
+    /// Every container of the project that the engine has.
+    pub(super) async fn all(&self) -> Result<Vec<Seen>, DockerError> {
+        let policy = self.policy();
+        let listed = self.parts.docker.list().await?;
+        let ids = listed.into_iter().filter_map(|one| {
+            let labels = one.labels.unwrap_or_default();
+            let names = one.names.unwrap_or_default();
+            let is_allowed = names
+                .iter()
+                .any(|name| policy.allows(name.trim_start_matches('/'), &labels));
+            one.id.filter(|_| is_allowed)
+        });
+        let ids: Vec<_> = ids.collect();
+        let asked = futures_util::stream::iter(ids)
+            .map(|id| async move { self.parts.docker.inspect(&id).await })
+            .buffer_unordered(AT_ONCE);
+        let found: Vec<_> = asked.try_collect().await?;
+        let seen = found.into_iter().flatten().map(Seen::read);
+        let mut seen: Vec<_> = seen
+            .filter(|one| policy.allows(&one.name, &one.labels))
+            .collect();
+        seen.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(seen)
+    }
+
+    /// Every container of the project; what was known last when the engine does not answer.
+    pub(super) async fn overview(&self) -> Result<Overview, ContainerError> {
+        match self.all().await {
+            Ok(seen) => Ok(Overview {
+                seen,
+                cached: Vec::new(),
+                engine: Engine::Answers,
+            }),
+            Err(error) => Ok(Overview {
+                seen: Vec::new(),
+                cached: store::all(self.parts.db.orm()).await?,
+                engine: Engine::Fails(error),
+            }),
+        }
+    }
+
+    /// Starts, stops or restarts a container. `expected` is the id that somebody saw under the name.
+    pub(super) async fn act(
+        &self,
+        actor: &Actor,
+        verb: Verb,
+        name: &str,
+        expected: Option<&str>,
+    ) -> Result<Seen, ContainerError> {
+        let seen = self.resolve(name).await?;
+        if expected.is_some_and(|expected| expected != seen.id) {
+            return Err(ContainerError::Changed(name.to_owned()));
+        }
+        if self.is_own(&seen.id) {
+            return Err(ContainerError::Own(name.to_owned()));
+        }
+        let details = json!({ "id": seen.id, "image": seen.image });
+        let entry = Entry::new(verb.action())
+            .resource("container", name)
+            .details(details);
+        audit::record(self.parts.db.orm(), &self.parts.clock, actor, entry).await?;
+        // Between the question and the act somebody may have renamed it, or let another one take the name.
+        let again = self.parts.docker.inspect(&seen.id).await?.map(Seen::read);
+        if again
+            .is_none_or(|again| again.name != name || !self.policy().allows(name, &again.labels))
+        {
+            return Err(ContainerError::NotFound);
+        }
+        // What does not change anything explains nothing that happens later.
+        if (verb == Verb::Stop) == seen.status.is_up() || verb == Verb::Restart {
+            self.note_act(&seen, actor);
+        }
+        let asked = seen
+            .stop_seconds
+            .and_then(|seconds| u64::try_from(seconds).ok());
+        let grace = asked.map_or(GRACE, Duration::from_secs).min(LONGEST_GRACE);
+        let docker = &self.parts.docker;
+        let done = match verb {
+            Verb::Start => docker.start_container(&seen.id).await,
+            Verb::Stop => docker.stop_container(&seen.id, grace).await,
+            Verb::Restart => docker.restart_container(&seen.id, grace).await,
+        };
+        if let Err(error) = done {
+            self.forget_act(&seen.id);
+            let details = json!({ "id": seen.id, "asked": verb.action().as_str(), "error": error.to_string() });
+            let entry = Entry::new(Action::ContainerActFailed)
+                .resource("container", name)
+                .details(details);
+            audit::record(self.parts.db.orm(), &self.parts.clock, actor, entry).await?;
+            return Err(error.into());
+        }
+        let _ = self.shared.changes.send(name.to_owned());
+        let after = self.parts.docker.inspect(&seen.id).await?.map(Seen::read);
+        after.ok_or(ContainerError::NotFound)
+    }
+
+    fn note_act(&self, seen: &Seen, actor: &Actor) {
+        let mut acts = self.shared.acts.lock();
+        acts.truncate(ACTS_KEPT);
+        acts.push_front(Act {
+            id: seen.id.clone(),
+            name: actor
+                .username
+                .clone()
+                .unwrap_or_else(|| "somebody".to_owned()),
+            at: Instant::now(),
+        });
+    }
+
+    fn forget_act(&self, id: &str) {
+        self.shared.acts.lock().retain(|act| act.id != id);
+    }
+
+    /// Who asked lately for something to be done to a container. Explains one end or one start.
+    pub(super) fn take_act(&self, id: &str) -> Option<String> {
+        let mut acts = self.shared.acts.lock();
+        let act = acts.iter().position(|act| act.id == id)?;
+        let act = acts.remove(act)?;
+        acts.retain(|act| act.id != id);
+        (act.at.elapsed() < ACT_LASTS).then_some(act.name)
+    }
+}
