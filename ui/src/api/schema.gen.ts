@@ -1017,6 +1017,210 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/containers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the containers of the project. When the engine does not answer, what was known last is told with the reason. */
+        get: operations["list_containers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/containers/logs/follow": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Follow the logs of several containers in one stream (server-sent events); as with one. */
+        get: operations["follow_containers_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/containers/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Measure what the containers of the project use. Takes up to two seconds. */
+        get: operations["get_container_stats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/containers/stats/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Follow what the containers of the project use (server-sent events). */
+        get: operations["follow_container_stats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/containers/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a container. */
+        get: operations["get_container"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/containers/{name}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show the last lines of a container's log. */
+        get: operations["get_container_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/containers/{name}/logs/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Download a container's log as text: a line each with its time and stream, without colours. */
+        get: operations["download_container_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/containers/{name}/logs/follow": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Follow a container's log (server-sent events). */
+        get: operations["follow_container_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/containers/{name}/restart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop a container and start it again. */
+        post: operations["restart_container"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/containers/{name}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Start a container. One that runs already is fine. */
+        post: operations["start_container"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/containers/{name}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop a container: it is asked to end, and killed after its own time for that. */
+        post: operations["stop_container"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/containers/{name}/update": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Ask the registry of a container's image whether it has another one. */
+        get: operations["check_container_update"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/email/check": {
         parameters: {
             query?: never;
@@ -2212,6 +2416,177 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/system/forecast": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tell when each disk will be full. */
+        get: operations["get_system_forecast"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/system/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Draw how the machine stood. */
+        get: operations["get_system_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/system/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Follow how the machine stands, every two seconds (server-sent events). */
+        get: operations["follow_system"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/system/n8n-database": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show how large n8n's database and its tables are. */
+        get: operations["get_n8n_database"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/system/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show how the machine stands. */
+        get: operations["get_system_overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/watchdog": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show what is wrong with n8n's workflows. */
+        get: operations["get_watchdog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/watchdog/executions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show what n8n's executions take, and what its own pruning would free. */
+        get: operations["get_execution_advice"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/watchdog/incidents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List incidents that are over. */
+        get: operations["list_resolved_incidents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/watchdog/incidents/{id}/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Note that somebody looks after an incident. */
+        post: operations["acknowledge_incident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/watchdog/workflows/{workflow_id}/mute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Tell nobody of a workflow. What happens to it is noted all the same. */
+        put: operations["mute_workflow"];
+        post?: never;
+        /** Tell of a workflow again. */
+        delete: operations["unmute_workflow"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/metrics": {
         parameters: {
             query?: never;
@@ -2581,6 +2956,256 @@ export interface components {
              */
             input: number;
         };
+        /** @description A container of the project. */
+        Container: {
+            id: string;
+            name: string;
+            /** @description As it was asked for. */
+            image: string;
+            status: components["schemas"]["ContainerStatus"];
+            health: components["schemas"]["ContainerHealth"];
+            /** Format: date-time */
+            created_at?: string | null;
+            /** Format: date-time */
+            started_at?: string | null;
+            /** Format: date-time */
+            finished_at?: string | null;
+            /**
+             * Format: int64
+             * @description How it ended last; null while it runs.
+             */
+            exit_code?: number | null;
+            /** @description Whether the kernel ended it for its memory. */
+            is_out_of_memory: boolean;
+            /**
+             * Format: int64
+             * @description How often the engine started it again by itself.
+             */
+            restart_count: number;
+            compose_project?: string | null;
+            compose_service?: string | null;
+            /** @description Whether Flowkeep runs in it: it cannot be stopped from here. */
+            is_own: boolean;
+            usage?: components["schemas"]["ContainerUsage"] | null;
+            update?: components["schemas"]["ContainerUpdate"] | null;
+            /**
+             * Format: date-time
+             * @description When all this was known, if the engine does not answer now.
+             */
+            known_at?: string | null;
+        };
+        /** @description A run of a container's own check. */
+        ContainerCheck: {
+            /** Format: date-time */
+            at?: string | null;
+            /** Format: int64 */
+            exit_code?: number | null;
+            output: string;
+        };
+        /** @description Everything about a container. Values of its environment and labels are left out: secrets are among them. */
+        ContainerDetails: {
+            container: components["schemas"]["Container"];
+            image_id: string;
+            restart_policy?: string | null;
+            /**
+             * Format: int64
+             * @description Null for all that the machine has.
+             */
+            memory_limit_bytes?: number | null;
+            /**
+             * Format: double
+             * @description Null for all that the machine has.
+             */
+            cpu_limit?: number | null;
+            user?: string | null;
+            working_dir?: string | null;
+            has_terminal: boolean;
+            log_driver?: string | null;
+            /**
+             * Format: int64
+             * @description Seconds that it may take to end before it is killed.
+             */
+            stop_seconds: number;
+            ports: components["schemas"]["ContainerPort"][];
+            mounts: components["schemas"]["ContainerMount"][];
+            networks: components["schemas"]["ContainerNetwork"][];
+            /** @description Names only. */
+            environment: string[];
+            /** @description The last runs of its own check, the newest first. */
+            checks: components["schemas"]["ContainerCheck"][];
+            /** @description Why the engine could not start it. */
+            error?: string | null;
+        };
+        /** @description How the Docker engine is. */
+        ContainerEngine: {
+            is_reachable: boolean;
+            /** @description Why not: `docker_not_there`, `docker_denied`, `docker_unreachable` and the like. */
+            code?: string | null;
+            /** @description Why not, for people. */
+            message?: string | null;
+            /** @description What helps. */
+            remedy?: string | null;
+        };
+        /**
+         * @description What a container's own check says.
+         * @enum {string}
+         */
+        ContainerHealth: "none" | "starting" | "healthy" | "unhealthy";
+        /** @description A line of a log. */
+        ContainerLogLine: {
+            /** Format: date-time */
+            at?: string | null;
+            /** @description `stdout` or `stderr`. */
+            stream: string;
+            /** @description What it says. Of escape sequences only colours (SGR) are left; other controls are shown as signs. */
+            text: string;
+            /**
+             * Format: int64
+             * @description How long it really is, when what is beyond 16 KB was cut off.
+             */
+            cut_bytes?: number | null;
+        };
+        /** @description Lines of a log, in the order in which they were written. */
+        ContainerLogs: {
+            container: string;
+            id: string;
+            items: components["schemas"]["ContainerLogLine"][];
+            /** @description Whether older lines were left out because they were too many or too long. */
+            is_cut: boolean;
+            /**
+             * Format: int64
+             * @description How many lines were looked at.
+             */
+            looked_at: number;
+        };
+        /** @description Something that is mounted. */
+        ContainerMount: {
+            /** @description `bind`, `volume`, `tmpfs` and the like. */
+            kind: string;
+            /** @description The volume's name, or where it is on the machine. */
+            source: string;
+            target: string;
+            is_writable: boolean;
+        };
+        /** @description A network that a container is in. */
+        ContainerNetwork: {
+            name: string;
+            ip_address?: string | null;
+        };
+        /** @description Which containers are shown: one reason is enough. Changed in the settings. */
+        ContainerPolicy: {
+            /** @description What names begin with. */
+            prefixes: string[];
+            /** @description Names of n8n's own containers. */
+            names: string[];
+            /** @description Projects of docker compose. */
+            projects: string[];
+            /** @description Labels, as `name` or `name=value`. */
+            labels: string[];
+        };
+        /** @description A port. */
+        ContainerPort: {
+            /** @description Inside, as in `5678/tcp`. */
+            inside: string;
+            /** @description Outside, as in `127.0.0.1:5678`; empty when it is not published. */
+            outside: string[];
+        };
+        ContainerStats: {
+            /**
+             * Format: date-time
+             * @description When it was measured.
+             */
+            at: string;
+            /** @description One for each container of the project that runs. */
+            items: components["schemas"]["ContainerUsage"][];
+        };
+        /**
+         * @description What a container does.
+         * @enum {string}
+         */
+        ContainerStatus: "running" | "unhealthy" | "restarting" | "paused" | "created" | "stopped";
+        /** @description Whether there is a newer image. */
+        ContainerUpdate: {
+            /** @description The image that the container asks for. */
+            image: string;
+            /** @description What its registry says. */
+            state: components["schemas"]["ContainerUpdateState"];
+            /** @description The digest that is here. */
+            local_digest?: string | null;
+            /** @description The digest that the registry has. */
+            registry_digest?: string | null;
+            /** @description For people. */
+            message: string;
+            /**
+             * Format: date-time
+             * @description When the registry was asked.
+             */
+            checked_at: string;
+        };
+        /**
+         * @description What a registry says.
+         * @enum {string}
+         */
+        ContainerUpdateState: "current" | "available" | "local_only" | "pinned" | "unreachable" | "denied";
+        /** @description What a container uses. Counters are since it was started. */
+        ContainerUsage: {
+            /** @description Its name. */
+            name: string;
+            /** @description Its id. */
+            id: string;
+            /**
+             * Format: double
+             * @description 100 is one core; null until it was measured twice.
+             */
+            cpu_percent?: number | null;
+            /**
+             * Format: int32
+             * @description Cores of this machine.
+             */
+            cpus: number;
+            /**
+             * Format: int64
+             * @description Without the cache of files, which the kernel gives back.
+             */
+            memory_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description Its limit, or the machine's memory.
+             */
+            memory_limit_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description Null for a container without a network of its own.
+             */
+            network_rx_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description Null for a container without a network of its own.
+             */
+            network_tx_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description Read from disks.
+             */
+            block_read_bytes: number;
+            /**
+             * Format: int64
+             * @description Written to disks.
+             */
+            block_write_bytes: number;
+            /**
+             * Format: int64
+             * @description Processes and threads.
+             */
+            pids?: number | null;
+        };
+        Containers: {
+            items: components["schemas"]["Container"][];
+            engine: components["schemas"]["ContainerEngine"];
+            policy: components["schemas"]["ContainerPolicy"];
+            /** @description Whether the items are what was known last, because the engine does not answer. */
+            is_stale: boolean;
+        };
         /** @description How to go on to a tool. */
         ContinueRequest: {
             /** @description The number in the login page's address. */
@@ -2881,6 +3506,47 @@ export interface components {
         EventTypes: {
             items: components["schemas"]["EventTypeView"][];
         };
+        /** @description What executions take, and what n8n's own pruning would free. Flowkeep deletes none. */
+        ExecutionAdvice: {
+            /**
+             * Format: date-time
+             * @description When it was worked out; again after ten minutes.
+             */
+            at: string;
+            /** @description Whether only some of very many runs were looked at. */
+            is_estimate: boolean;
+            /** Format: int64 */
+            runs: number;
+            /**
+             * Format: int64
+             * @description Bytes of what they wrote down.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description Bytes on disk of the tables, with indexes and room that is free inside.
+             */
+            table_bytes: number;
+            /**
+             * Format: int64
+             * @description Bytes on disk of files that n8n keeps in its database.
+             */
+            binary_table_bytes: number;
+            /**
+             * Format: int32
+             * @description Days since the oldest ended.
+             */
+            oldest_days: number;
+            /** @description Whether n8n seems to keep more than it does by itself. */
+            is_unpruned: boolean;
+            /** Format: int64 */
+            bytes_per_day: number;
+            disk?: components["schemas"]["N8nDisk"] | null;
+            /** @description The largest first. */
+            workflows: components["schemas"]["WorkflowShare"][];
+            /** @description Ways to keep less, the mildest first. */
+            options: components["schemas"]["PruneOption"][];
+        };
         ExportFlowsRequest: {
             /** @description Which workflows; all of them if absent. */
             ids?: string[] | null;
@@ -3158,6 +3824,11 @@ export interface components {
             /** @description Whether the next older one is the same. */
             is_unchanged: boolean;
         };
+        /**
+         * @description What can be said of a disk.
+         * @enum {string}
+         */
+        ForecastOutcome: "not_enough_data" | "not_filling" | "full";
         /** @description A container as it was before anything was changed. */
         Former: {
             /** @description Its name. */
@@ -3250,6 +3921,194 @@ export interface components {
          * @enum {string}
          */
         HealthStatus: "ok" | "starting" | "degraded" | "failed";
+        /** @description Lines on a common time axis without holes. */
+        History: {
+            /**
+             * Format: int32
+             * @description Seconds between two points.
+             */
+            step_seconds: number;
+            /** @description Where each step begins, in seconds since 1970. */
+            times: number[];
+            /** @description The lines, by name. */
+            series: components["schemas"]["HistorySeries"][];
+        };
+        /** @description One line of a chart. Where nothing is known there is null. */
+        HistorySeries: {
+            /** @description The metric, and behind a colon what it is about, as in `disk.used:/`. */
+            name: string;
+            /** @description Averages. */
+            average: (number | null)[];
+            /** @description The highest of each step. */
+            highest: (number | null)[];
+        };
+        /** @description The processor. */
+        HostCpu: {
+            /**
+             * Format: double
+             * @description Busy since the look before, of all that may be used; null at the very first look.
+             */
+            percent?: number | null;
+            /**
+             * Format: double
+             * @description Waiting for disks.
+             */
+            iowait_percent?: number | null;
+            /**
+             * Format: double
+             * @description Taken by the machine below this virtual one.
+             */
+            steal_percent?: number | null;
+            /** @description Load averages of 1, 5 and 15 minutes; those of the whole host also in a container. */
+            load: number[];
+            /**
+             * Format: int32
+             * @description Processors that the kernel shows.
+             */
+            cores: number;
+            /**
+             * Format: double
+             * @description How many of them may be used, where a container is given fewer.
+             */
+            limit_cores?: number | null;
+        };
+        /** @description A disk that is mounted here. */
+        HostDisk: {
+            /** @description Where. */
+            mount: string;
+            /** @description What. */
+            device: string;
+            /** @description Its file system. */
+            kind: string;
+            /**
+             * Format: int64
+             * @description All of it.
+             */
+            total_bytes: number;
+            /**
+             * Format: int64
+             * @description Taken.
+             */
+            used_bytes: number;
+            /**
+             * Format: int64
+             * @description Left for programs that are not root's.
+             */
+            free_bytes: number;
+            /**
+             * Format: double
+             * @description Used of what programs may take, as `df` counts.
+             */
+            percent: number;
+        };
+        /** @description A network interface. */
+        HostInterface: {
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: double
+             * @description Bytes a second that come in; null at the first look.
+             */
+            rx_bytes_per_second?: number | null;
+            /**
+             * Format: double
+             * @description Bytes a second that go out.
+             */
+            tx_bytes_per_second?: number | null;
+        };
+        /** @description Memory and swap, in bytes. */
+        HostMemory: {
+            /**
+             * Format: int64
+             * @description All there is, or all that a container may take.
+             */
+            total_bytes: number;
+            /**
+             * Format: int64
+             * @description Taken, without what the kernel gives back when asked (caches).
+             */
+            used_bytes: number;
+            /**
+             * Format: int64
+             * @description Left for programs: `MemAvailable`.
+             */
+            available_bytes: number;
+            /**
+             * Format: double
+             * @description Used of all.
+             */
+            percent: number;
+            /** @description Whether it is a container's limit that counts. */
+            is_limited: boolean;
+            /**
+             * Format: int64
+             * @description Swap in all.
+             */
+            swap_total_bytes: number;
+            /**
+             * Format: int64
+             * @description Swap that is taken.
+             */
+            swap_used_bytes: number;
+        };
+        /** @description How the machine stands. */
+        HostSample: {
+            /**
+             * Format: date-time
+             * @description When it was looked at.
+             */
+            at: string;
+            /** @description The processor. */
+            cpu: components["schemas"]["HostCpu"];
+            /** @description Memory and swap. */
+            memory: components["schemas"]["HostMemory"];
+            /** @description Disks of this machine. */
+            disks: components["schemas"]["HostDisk"][];
+            /** @description Network interfaces, but for those of containers. */
+            network: components["schemas"]["HostInterface"][];
+            /** @description Sensors; none on most virtual machines. */
+            temperatures: components["schemas"]["HostTemperature"][];
+            /** @description Network shares. */
+            shares: components["schemas"]["HostShare"][];
+        };
+        /** @description A network share. */
+        HostShare: {
+            /** @description Where it is mounted. */
+            mount: string;
+            /** @description Server and folder. */
+            source: string;
+            /** @description Its file system. */
+            kind: string;
+            /** @description How it stands. */
+            status: components["schemas"]["ShareStatus"];
+            /** @description What is wrong with it. */
+            problem?: string | null;
+            /**
+             * Format: double
+             * @description Milliseconds that it took to answer.
+             */
+            latency_ms?: number | null;
+            /**
+             * Format: int64
+             * @description All of it.
+             */
+            total_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description Left for programs that are not root's.
+             */
+            free_bytes?: number | null;
+        };
+        /** @description A sensor. */
+        HostTemperature: {
+            /** @description Its name. */
+            sensor: string;
+            /**
+             * Format: double
+             * @description Degrees.
+             */
+            celsius: number;
+        };
         /** @description One set of programs of one version. */
         Installation: {
             /** @description The folder they are in. */
@@ -3452,6 +4311,15 @@ export interface components {
              */
             actual?: number | null;
         };
+        /** @description For how long, and why. */
+        MuteRequest: {
+            /**
+             * Format: int64
+             * @description Null for as long as nobody ends it.
+             */
+            hours?: number | null;
+            reason?: string | null;
+        };
         /** @description The access to n8n's public API, without its key. */
         N8nApiAccess: {
             url?: string | null;
@@ -3492,10 +4360,51 @@ export interface components {
             database: string;
             user: string;
         };
+        /** @description n8n's database. */
+        N8nDatabaseReport: {
+            /** Format: int64 */
+            database_bytes: number;
+            /** @description The largest, the largest first. */
+            tables: components["schemas"]["N8nTableSize"][];
+            /**
+             * Format: double
+             * @description Bytes that it grows by each day; null while less than three days are known.
+             */
+            bytes_per_day?: number | null;
+            disk?: components["schemas"]["SystemForecast"] | null;
+        };
+        /** @description The disk that n8n's database is on. */
+        N8nDisk: {
+            mount: string;
+            /** Format: int64 */
+            free_bytes: number;
+            /**
+             * Format: double
+             * @description Days until it is full if it goes on like this; null when it does not fill or too little is known.
+             */
+            days_until_full?: number | null;
+        };
         N8nKeyCheck: {
             /** @description `proven`, `wrong`, `cannot_prove` or `no_key`. */
             outcome: string;
             detail: string;
+        };
+        /** @description Whether n8n answers, and how large its database is. */
+        N8nNow: {
+            /** @description Whether `/healthz` says it is well; null when no address is set. */
+            is_up?: boolean | null;
+            /** @description What is wrong. */
+            problem?: string | null;
+            /**
+             * Format: double
+             * @description Milliseconds that it took to answer.
+             */
+            latency_ms?: number | null;
+            /**
+             * Format: int64
+             * @description Bytes of its database; null when it is not known.
+             */
+            database_bytes?: number | null;
         };
         N8nProblem: {
             code: string;
@@ -3507,6 +4416,27 @@ export interface components {
         N8nState: {
             is_configured: boolean;
             is_sample: boolean;
+        };
+        /** @description One of n8n's tables. */
+        N8nTableSize: {
+            name: string;
+            /**
+             * Format: int64
+             * @description With indexes and large values.
+             */
+            total_bytes: number;
+            /** Format: int64 */
+            index_bytes: number;
+            /**
+             * Format: int64
+             * @description About; -1 when PostgreSQL does not know.
+             */
+            rows: number;
+            /**
+             * Format: int64
+             * @description Deleted rows whose room is not free yet.
+             */
+            dead_rows: number;
         };
         /** @description What a test found. */
         N8nTestReport: {
@@ -4158,6 +5088,32 @@ export interface components {
          * @enum {string}
          */
         Provider: "gmail_relay" | "gmail" | "smtp" | "sendgrid" | "mailgun" | "ses";
+        /** @description One way to keep less. */
+        PruneOption: {
+            /** @description `age`, `count` or `success`. */
+            kind: string;
+            /** @description For people. */
+            title: string;
+            /** @description Lines for n8n's environment. */
+            lines: string[];
+            /**
+             * Format: int64
+             * @description Runs that go.
+             */
+            removes_runs: number;
+            /**
+             * Format: int64
+             * @description Bytes inside n8n's tables that are free again.
+             */
+            frees_bytes: number;
+            /**
+             * Format: int64
+             * @description Bytes that are not added each day any more.
+             */
+            saves_bytes_per_day: number;
+            /** @description Whether it is the one to begin with. */
+            is_advised: boolean;
+        };
         /** @description The password again. */
         ReauthenticateRequest: {
             /**
@@ -4645,6 +5601,11 @@ export interface components {
             /** @description As ssh-keygen writes it, without a passphrase. */
             private_key?: string | null;
         };
+        /**
+         * @description How a share stands.
+         * @enum {string}
+         */
+        ShareStatus: "connected" | "disconnected" | "error";
         /** @description One header. */
         SsoHeader: {
             /** @description Its name. */
@@ -4822,6 +5783,89 @@ export interface components {
             items: components["schemas"]["Subnet"][];
             /** @description Where this request came from. */
             your_ip: string;
+        };
+        /** @description Something that is watched. */
+        SystemCondition: {
+            /** @description As in `cpu`, `disk_warning:/`, `share:/mnt/nas`, `n8n`. */
+            name: string;
+            /** @description `normal` or `raised`; `connected`, `disconnected` or `error`; `up` or `down`. */
+            state: string;
+            /** @description The state that it seems to change to. */
+            pending?: string | null;
+            /** Format: date-time */
+            changed_at: string;
+            detail?: string | null;
+        };
+        /** @description When something will be full. */
+        SystemForecast: {
+            /** @description Where the disk is mounted. */
+            mount: string;
+            /** Format: int64 */
+            total_bytes: number;
+            /** Format: int64 */
+            free_bytes: number;
+            outcome: components["schemas"]["ForecastOutcome"];
+            /**
+             * Format: int64
+             * @description Hours that are known, while that is not enough.
+             */
+            known_hours?: number | null;
+            /**
+             * Format: double
+             * @description Bytes a day; less than nothing when it shrinks.
+             */
+            bytes_per_day?: number | null;
+            /**
+             * Format: double
+             * @description Days until it is full if it goes on like this.
+             */
+            days?: number | null;
+            /**
+             * Format: double
+             * @description Days if it goes on as in its fast times.
+             */
+            soonest_days?: number | null;
+            /**
+             * Format: double
+             * @description Days if it goes on as in its slow times; null if it hardly grew then.
+             */
+            latest_days?: number | null;
+        };
+        SystemForecasts: {
+            items: components["schemas"]["SystemForecast"][];
+        };
+        /** @description How the machine stands. */
+        SystemOverview: {
+            sample: components["schemas"]["HostSample"];
+            n8n?: components["schemas"]["N8nNow"] | null;
+            conditions: components["schemas"]["SystemCondition"][];
+            thresholds: components["schemas"]["SystemThresholds"];
+        };
+        /** @description From where on what is told. */
+        SystemThresholds: {
+            /** Format: double */
+            cpu_percent: number;
+            /** Format: double */
+            memory_percent: number;
+            /** Format: double */
+            disk_warning_percent: number;
+            /** Format: double */
+            disk_critical_percent: number;
+            /**
+             * Format: double
+             * @description Percentage points below a threshold at which an alert may end.
+             */
+            margin: number;
+            /**
+             * Format: int64
+             * @description Minutes without a break before anybody is told.
+             */
+            raise_minutes: number;
+            /**
+             * Format: int64
+             * @description Minutes without a break before it ends.
+             */
+            clear_minutes: number;
         };
         /** @description A table of a backup and its rows. */
         TableCount: {
@@ -5112,11 +6156,129 @@ export interface components {
              */
             verify_latest_count: number;
         };
+        /** @description What is wrong now. */
+        Watchdog: {
+            /** @description Incidents that are not over, the newest first. */
+            open: components["schemas"]["WorkflowIncident"][];
+            mutes: components["schemas"]["WorkflowMute"][];
+            /**
+             * Format: date-time
+             * @description The last look at n8n's executions; null before the first.
+             */
+            looked_at?: string | null;
+            /** @description Active workflows; empty on a daemon that does not lead. */
+            watched: components["schemas"]["WatchedWorkflow"][];
+            /** @description Whose clock counts for workflows without a zone of their own. */
+            time_zone: string;
+            /** @description Whether that was set or learned; else it is n8n's default, and only trusted roughly. */
+            time_zone_is_known: boolean;
+        };
+        /** @description An active workflow, and when it should run by itself. */
+        WatchedWorkflow: {
+            workflow_id: string;
+            workflow_name: string;
+            /** Format: date-time */
+            last_run_at?: string | null;
+            /**
+             * Format: date-time
+             * @description Null when it has no schedule.
+             */
+            next_due_at?: string | null;
+            /** @description Rules that only n8n can work out, as expressions. */
+            unreadable_rules: number;
+            link?: string | null;
+        };
         /**
          * @description How it is done.
          * @enum {string}
          */
         Way: "sql" | "api";
+        /** @description What is or was wrong with a workflow. */
+        WorkflowIncident: {
+            /** Format: int32 */
+            id: number;
+            workflow_id: string;
+            workflow_name: string;
+            /** @description `failing`, `stuck` or `missed`. */
+            kind: string;
+            /** @description `open` or `resolved`. */
+            status: string;
+            /** Format: date-time */
+            first_seen_at: string;
+            /** Format: date-time */
+            last_seen_at: string;
+            /**
+             * Format: int32
+             * @description How many runs.
+             */
+            count: number;
+            /** Format: int64 */
+            last_execution_id?: number | null;
+            /** @description n8n's words. */
+            last_error?: string | null;
+            /** @description The node at which it failed. */
+            last_node?: string | null;
+            /** @description What else is known. */
+            detail?: string | null;
+            /** @description Whether somebody was told. */
+            is_told: boolean;
+            /** Format: date-time */
+            resolved_at?: string | null;
+            /** @description `success`, `ended` or `inactive`. */
+            resolution?: string | null;
+            /** Format: date-time */
+            acknowledged_at?: string | null;
+            acknowledged_by?: string | null;
+            /** @description Where it is in n8n; null when n8n's address is not set. */
+            link?: string | null;
+        };
+        WorkflowIncidents: {
+            items: components["schemas"]["WorkflowIncident"][];
+        };
+        /** @description A workflow of which nobody is told. */
+        WorkflowMute: {
+            workflow_id: string;
+            /**
+             * Format: date-time
+             * @description Null for as long as nobody ends it.
+             */
+            muted_until?: string | null;
+            reason?: string | null;
+            /** Format: date-time */
+            created_at: string;
+        };
+        /** @description What one workflow's runs take. */
+        WorkflowShare: {
+            /** @description Whose. */
+            workflow_id: string;
+            /** @description Its name; null when it is gone. */
+            workflow_name?: string | null;
+            /**
+             * Format: int64
+             * @description How many are kept.
+             */
+            runs: number;
+            /**
+             * Format: int64
+             * @description Bytes of what they wrote down.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description Bytes of files that they kept, where n8n counts them.
+             */
+            binary_bytes: number;
+            /**
+             * Format: int32
+             * @description Days since the oldest ended.
+             */
+            oldest_days: number;
+            /**
+             * Format: int64
+             * @description Bytes that it adds each day, over the last week.
+             */
+            bytes_per_day: number;
+        };
     };
     responses: never;
     parameters: never;
@@ -7347,6 +8509,304 @@ export interface operations {
             };
         };
     };
+    list_containers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Containers"];
+                };
+            };
+        };
+    };
+    follow_containers_logs: {
+        parameters: {
+            query: {
+                /** @description Names of containers, with commas between; at most 20. */
+                names: string;
+                /** @description Lines of each to begin with, 1 to 10000; 500 if absent. */
+                tail?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As for one container; each message names its container */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+        };
+    };
+    get_container_stats: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContainerStats"];
+                };
+            };
+        };
+    };
+    follow_container_stats: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description `stats` every two seconds, the last five minutes first; `down` with code, message and remedy when the engine does not answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+        };
+    };
+    get_container: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContainerDetails"];
+                };
+            };
+        };
+    };
+    get_container_logs: {
+        parameters: {
+            query?: {
+                /** @description The last lines, 1 to 10000; 500 if absent. */
+                tail?: number;
+                /** @description From this moment on. */
+                since?: string;
+                /** @description Before this moment. */
+                until?: string;
+                /** @description `stdout` or `stderr`; both if absent. */
+                stream?: "stdout" | "stderr";
+                /** @description Only lines with this, among the last 50000. */
+                search?: string;
+                /** @description Whether `search` is a regular expression. */
+                regex?: boolean;
+                /** @description Whether upper and lower case differ. */
+                case?: boolean;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContainerLogs"];
+                };
+            };
+        };
+    };
+    download_container_logs: {
+        parameters: {
+            query?: {
+                /** @description Only the last lines. */
+                tail?: number;
+                /** @description From this moment on. */
+                since?: string;
+                /** @description Before this moment. */
+                until?: string;
+                /** @description `stdout` or `stderr`; both if absent. */
+                stream?: "stdout" | "stderr";
+                /** @description Only lines with this. */
+                search?: string;
+                /** @description Whether `search` is a regular expression. */
+                regex?: boolean;
+                /** @description Whether upper and lower case differ. */
+                case?: boolean;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The log */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": unknown;
+                };
+            };
+        };
+    };
+    follow_container_logs: {
+        parameters: {
+            query?: {
+                /** @description Lines to begin with, 1 to 10000; 500 if absent. */
+                tail?: number;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description `state` when it changes: connecting, following, stopped, gone or down; `history` with the lines that are there; `lines`; `dropped` with how many lines are missing because the reader is too slow */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+        };
+    };
+    restart_container: {
+        parameters: {
+            query?: {
+                /** @description The id that was seen under the name: if another container has the name by now, nothing is done. */
+                id?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Container"];
+                };
+            };
+        };
+    };
+    start_container: {
+        parameters: {
+            query?: {
+                /** @description The id that was seen under the name: if another container has the name by now, nothing is done. */
+                id?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Container"];
+                };
+            };
+        };
+    };
+    stop_container: {
+        parameters: {
+            query?: {
+                /** @description The id that was seen under the name: if another container has the name by now, nothing is done. */
+                id?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Container"];
+                };
+            };
+        };
+    };
+    check_container_update: {
+        parameters: {
+            query?: {
+                /** @description Ask the registry even if it was asked in the last hours. */
+                refresh?: boolean;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContainerUpdate"];
+                };
+            };
+        };
+    };
     check_email: {
         parameters: {
             query?: never;
@@ -9337,6 +10797,234 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
+            };
+        };
+    };
+    get_system_forecast: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SystemForecasts"];
+                };
+            };
+        };
+    };
+    get_system_history: {
+        parameters: {
+            query?: {
+                /** @description How far back; `1h` if absent. */
+                range?: "1h" | "24h" | "7d" | "30d";
+                /** @description `cpu`, `memory`, `disk`, `network`, `temperature`, `nfs` or `n8n`, or a series' whole name; all if absent. */
+                metric?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["History"];
+                };
+            };
+        };
+    };
+    follow_system: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description `sample` with a HostSample */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+        };
+    };
+    get_n8n_database: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["N8nDatabaseReport"];
+                };
+            };
+        };
+    };
+    get_system_overview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SystemOverview"];
+                };
+            };
+        };
+    };
+    get_watchdog: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Watchdog"];
+                };
+            };
+        };
+    };
+    get_execution_advice: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionAdvice"];
+                };
+            };
+        };
+    };
+    list_resolved_incidents: {
+        parameters: {
+            query?: {
+                /** @description Only of this workflow. */
+                workflow_id?: string;
+                /** @description Only before this incident. */
+                before?: number;
+                /** @description 1 to 200; 50 if absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowIncidents"];
+                };
+            };
+        };
+    };
+    acknowledge_incident: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowIncident"];
+                };
+            };
+        };
+    };
+    mute_workflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workflow_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MuteRequest"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    unmute_workflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workflow_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

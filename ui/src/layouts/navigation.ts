@@ -52,7 +52,13 @@ export const NAVIGATION = [
     words: "add a destination copies s3 bucket sftp folder nas",
   },
   { to: "/containers", label: "Containers", icon: IconBox, letter: "c", words: "docker logs restart images" },
-  { to: "/watchdog", label: "Watchdog", icon: IconHeartbeat, letter: "f", words: "failing stuck missed executions prune" },
+  {
+    to: "/watchdog",
+    label: "Watchdog",
+    icon: IconHeartbeat,
+    letter: "f",
+    words: "failing stuck missed executions prune",
+  },
   { to: "/host", label: "Host", icon: IconCpu, letter: "h", words: "system cpu memory disk network metrics" },
   { to: "/n8n", label: "n8n", icon: IconPlugConnected, letter: "n", words: "connect connection api key" },
   { to: "/notifications", label: "Notifications", icon: IconBell, letter: "t", words: "tell messages" },
@@ -65,6 +71,12 @@ export const NAVIGATION = [
     letter: "k",
     words: "password two-step totp sessions networks",
   },
-  { to: "/single-sign-on", label: "Single sign-on", icon: IconKey, letter: "i", words: "sso nginx adminer dozzle login" },
+  {
+    to: "/single-sign-on",
+    label: "Single sign-on",
+    icon: IconKey,
+    letter: "i",
+    words: "sso nginx adminer dozzle login",
+  },
   { to: "/audit", label: "Audit log", icon: IconHistory, letter: "a", words: "who did what" },
 ] as const satisfies readonly NavigationItem[];

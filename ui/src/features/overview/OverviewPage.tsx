@@ -1,8 +1,7 @@
-import { Alert, Anchor, Badge, Button, Card, Group, SimpleGrid, Stack, Text, ThemeIcon, Title } from "@mantine/core";
+import { Alert, Anchor, Badge, Button, Card, Group, SimpleGrid, Stack, Text, Title } from "@mantine/core";
 import { IconDatabase, IconPlugConnected, IconServer, IconShieldCheck } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import type { ReactNode } from "react";
 import type { Schemas } from "../../api/client";
 import { queries } from "../../api/queries";
 import { Page } from "../../components/Page";
@@ -11,6 +10,8 @@ import { Time } from "../../components/Time";
 import { bytes, count, duration } from "../../lib/format";
 import { RunMenu, RunningWork } from "../backups/BackupsPage";
 import { ProofStatus } from "../backups/status";
+import { BoxFacts } from "./Box";
+import { Fact, None } from "./Fact";
 
 const HEALTH = { ok: "teal", starting: "blue", down: "red", failed: "red" } as const;
 
@@ -21,7 +22,7 @@ export function OverviewPage() {
   return (
     <Page
       title="Overview"
-      about="Whether you could get n8n back today."
+      about="Whether you could get n8n back today, and how the box is."
       action={overview.data?.n8n.is_configured ? <RunMenu isN8nReady /> : undefined}
     >
       {overview.isPending ? <Loading /> : null}
@@ -98,6 +99,7 @@ function Shown({ overview }: { overview: Overview }) {
             in {count(totals.backups)} {totals.backups === 1 ? "backup" : "backups"} · {bytes(totals.free_bytes)} free
           </Text>
         </Fact>
+        <BoxFacts />
         <Fact icon={<IconPlugConnected size={20} />} color="gray" title="Health">
           <Stack gap={6}>
             {Object.entries(health.data?.parts ?? {}).map(([name, part]) => (
@@ -135,40 +137,6 @@ function Notices() {
         </Text>
       </Alert>
     ));
-}
-
-function Fact({
-  icon,
-  color,
-  title,
-  children,
-}: {
-  icon: ReactNode;
-  color: string;
-  title: string;
-  children: ReactNode;
-}) {
-  return (
-    <Card withBorder>
-      <Group gap="sm" mb="xs">
-        <ThemeIcon variant="light" color={color} size="lg" aria-hidden>
-          {icon}
-        </ThemeIcon>
-        <Title order={2} size="sm" c="dimmed" fw={600}>
-          {title}
-        </Title>
-      </Group>
-      {children}
-    </Card>
-  );
-}
-
-function None({ children }: { children: ReactNode }) {
-  return (
-    <Text c="dimmed" size="sm">
-      {children}
-    </Text>
-  );
 }
 
 function Welcome() {
