@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Parts;
 use crate::features::auth::AuthService;
-use crate::features::backups::BackupService;
+use crate::features::backups::{BackupFiles, BackupParts, BackupService};
 use crate::features::containers::{ContainerParts, ContainerService, own_container};
 use crate::features::email::{EmailParts, EmailService};
 use crate::features::flows::{FlowParts, FlowService};
@@ -17,7 +17,7 @@ use crate::features::sso::{SsoParts, SsoService};
 use crate::features::upgrades::{UpgradeParts, UpgradeService};
 use crate::features::verification::VerificationService;
 use crate::platform::docker::Docker;
-use crate::platform::events::EventBus;
+use crate::platform::events::{EventBus, ProgressBoard};
 use crate::platform::mail::{Mailer, MailerParts};
 use crate::platform::metrics::Metrics;
 use crate::platform::outbound::{Outbound, Policy, SystemNames};
@@ -39,6 +39,30 @@ pub(super) fn sso(
         metrics: metrics.clone(),
         public_url: parts.config.http.public_url.clone(),
     })
+}
+
+pub(super) fn backups(
+    parts: &Parts,
+    n8n: &N8nService,
+    settings: &SettingsService,
+    events: &EventBus,
+) -> BackupService {
+    BackupService::new(
+        BackupParts {
+            db: parts.db.clone(),
+            own_database: parts.own_database.clone(),
+            n8n: n8n.clone(),
+            settings: settings.clone(),
+            installations: Arc::clone(&parts.installations),
+            processes: parts.processes.clone(),
+            clock: parts.clock.clone(),
+            ids: parts.ids.clone(),
+            lifecycle: parts.lifecycle.clone(),
+            events: events.clone(),
+            board: ProgressBoard::default(),
+        },
+        BackupFiles::new(parts.config.data.backup_dir()),
+    )
 }
 
 pub(super) fn containers(

@@ -6,10 +6,10 @@ use std::time::Duration;
 use axum::extract::FromRef;
 
 use super::about::StartedAt;
-use super::assemble::{containers, flows, post, sso, upgrades};
+use super::assemble::{backups, containers, flows, post, sso, upgrades};
 use super::watch::watch;
 use crate::features::auth::{AuthParts, AuthService};
-use crate::features::backups::{BackupFiles, BackupParts, BackupService};
+use crate::features::backups::BackupService;
 use crate::features::containers::ContainerService;
 use crate::features::destinations::{DestinationParts, DestinationService};
 use crate::features::email::EmailService;
@@ -34,7 +34,7 @@ use crate::platform::clock::Clock;
 use crate::platform::config::Config;
 use crate::platform::db::Db;
 use crate::platform::docker::Docker;
-use crate::platform::events::{EventBus, ProgressBoard};
+use crate::platform::events::EventBus;
 use crate::platform::health::HealthRegistry;
 use crate::platform::http::rate_limit::{Limits, Rates};
 use crate::platform::ids::Ids;
@@ -210,22 +210,7 @@ impl AppState {
             clock: parts.clock.clone(),
             ids: parts.ids.clone(),
         });
-        let backups = BackupService::new(
-            BackupParts {
-                db: parts.db.clone(),
-                own_database: parts.own_database.clone(),
-                n8n: n8n.clone(),
-                settings: settings.clone(),
-                installations: Arc::clone(&parts.installations),
-                processes: parts.processes.clone(),
-                clock: parts.clock.clone(),
-                ids: parts.ids.clone(),
-                lifecycle: parts.lifecycle.clone(),
-                events: events.clone(),
-                board: ProgressBoard::default(),
-            },
-            BackupFiles::new(parts.config.data.backup_dir()),
-        );
+        let backups = backups(&parts, &n8n, &settings, &events);
         let proofs = Proofs::new(&parts, &docker, &settings, &n8n, &backups, &events);
         let upkeep = Upkeep::new(&parts, &backups, &settings, &n8n, &proofs.verifications);
         let (host, watchdog) = watch(&parts, &settings, &n8n, &upkeep.destinations, &events);

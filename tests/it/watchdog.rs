@@ -173,7 +173,7 @@ impl Watch {
 #[tokio::test]
 async fn failures_are_one_incident_told_once_until_a_success_proves_that_it_is_over() {
     let mut watch = Watch::begin().await;
-    let body = json!({ "url": "http://127.0.0.1:1/", "key": "k" });
+    let body = json!({ "url": "http://127.0.0.1:2/", "key": "k" });
     assert!(
         watch
             .story

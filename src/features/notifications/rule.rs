@@ -355,11 +355,9 @@ fn compile(pattern: &str) -> Result<Regex, BadRule> {
         // The first line draws the pattern with a mark under the fault; the last one says what it is.
         other => {
             let words = other.to_string();
-            let last = words.lines().last().unwrap_or_default();
-            let last = last.trim_start_matches("error: ");
-            bad("event_pattern", format!(
-                    "is no regular expression: {last}. Signs like ( [ . * + ? mean themselves behind a \\"
-                ))
+            let (_, last) = words.rsplit_once("error: ").unwrap_or(("", &words));
+            let why = format!("is no regular expression: {last}; a \\ makes ( [ . * plain");
+            bad("event_pattern", why)
         }
     })
 }

@@ -1,6 +1,5 @@
 //! The way forward: a proven backup, the image, n8n stopped, a backup of that moment, new containers.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection, Row};
@@ -229,8 +228,13 @@ impl UpgradeService {
         let gone = || DockerError::NotFound(format!("{} is gone", former.name));
         let old = docker.inspect(&former.id).await?.ok_or_else(gone)?;
         let image = docker.image(&former.image_id).await?.unwrap_or_default();
-        let labels = HashMap::from([(LABEL.to_owned(), job.id.to_string())]);
-        let next = successor(&old, &image, &job.image, image_id, &labels);
+        let next = successor(
+            &old,
+            &image,
+            &job.image,
+            image_id,
+            (LABEL, &job.id.to_string()),
+        );
         docker
             .rename_container(&former.id, &aside(&former.name, job.id))
             .await?;

@@ -26,13 +26,13 @@ pub struct Successor {
 }
 
 /// What replaces `old` when `image` is used in place of its own, which is `former`. `image_id` is the new one's.
-/// `labels` are added.
+/// `label` is added.
 pub fn successor(
     old: &ContainerInspectResponse,
     former: &ImageInspect,
     image: &str,
     image_id: &str,
-    labels: &HashMap<String, String>,
+    label: (&str, &str),
 ) -> Successor {
     let config = old.config.clone().unwrap_or_default();
     let defaults = former.config.clone().unwrap_or_default();
@@ -46,7 +46,7 @@ pub fn successor(
     if let Some(compose) = all.get_mut(COMPOSE_IMAGE) {
         image_id.clone_into(compose);
     }
-    all.extend(labels.clone());
+    all.insert(label.0.to_owned(), label.1.to_owned());
     body.image = Some(image.to_owned());
     body.networking_config = first.map(|(name, endpoint)| NetworkingConfig {
         endpoints_config: Some(HashMap::from([(name, endpoint)])),
@@ -57,8 +57,8 @@ pub fn successor(
 
 /// The configuration without what the image said.
 fn own(config: ContainerConfig, image: &ImageConfig, id: &str) -> ContainerCreateBody {
-    fn unless<T: PartialEq>(own: Option<T>, default: &Option<T>) -> Option<T> {
-        own.filter(|own| default.as_ref() != Some(own))
+    fn unless<T: PartialEq>(own: Option<T>, default: Option<&T>) -> Option<T> {
+        own.filter(|own| default != Some(own))
     }
     fn without(own: Option<Vec<String>>, default: Option<&Vec<String>>) -> Option<Vec<String>> {
         let is_own = |one: &String| !default.is_some_and(|default| default.contains(one));
@@ -72,7 +72,7 @@ fn own(config: ContainerConfig, image: &ImageConfig, id: &str) -> ContainerCreat
         // By itself it is the beginning of the id, and another container's then.
         hostname: config.hostname.filter(|name| !id.starts_with(name)),
         domainname: config.domainname,
-        user: unless(config.user, &image.user),
+        user: unless(config.user, image.user.as_ref()),
         attach_stdin: config.attach_stdin,
         attach_stdout: config.attach_stdout,
         attach_stderr: config.attach_stderr,
@@ -85,17 +85,17 @@ fn own(config: ContainerConfig, image: &ImageConfig, id: &str) -> ContainerCreat
         cmd: if has_own_entrypoint {
             config.cmd
         } else {
-            unless(config.cmd, &image.cmd)
+            unless(config.cmd, image.cmd.as_ref())
         },
-        healthcheck: unless(config.healthcheck, &image.healthcheck),
+        healthcheck: unless(config.healthcheck, image.healthcheck.as_ref()),
         volumes: without(config.volumes, image.volumes.as_ref()),
-        working_dir: unless(config.working_dir, &image.working_dir),
+        working_dir: unless(config.working_dir, image.working_dir.as_ref()),
         entrypoint: config.entrypoint.filter(|_| has_own_entrypoint),
         network_disabled: config.network_disabled,
         labels: Some(labels.collect()),
-        stop_signal: unless(config.stop_signal, &image.stop_signal),
+        stop_signal: unless(config.stop_signal, image.stop_signal.as_ref()),
         stop_timeout: config.stop_timeout,
-        shell: unless(config.shell, &image.shell),
+        shell: unless(config.shell, image.shell.as_ref()),
         ..ContainerCreateBody::default()
     }
 }
@@ -250,7 +250,7 @@ mod tests {
                 "Entrypoint": ["tini", "--", "/entry.sh"], "Cmd": ["worker"],
                 "Labels": { "org.opencontainers.image.version": "1.123.0", "com.docker.compose.project": "box",
                     "com.docker.compose.image": "sha256:old" },
-                "ExposedPorts": ["5678/tcp"],
+                "ExposedPorts": { "5678/tcp": {} },
             },
             "HostConfig": { "NetworkMode": "box_default", "Binds": ["n8n:/home/node/.n8n"],
                 "RestartPolicy": { "Name": "unless-stopped" }, "Memory": 536_870_912 },
@@ -271,15 +271,15 @@ mod tests {
     fn former() -> ImageInspect {
         serde_json::from_value(json!({ "Id": "sha256:old", "Config": {
             "User": "node", "WorkingDir": "/home/node", "Env": ["PATH=/usr/bin", "NODE_VERSION=22"],
-            "Entrypoint": ["tini", "--", "/entry.sh"], "ExposedPorts": ["5678/tcp"],
+            "Entrypoint": ["tini", "--", "/entry.sh"], "ExposedPorts": { "5678/tcp": {} },
             "Labels": { "org.opencontainers.image.version": "1.123.0" },
         } }))
         .unwrap()
     }
 
     fn made() -> Successor {
-        let labels = HashMap::from([("io.flowkeep.upgrade".to_owned(), "7".to_owned())]);
-        successor(&old(), &former(), "n8nio/n8n:2", "sha256:new", &labels)
+        let label = ("io.flowkeep.upgrade", "7");
+        successor(&old(), &former(), "n8nio/n8n:2", "sha256:new", label)
     }
 
     #[test]
@@ -350,8 +350,7 @@ mod tests {
         let config = old.config.as_mut().unwrap();
         config.entrypoint = Some(vec!["sh".to_owned()]);
         config.cmd = None;
-        let labels = HashMap::new();
-        let body = successor(&old, &former(), "n8n:2", "sha256:new", &labels).body;
+        let body = successor(&old, &former(), "n8n:2", "sha256:new", ("a", "b")).body;
         assert_eq!(body.entrypoint.unwrap(), ["sh"]);
         assert_eq!(body.cmd, None);
     }
@@ -360,7 +359,7 @@ mod tests {
     fn a_container_in_the_hosts_network_stays_there() {
         let mut old = old();
         old.host_config.as_mut().unwrap().network_mode = Some("host".to_owned());
-        let made = successor(&old, &former(), "n8n:2", "sha256:new", &HashMap::new());
+        let made = successor(&old, &former(), "n8n:2", "sha256:new", ("a", "b"));
         assert_eq!(made.body.networking_config, None);
         assert!(made.networks.is_empty());
     }

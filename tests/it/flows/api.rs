@@ -70,12 +70,15 @@ async fn an_api_that_cannot_be_used_is_told_by_what_is_wrong() {
         reply(500, &json!({ "message": "out of order" }))
     })
     .await;
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = format!("http://{}", closed.local_addr().unwrap());
+    drop(closed);
     for (url, words) in [
         (unknown.as_str(), "does not know the API key"),
         (&no_scope, "may not list tags"),
         (&page, "is not n8n's public API"),
         (&broken, "out of order (500)"),
-        ("http://127.0.0.1:1", "does not answer"),
+        (nobody.as_str(), "does not answer"),
     ] {
         let report = tested(&story, url).await;
         assert_eq!(report["ok"], false, "{url}");
