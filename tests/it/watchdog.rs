@@ -205,7 +205,7 @@ async fn failures_are_one_incident_told_once_until_a_success_proves_that_it_is_o
     assert_eq!(incident["last_error"], "connect ECONNREFUSED 10.0.0.5:443");
     assert_eq!(
         incident["link"],
-        format!("http://127.0.0.1:1/workflow/{id}/executions/{last}")
+        format!("http://127.0.0.1:2/workflow/{id}/executions/{last}")
     );
     let told = watch.told().await[0].1.clone();
     assert_eq!(
