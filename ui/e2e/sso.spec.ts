@@ -101,8 +101,8 @@ test("one login opens a tool on its own host name, with a code where it asks, un
   expect(guest.url()).toMatch(/\/login\?return=[0-9a-f]{64}$/);
   await look(guest, "sso-login");
   await signIn(guest);
-  await expect(guest.getByRole("heading", { name: "The tool" })).toBeVisible();
-  expect(guest.url()).toBe(`${dozzle}/show?name=n8n&b=c%20d`);
+  await expect(guest).toHaveURL(`${dozzle}/show?name=n8n&b=c%20d`);
+  await expect(guest.getByRole("heading", { name: "The tool", exact: true })).toBeVisible();
   const told = await guest.locator("pre").innerText();
   expect(told).toContain("Remote-User: admin");
   expect(told).toContain("Remote-Roles: actions");
