@@ -21,12 +21,17 @@ const keep: MantineColorsTuple = [
   "#134e4a",
 ];
 
-/** Mantine's light variant is too faint for WCAG AA: darker text by day, lighter by night. */
+/**
+ * Mantine's light variant is too faint for WCAG AA: darker text by day, lighter by night. So is white on its red.
+ */
 const readable: VariantColorsResolver = (input) => {
   const resolved = defaultVariantColorsResolver(input);
   const color = parseThemeColor({ color: input.color ?? input.theme.primaryColor, theme: input.theme });
-  if (!color.isThemeColor || !["light", "subtle"].includes(input.variant)) return resolved;
   const shade = (number: number) => `var(--mantine-color-${color.color}-${number})`;
+  if (color.isThemeColor && input.variant === "filled" && color.color === "red") {
+    return { ...resolved, background: shade(9), hover: `color-mix(in srgb, ${shade(9)} 85%, black)`, color: "white" };
+  }
+  if (!color.isThemeColor || !["light", "subtle"].includes(input.variant)) return resolved;
   return { ...resolved, color: `light-dark(color-mix(in srgb, ${shade(9)} 76%, black), ${shade(2)})` };
 };
 
