@@ -8,7 +8,7 @@ use super::error::{Trouble, UpgradeError};
 use super::service::{Job, UpgradeService};
 use super::store::{self, Former, Run};
 use crate::features::backups::{BackupType, RunRequest, Trigger};
-use crate::features::n8n::{N8nError, N8nService};
+use crate::features::n8n::{N8nError, N8nService, has_table};
 use crate::features::restores::disconnected;
 use crate::features::verification::VerificationError;
 use crate::platform::docker::{DockerError, successor};
@@ -266,12 +266,8 @@ pub(super) fn running(formers: &[Former]) -> Vec<String> {
 /// How many migrations n8n has made in its database; `None` when it keeps no list.
 pub(super) async fn migrations(n8n: &N8nService) -> Result<Option<i64>, N8nError> {
     let (mut connection, tables) = n8n.open_database().await?;
-    let list = tables.name("migrations");
-    let is_there: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
-        .bind(&list)
-        .fetch_one(&mut connection)
-        .await?;
-    let count = if is_there {
+    let count = if has_table(&mut connection, &tables, "migrations").await? {
+        let list = tables.name("migrations");
         let sql = AssertSqlSafe(format!("SELECT count(*) FROM {list}"));
         Some(
             sqlx::query(sql)

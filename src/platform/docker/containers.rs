@@ -52,14 +52,9 @@ impl Docker {
     ) -> Result<Option<ContainerState>, DockerError> {
         let client = self.client().await?;
         let options = InspectContainerOptionsBuilder::new().size(is_sized).build();
-        let found = match client.inspect_container(container, Some(options)).await {
-            Ok(found) => found,
-            Err(error) => {
-                return match self.sort(error) {
-                    DockerError::NotFound(_) => Ok(None),
-                    other => Err(other),
-                };
-            }
+        let asked = client.inspect_container(container, Some(options)).await;
+        let Some(found) = self.found(asked)? else {
+            return Ok(None);
         };
         let state = found.state.unwrap_or_default();
         Ok(Some(ContainerState {

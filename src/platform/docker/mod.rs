@@ -140,13 +140,7 @@ impl Docker {
 
     /// Whether an image is there.
     pub async fn has_image(&self, image: &str) -> Result<bool, DockerError> {
-        match self.client().await?.inspect_image(image).await {
-            Ok(_) => Ok(true),
-            Err(error) => match self.sort(error) {
-                DockerError::NotFound(_) => Ok(false),
-                other => Err(other),
-            },
-        }
+        Ok(self.image(image).await?.is_some())
     }
 
     /// Fetches an image from its registry.

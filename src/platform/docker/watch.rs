@@ -35,7 +35,7 @@ impl Docker {
         self.found(asked.await)
     }
 
-    fn found<T>(
+    pub(super) fn found<T>(
         &self,
         answer: Result<T, bollard::errors::Error>,
     ) -> Result<Option<T>, DockerError> {

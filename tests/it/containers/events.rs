@@ -35,7 +35,7 @@ async fn docker_stop_is_named_and_a_start_is_a_recovery_when_it_lasts() {
         return;
     };
     here.stop(&id).await;
-    here.until_cached("main", "stopped").await;
+    here.until_stop_kept("main").await;
     let stopped = here.until_told("main", "container.stopped", 1).await;
     assert_eq!(
         message(&stopped),
@@ -279,7 +279,7 @@ async fn an_end_that_a_crash_of_flowkeep_cut_off_is_told_by_the_next() {
         return;
     };
     here.stop(&id).await;
-    here.until_cached("main", "stopped").await;
+    here.until_stop_kept("main").await;
     here.stop.cancel();
     here.app.state.lifecycle.drain().await;
     assert!(here.told("main").await.is_empty());

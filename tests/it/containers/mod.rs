@@ -207,6 +207,21 @@ impl Engine {
         .await;
     }
 
+    /// Waits until an end is kept as `docker stop`'s, which the engine says a moment after the end.
+    async fn until_stop_kept(&self, short: &str) {
+        until("the end and its cause are kept", || async {
+            let sql = "SELECT memory->'ended'->'ending'->'culprit'->>'by' \
+                       FROM container_status_cache WHERE container_name = $1";
+            let by: Option<String> = sqlx::query_scalar(sql)
+                .bind(self.name(short))
+                .fetch_one(self.app.state.db.pool())
+                .await
+                .unwrap();
+            by.filter(|by| by == "docker_stop")
+        })
+        .await;
+    }
+
     /// Types and data of what was told of a container, in order.
     async fn told(&self, short: &str) -> Vec<(String, Value)> {
         let sql =
@@ -248,10 +263,18 @@ impl Engine {
     }
 }
 
+/// What lines say.
+fn texts(lines: &Value) -> impl Iterator<Item = String> {
+    let lines = lines.as_array().unwrap().iter();
+    lines.map(|line| line["text"].as_str().unwrap().to_owned())
+}
+
 /// A stream of server-sent events, read one by one.
 struct Stream {
     body: BodyDataStream,
     text: String,
+    /// All that came, whatever was waited for.
+    lines: Vec<String>,
 }
 
 impl Stream {
@@ -260,6 +283,7 @@ impl Stream {
         Self {
             body: response.into_body().into_data_stream(),
             text: String::new(),
+            lines: Vec::new(),
         }
     }
 
@@ -274,7 +298,11 @@ impl Stream {
                 let (Some(name), Some(data)) = (field("event:"), field("data:")) else {
                     continue;
                 };
-                return (name, serde_json::from_str(&data).unwrap());
+                let data: Value = serde_json::from_str(&data).unwrap();
+                if matches!(name.as_str(), "lines" | "history") {
+                    self.lines.extend(texts(&data["lines"]));
+                }
+                return (name, data);
             }
             let limit = std::time::Duration::from_mins(1);
             let piece = tokio::time::timeout(limit, self.body.next()).await;
@@ -314,12 +342,7 @@ impl Stream {
             if name != "lines" && name != "history" {
                 continue;
             }
-            let lines = data["lines"].as_array().unwrap();
-            all.extend(
-                lines
-                    .iter()
-                    .map(|line| line["text"].as_str().unwrap().to_owned()),
-            );
+            all.extend(texts(&data["lines"]));
             // What came together with it is not lost for whoever counts on.
             if all.iter().any(|text| text == last) {
                 return all;

@@ -317,7 +317,7 @@ impl ContainerService {
         changes: &mut broadcast::Receiver<String>,
         pace: &mut Pace,
     ) -> Ended {
-        let seen = match self.resolve(name).await {
+        let mut seen = match self.resolve(name).await {
             Ok(seen) => seen,
             Err(error) => {
                 feed.tell_state(FollowState::of(error));
@@ -342,6 +342,13 @@ impl ContainerService {
             Err(DockerError::NotFound(_)) => return Ended::Look,
             Err(error) => return Ended::Broken(error),
         };
+        // Between the look and the stream it may have been started: then its lines come, and no event tells.
+        if !seen.status.is_up()
+            && let Ok(now) = self.resolve(name).await
+            && now.id == seen.id
+        {
+            seen = now;
+        }
         progress.is_begun = true;
         progress.started_at = seen.started_at;
         if seen.status.is_up() {
