@@ -17,6 +17,7 @@ use super::service::{AT_ONCE, ContainerService};
 use super::stats::{CpuTime, Usage, usage};
 use super::store;
 use crate::platform::docker::DockerError;
+use crate::platform::http::sentence;
 
 const PERIOD: Duration = Duration::from_secs(2);
 /// What is still fresh enough to answer with.
@@ -170,7 +171,7 @@ impl ContainerService {
                 }
                 Err(error) => {
                     let down = json!({
-                        "code": error.code(), "message": error.to_string(), "remedy": error.remedy(),
+                        "code": error.code(), "message": sentence(&error), "remedy": error.remedy(),
                     });
                     let _ = sender.send(Sampled::Down(down.to_string().into()));
                     pace.wait(self.parts.ids.bytes::<1>()[0])

@@ -17,7 +17,7 @@ use super::wire::{
 use super::{FlowError, FlowService, Place, VersionRef, restore};
 use crate::app::AppState;
 use crate::features::auth::CurrentUser;
-use crate::platform::http::{ApiError, Json, Path, Query};
+use crate::platform::http::{ApiError, Json, Path, Query, sentence};
 
 /// Hits on a page when the caller does not say.
 const DEFAULT_LIMIT: i64 = 50;
@@ -48,11 +48,11 @@ impl From<FlowError> for ApiError {
             | FlowError::Unknown(_)
             | FlowError::NoArchive(_)
             | FlowError::NoRestore(_) => {
-                Self::new(StatusCode::NOT_FOUND, "not_found", capital(&message))
+                Self::new(StatusCode::NOT_FOUND, "not_found", sentence(&message))
             }
             FlowError::Invalid { field, why } => Self::invalid(field, why),
-            FlowError::NoFlowsIn(_) => Self::conflict("no_flows", capital(&message)),
-            FlowError::Unreadable(..) => Self::conflict("archive_unreadable", capital(&message)),
+            FlowError::NoFlowsIn(_) => Self::conflict("no_flows", sentence(&message)),
+            FlowError::Unreadable(..) => Self::conflict("archive_unreadable", sentence(&message)),
             FlowError::Upload(why) => Self::invalid("file", why),
             FlowError::Conflict { code, message } => Self::conflict(code, message),
             FlowError::N8n(error) => error.into(),
@@ -61,12 +61,6 @@ impl From<FlowError> for ApiError {
             FlowError::Database(error) => error.into(),
         }
     }
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    let first = chars.next().map(|c| c.to_uppercase().to_string());
-    format!("{}{}.", first.unwrap_or_default(), chars.as_str())
 }
 
 /// Reads which version is meant.

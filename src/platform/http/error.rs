@@ -40,6 +40,14 @@ pub struct ErrorDetail {
     pub fields: BTreeMap<String, Value>,
 }
 
+/// An error's words as a sentence: with a capital and a full stop.
+pub fn sentence(words: impl std::fmt::Display) -> String {
+    let words = words.to_string();
+    let mut chars = words.trim_end_matches('.').chars();
+    let first = chars.next().map(|first| first.to_uppercase().to_string());
+    format!("{}{}.", first.unwrap_or_default(), chars.as_str())
+}
+
 impl ApiError {
     /// An error with a status, a stable code and a sentence.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {

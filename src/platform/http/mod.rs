@@ -10,5 +10,5 @@ pub mod rate_limit;
 pub mod request_log;
 pub mod spa;
 
-pub use error::{ApiError, ErrorBody, ErrorDetail};
+pub use error::{ApiError, ErrorBody, ErrorDetail, sentence};
 pub use extract::{Json, Path, Query};

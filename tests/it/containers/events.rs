@@ -3,15 +3,8 @@
 use flowkeep::platform::docker::{Cage, Docker, Labels};
 use serde_json::{Value, json};
 
-use super::{Engine, IDLE, IMAGE, Made, engine, until};
+use super::{Engine, IMAGE, Made, engine, idle, until};
 use crate::support::gate::Gate;
-
-fn idle() -> Made<'static> {
-    Made {
-        script: IDLE,
-        ..Made::default()
-    }
-}
 
 async fn watched(made: Made<'_>) -> Option<(Engine, String)> {
     let here = Engine::begin().await?;

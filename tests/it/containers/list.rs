@@ -4,16 +4,9 @@ use flowkeep::platform::docker::{Cage, Docker, Labels};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Engine, IDLE, IMAGE, Made, engine, until};
+use super::{Engine, IMAGE, Made, engine, idle, until};
 use crate::support::app::TestApp;
 use crate::support::gate::Gate;
-
-fn idle() -> Made<'static> {
-    Made {
-        script: IDLE,
-        ..Made::default()
-    }
-}
 
 /// Every route of one container.
 const ROUTES: [(Method, &str); 8] = [
@@ -433,6 +426,43 @@ async fn f61_without_an_engine_every_answer_says_why_and_what_helps() {
         .post("/api/containers/n8n_main/stop", json!({}))
         .await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn f61_a_socket_that_may_not_be_used_is_told_and_used_as_soon_as_it_may() {
+    let Some(here) = Engine::begin().await else {
+        return;
+    };
+    let id = here.run("main", idle()).await;
+    // Root may use every socket; this thread is nobody for a while, and the application runs in it.
+    as_user(65_534);
+    let list = here.client.get("/api/containers").await.json();
+    assert_eq!(list["engine"]["code"], "docker_denied", "{list}");
+    let message = list["engine"]["message"].as_str().unwrap();
+    assert!(message.starts_with("The Docker socket unix:///") && message.ends_with("permission denied."));
+    let remedy = list["engine"]["remedy"].as_str().unwrap();
+    assert!(remedy.contains("group docker"), "{remedy}");
+    let refused = here
+        .client
+        .post(&here.path("main", "/stop"), json!({}))
+        .await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(refused.code(), "docker_denied");
+    let mut stream = here.follow(&here.path("main", "/logs/follow")).await;
+    let down = stream.state("down").await;
+    assert_eq!(down["code"], "docker_denied", "{down}");
+    as_user(0);
+    assert_eq!(stream.state("following").await["id"], id.as_str());
+    let list = here.client.get("/api/containers").await.json();
+    assert_eq!(list["engine"]["is_reachable"], true, "{list}");
+    drop(stream);
+    here.end(&[id]).await;
+}
+
+/// Makes this thread act for another user.
+fn as_user(uid: u32) {
+    let user = rustix::process::Uid::from_raw(uid);
+    rustix::thread::set_thread_res_uid(None, user, None).unwrap();
 }
 
 #[tokio::test]

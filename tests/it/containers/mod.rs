@@ -44,6 +44,13 @@ struct Made<'a> {
     network: Option<&'a str>,
 }
 
+fn idle() -> Made<'static> {
+    Made {
+        script: IDLE,
+        ..Made::default()
+    }
+}
+
 /// An application with an engine, and a prefix of names that no other test has.
 struct Engine {
     app: TestApp,

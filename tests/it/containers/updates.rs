@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, IDLE, Made, engine};
+use super::{Engine, engine, idle};
 
 #[derive(Default)]
 struct Kept {
@@ -185,11 +185,7 @@ async fn an_image_that_was_made_here_has_no_registry_to_ask() {
     let Some(here) = Engine::begin().await else {
         return;
     };
-    let made = Made {
-        script: IDLE,
-        ..Made::default()
-    };
-    let id = here.make(&here.name("main"), made).await;
+    let id = here.make(&here.name("main"), idle()).await;
     let local = here.update("main").await;
     assert_eq!(
         (&local["state"], &local["registry_digest"]),

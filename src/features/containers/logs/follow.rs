@@ -23,6 +23,7 @@ use crate::features::containers::pace::Pace;
 use crate::features::containers::policy::is_name;
 use crate::features::containers::{ContainerError, ContainerService};
 use crate::platform::docker::{DockerError, LogFrames, LogQuery, RawBody};
+use crate::platform::http::sentence;
 
 /// What comes within this is one message.
 const GATHER: Duration = Duration::from_millis(100);
@@ -72,7 +73,7 @@ impl FollowState {
     fn down(error: &DockerError) -> Self {
         Self::Down {
             code: error.code(),
-            message: error.to_string(),
+            message: sentence(error),
             remedy: error.remedy(),
         }
     }

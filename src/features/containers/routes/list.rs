@@ -15,7 +15,7 @@ use crate::features::containers::stats::Usage;
 use crate::features::containers::store::Cached;
 use crate::features::containers::updates::Update;
 use crate::platform::docker::models::{ContainerInspectResponse, HealthcheckResult};
-use crate::platform::http::{ApiError, Json, Path};
+use crate::platform::http::{ApiError, Json, Path, sentence};
 
 const MOST_CHECKS: usize = 5;
 
@@ -220,7 +220,7 @@ pub async fn list_containers(
             let engine = EngineState {
                 is_reachable: false,
                 code: Some(error.code()),
-                message: Some(format!("{error}.")),
+                message: Some(sentence(&error)),
                 remedy: Some(error.remedy()),
             };
             (true, engine)

@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 use super::ContainerError;
 use crate::app::AppState;
 use crate::platform::docker::DockerError;
-use crate::platform::http::ApiError;
+use crate::platform::http::{ApiError, sentence};
 
 /// The routes of containers.
 pub fn router() -> OpenApiRouter<AppState> {
@@ -66,6 +66,6 @@ fn refused(error: &DockerError) -> ApiError {
         DockerError::NotFound(_) => StatusCode::NOT_FOUND,
         _ => StatusCode::SERVICE_UNAVAILABLE,
     };
-    let message = format!("{error}. {}", error.remedy());
+    let message = format!("{} {}", sentence(error), error.remedy());
     ApiError::new(status, error.code(), message).with_field("remedy", error.remedy())
 }

@@ -260,7 +260,7 @@ function Use({ container }: { container: Container }) {
   if (stats.down)
     return (
       <Alert color="red" role="alert" title="It cannot be measured now">
-        {stats.down.message}. {stats.down.remedy}
+        {stats.down.message} {stats.down.remedy}
       </Alert>
     );
   if (!last)

@@ -103,7 +103,7 @@ export function ContainersPage() {
       ) : null}
       {stats.down && data?.engine.is_reachable ? (
         <Alert color="orange" mt="md" role="status">
-          What containers use cannot be measured now: {stats.down.message}. {stats.down.remedy}
+          What containers use cannot be measured now: {stats.down.message} {stats.down.remedy}
         </Alert>
       ) : null}
       {followed.length > 0 ? (

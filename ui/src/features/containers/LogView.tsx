@@ -211,7 +211,7 @@ function States({
       ) : null}
       {down ? (
         <Alert color="red" role="alert" title="Docker cannot be reached">
-          <Text size="sm">{down.message}.</Text>
+          <Text size="sm">{down.message}</Text>
           <Text size="sm" fw={600}>
             {down.remedy}
           </Text>

@@ -124,7 +124,7 @@ describe("the list", () => {
     const engine = {
       is_reachable: false,
       code: "docker_denied",
-      message: "the Docker socket /var/run/docker.sock may not be used: permission denied.",
+      message: "The Docker socket /var/run/docker.sock may not be used: permission denied.",
       remedy: "Add Flowkeep's user to the group docker and restart Flowkeep.",
     };
     speaking({ "GET /api/containers": { ...LIST, engine, is_stale: true } });
@@ -261,7 +261,7 @@ describe("the log", () => {
     await waitFor(() => Spoken.of("logs/follow"));
     const stream = Spoken.of("logs/follow");
     const remedy = "Start the Docker engine: systemctl start docker.";
-    act(() => stream.say("state", { container: "n8n_main", state: "down", message: "it does not answer", remedy }));
+    act(() => stream.say("state", { container: "n8n_main", state: "down", message: "It does not answer.", remedy }));
     expect(await screen.findByText(remedy)).toBeTruthy();
     act(() => stream.say("state", { container: "n8n_main", state: "gone" }));
     expect(await screen.findByText(/removed, renamed/)).toBeTruthy();
