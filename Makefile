@@ -10,7 +10,7 @@ DATA_DIR ?= $(if $(filter 0,$(shell id -u)),/var/lib/flowkeep,$(CURDIR)/data)
 .SILENT:
 .PHONY: run dev build test check format-check lint ui-install ui-check rust-test generate generated-check \
         deb portable sbom manual package-test package-check image-test \
-        e2e real-n8n-test real-n8n-test-all real-n8n-upgrade kills bench bench-notifications bench-storage fuzz audit clean bench-sso e2e-sso bench-logs
+        e2e real-n8n-test real-n8n-test-all real-n8n-upgrade kills bench bench-notifications bench-storage fuzz audit clean bench-sso e2e-sso e2e-containers bench-logs
 
 ## Build Flowkeep and start it on its own database; prints the address and the first login.
 run: run-dependencies ui-build
@@ -36,7 +36,7 @@ test-dependencies:
 	scripts/install-dependencies test
 
 ## The gate: format, lints, types, all tests, the interface, generated files, the story in a browser.
-check: format-check ui-check lint rust-test generated-check e2e real-n8n-test package-check e2e-sso
+check: format-check ui-check lint rust-test generated-check e2e real-n8n-test package-check e2e-sso e2e-containers
 
 format-check:
 	$(ENV) cargo fmt --check
@@ -72,6 +72,10 @@ e2e: ui-install
 ## One login for a tool behind a real nginx, in Chromium.
 e2e-sso: ui-install
 	$(ENV) scripts/e2e-sso
+
+## Containers of a real Docker engine, in Chromium.
+e2e-containers: ui-install
+	$(ENV) . scripts/test-env; scripts/with-docker scripts/e2e-containers
 
 ## Back up, drop, restore and start a real n8n again: one version, or both.
 real-n8n-test:

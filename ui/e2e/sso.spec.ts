@@ -1,11 +1,9 @@
 /** One login for the tools beside Flowkeep, through a real nginx. scripts/e2e-sso sets it up. */
-import { createHmac } from "node:crypto";
-import AxeBuilder from "@axe-core/playwright";
 import { expect, type Page, test } from "@playwright/test";
+import { look, overflow, totp } from "./page";
 
 const port = process.env.FLOWKEEP_SSO_PORT;
 const password = process.env.FLOWKEEP_SSO_PASSWORD ?? "";
-const shots = process.env.FLOWKEEP_SHOTS;
 const flowkeep = `https://flowkeep.example.com:${port}`;
 const dozzle = `https://dozzle.example.com:${port}`;
 
@@ -17,32 +15,6 @@ test.use({
     args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--host-resolver-rules=MAP *.example.com 127.0.0.1"],
   },
 });
-
-/** Six digits, as an authenticator app shows them. */
-function code(secret: string, at = Date.now()): string {
-  const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-  const bits = [...secret.replace(/=+$/, "")].map((c) => letters.indexOf(c).toString(2).padStart(5, "0")).join("");
-  const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)));
-  const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(Math.floor(at / 30_000)));
-  const digest = createHmac("sha1", key).update(counter).digest();
-  const offset = (digest[19] ?? 0) & 15;
-  return ((digest.readUInt32BE(offset) & 0x7fffffff) % 1_000_000).toString().padStart(6, "0");
-}
-
-async function look(page: Page, name: string) {
-  await expect(page.locator('[aria-busy="true"]')).toHaveCount(0);
-  // Nothing that still fades in.
-  await page.waitForFunction(() =>
-    document
-      .getAnimations()
-      .every((one) => one.playState !== "running" || one.effect?.getTiming().iterations === Infinity),
-  );
-  const found = await new AxeBuilder({ page }).withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]).analyze();
-  const serious = found.violations.filter((v) => v.impact === "serious" || v.impact === "critical");
-  expect(serious.map((v) => `${name}: ${v.id} ${v.nodes.map((n) => n.target).join(" | ")}`)).toEqual([]);
-  if (shots) await page.screenshot({ path: `${shots}/${name}.png`, fullPage: true });
-}
 
 async function signIn(page: Page) {
   await page.getByLabel("User name").fill("admin");
@@ -90,7 +62,7 @@ test("one login opens a tool on its own host name, with a code where it asks, un
   await page.evaluate(() => localStorage.setItem("mantine-color-scheme-value", "dark"));
   await page.reload();
   await expect(page.getByRole("button", { name: "Test Dozzle" })).toBeVisible();
-  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
+  expect(await overflow(page)).toBeLessThanOrEqual(0);
   await look(page, "sso-phone-dark");
   await page.setViewportSize({ width: 1280, height: 860 });
 
@@ -128,7 +100,7 @@ test("one login opens a tool on its own host name, with a code where it asks, un
       })
     ).json(),
   );
-  const first = code(setup.secret);
+  const first = totp(setup.secret);
   const enabled = await page.evaluate(
     async (given) =>
       (
@@ -154,7 +126,7 @@ test("one login opens a tool on its own host name, with a code where it asks, un
   await page.getByRole("button", { name: "Go on" }).click();
   await expect(page.getByText("The code is wrong or was used before.", { exact: false })).toBeVisible();
   // The next step's code is taken too: clocks differ.
-  await field.fill(code(setup.secret, Date.now() + 30_000));
+  await field.fill(totp(setup.secret, Date.now() + 30_000));
   await page.getByRole("button", { name: "Go on" }).click();
   await expect(page.locator("#path")).toHaveText("/third");
 

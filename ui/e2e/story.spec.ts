@@ -1,41 +1,12 @@
-import { createHmac } from "node:crypto";
 import { mkdtempSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import AxeBuilder from "@axe-core/playwright";
 import { expect, type Page, test } from "@playwright/test";
+import { go, look, overflow, totp } from "./page";
 
 const PASSWORD = "a long sentence for the story";
-const shots = process.env.FLOWKEEP_SHOTS;
-
-/** The page itself: not its skeleton, nothing that still fades in or out. */
-async function settle(page: Page) {
-  await expect(page.locator('[aria-busy="true"]')).toHaveCount(0);
-  await page.waitForFunction(() =>
-    document
-      .getAnimations()
-      .every((one) => one.playState !== "running" || one.effect?.getTiming().iterations === Infinity),
-  );
-}
-
-async function look(page: Page, name: string) {
-  await settle(page);
-  const found = await new AxeBuilder({ page }).withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]).analyze();
-  const serious = found.violations.filter((v) => v.impact === "serious" || v.impact === "critical");
-  expect(serious.map((v) => `${name}: ${v.id} ${v.nodes.map((n) => n.target).join(" | ")}`)).toEqual([]);
-  if (shots) {
-    // What is said in passing would hide the page.
-    const style = ".mantine-Notifications-root { visibility: hidden }";
-    await page.screenshot({ path: `${shots}/${name}.png`, fullPage: true, style });
-  }
-}
-
-async function go(page: Page, link: string) {
-  await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: link }).click();
-  await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
-}
 
 /** The machine as it is: real numbers that move, and what is known of n8n's runs. */
 async function machine(page: Page) {
@@ -313,19 +284,6 @@ async function putBack(page: Page, name: string, shot?: string) {
   await expect(wizard.getByText("Overwritten", { exact: true })).toBeVisible({ timeout: 30_000 });
   await expect(wizard.getByRole("button", { name: `Undo for ${name}` })).toBeVisible();
   await wizard.getByRole("button", { name: "Close", exact: true }).last().click();
-}
-
-/** RFC 6238 with SHA-1, six digits, 30 seconds. */
-function totp(secret: string, at = Date.now()): string {
-  const bits = [...secret.replace(/=+$/, "")]
-    .map((c) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(c).toString(2).padStart(5, "0"))
-    .join("");
-  const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)));
-  const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(Math.floor(at / 30_000)));
-  const mac = createHmac("sha1", key).update(counter).digest();
-  const offset = (mac[19] ?? 0) & 15;
-  return String((mac.readUInt32BE(offset) & 0x7fffffff) % 1_000_000).padStart(6, "0");
 }
 
 test("from the setup link to a proven, downloaded backup", async ({ page }) => {
@@ -629,8 +587,7 @@ test("from the setup link to a proven, downloaded backup", async ({ page }) => {
   ]) {
     await page.goto(path);
     await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
-    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-    expect(overflow, `${path} is wider than a phone`).toBeLessThanOrEqual(0);
+    expect(await overflow(page), `${path} is wider than a phone`).toBeLessThanOrEqual(0);
     await look(page, `phone${path.replaceAll("/", "-")}`);
   }
   expect(failures).toEqual([]);

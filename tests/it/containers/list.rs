@@ -439,7 +439,10 @@ async fn f61_a_socket_that_may_not_be_used_is_told_and_used_as_soon_as_it_may() 
     let list = here.client.get("/api/containers").await.json();
     assert_eq!(list["engine"]["code"], "docker_denied", "{list}");
     let message = list["engine"]["message"].as_str().unwrap();
-    assert!(message.starts_with("The Docker socket unix:///") && message.ends_with("permission denied."));
+    assert!(
+        message.starts_with("The Docker socket unix:///")
+            && message.ends_with("permission denied.")
+    );
     let remedy = list["engine"]["remedy"].as_str().unwrap();
     assert!(remedy.contains("group docker"), "{remedy}");
     let refused = here

@@ -1,8 +1,11 @@
 //! Logs of real containers: read, followed, searched, and hostile.
 
+use std::io::Read;
 use std::time::{Duration, Instant};
 
+use flate2::read::GzDecoder;
 use http::{Method, StatusCode};
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
 use super::{Engine, Made, engine, until};
@@ -139,6 +142,19 @@ async fn a_download_is_text_with_times_and_without_colours() {
         .get(&here.path("main", "/logs/download?stream=stderr&search=pl"))
         .await;
     assert_eq!(only.text().lines().count(), 1);
+    // As browsers ask.
+    let path = here.path("main", "/logs/download");
+    let mut request = here.client.request(Method::GET, &path, None);
+    let gzip = http::HeaderValue::from_static("gzip");
+    request.headers_mut().insert("accept-encoding", gzip);
+    let packed = here.client.send(request).await;
+    assert_eq!(packed.headers()["content-encoding"], "gzip");
+    let bytes = packed.into_body().collect().await.unwrap().to_bytes();
+    let mut unpacked = String::new();
+    GzDecoder::new(&bytes[..])
+        .read_to_string(&mut unpacked)
+        .unwrap();
+    assert_eq!(unpacked, text);
     here.end(&[id]).await;
 }
 

@@ -229,7 +229,7 @@ fn write_line(text: &mut String, wanted: &Wanted, line: &Line) {
 impl Download {
     /// Its bytes. An engine that goes away in the middle breaks the file off with an error.
     pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send {
-        futures_util::stream::unfold(self, |mut this| async move {
+        let told = futures_util::stream::unfold(self, |mut this| async move {
             loop {
                 if this.is_over {
                     return None;
@@ -260,7 +260,9 @@ impl Download {
                     return Some((Ok(Bytes::from(text)), this));
                 }
             }
-        })
+        });
+        // What compresses it asks once more after its end.
+        told.fuse()
     }
 }
 
