@@ -18,7 +18,7 @@ mod settle;
 mod store;
 
 pub use error::RestoreError;
-pub use pause::disconnected;
+pub use pause::until_disconnected;
 pub use routes::router;
 pub use server::NewDatabase;
 pub use service::{RestoreParts, RestoreService};

@@ -11,7 +11,7 @@ use super::store;
 use crate::platform::postgres::ConnInfo;
 
 /// Connections of a program that was stopped are gone by then.
-const DISCONNECT_LIMIT: Duration = Duration::from_secs(10);
+const DISCONNECT_LIMIT: Duration = Duration::from_secs(15);
 
 /// Which containers a restore stops.
 pub struct Paused<'a> {
@@ -20,11 +20,24 @@ pub struct Paused<'a> {
 }
 
 /// Refuses when somebody is connected to a database.
-pub async fn disconnected(info: &ConnInfo, database: &str) -> Result<(), RestoreError> {
+pub(super) async fn disconnected(info: &ConnInfo, database: &str) -> Result<(), RestoreError> {
     let mut connection = server::maintenance(info).await?;
     let free = server::in_use(&mut connection, database).await;
     let _ = connection.close().await;
     free
+}
+
+/// Waits until nobody is connected to a database whose programs were stopped.
+pub async fn until_disconnected(info: &ConnInfo, database: &str) -> Result<(), RestoreError> {
+    let stopped = Instant::now();
+    loop {
+        match disconnected(info, database).await {
+            Err(RestoreError::InUse { .. }) if stopped.elapsed() < DISCONNECT_LIMIT => {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            other => return other,
+        }
+    }
 }
 
 impl RestoreService {
@@ -39,15 +52,7 @@ impl RestoreService {
         }
         store::note_stopped(self.parts.db.orm(), paused.restore_id, paused.containers).await?;
         self.parts.n8n.stop_containers(paused.containers).await?;
-        let stopped = Instant::now();
-        loop {
-            match disconnected(source, &source.database).await {
-                Err(RestoreError::InUse { .. }) if stopped.elapsed() < DISCONNECT_LIMIT => {
-                    tokio::time::sleep(Duration::from_millis(200)).await;
-                }
-                other => return other,
-            }
-        }
+        until_disconnected(source, &source.database).await
     }
 
     /// Starts n8n's containers again. One that does not start is told with the restore: the databases are

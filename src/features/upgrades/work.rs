@@ -9,14 +9,12 @@ use super::service::{Job, UpgradeService};
 use super::store::{self, Former, Run};
 use crate::features::backups::{BackupType, RunRequest, Trigger};
 use crate::features::n8n::{N8nError, N8nService, has_table};
-use crate::features::restores::disconnected;
+use crate::features::restores::until_disconnected;
 use crate::features::verification::VerificationError;
 use crate::platform::docker::{DockerError, successor};
 
 /// A new image is some hundred megabytes.
 const PULL_LIMIT: Duration = Duration::from_mins(30);
-/// Connections of a program that was stopped are gone by then.
-const DISCONNECT_LIMIT: Duration = Duration::from_secs(15);
 /// On each container that was made here: which upgrade's it is.
 pub(super) const LABEL: &str = "io.flowkeep.upgrade";
 
@@ -197,16 +195,8 @@ impl UpgradeService {
         stopped.map_err(|error| unable(format!("{error}.")))?;
         let source = self.parts.n8n.source().ok().flatten();
         let source = source.ok_or_else(|| unable("n8n's database is not set up.".to_owned()))?;
-        let began = std::time::Instant::now();
-        loop {
-            match disconnected(&source.conninfo, &source.conninfo.database).await {
-                Ok(()) => return Ok(()),
-                Err(_) if began.elapsed() < DISCONNECT_LIMIT => {
-                    tokio::time::sleep(Duration::from_millis(200)).await;
-                }
-                Err(error) => return Err(unable(format!("{error}."))),
-            }
-        }
+        let free = until_disconnected(&source.conninfo, &source.conninfo.database).await;
+        free.map_err(|error| unable(format!("{error}.")))
     }
 
     /// Puts the former container aside and makes a new one in its place.

@@ -99,10 +99,19 @@ impl Docker {
 
     /// Removes a container and its own volumes, running or not. One that is gone is fine.
     pub async fn remove_container(&self, id: &str) -> Result<(), DockerError> {
+        self.remove(id, true).await
+    }
+
+    /// Removes a container, running or not, and none of its volumes. One that is gone is fine.
+    pub async fn remove_keeping_volumes(&self, id: &str) -> Result<(), DockerError> {
+        self.remove(id, false).await
+    }
+
+    async fn remove(&self, id: &str, has_volumes: bool) -> Result<(), DockerError> {
         let client = self.client().await?;
         let options = RemoveContainerOptionsBuilder::new()
             .force(true)
-            .v(true)
+            .v(has_volumes)
             .build();
         match client.remove_container(id, Some(options)).await {
             Ok(()) => Ok(()),

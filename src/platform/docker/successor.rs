@@ -8,7 +8,7 @@ use bollard::models::{
     NetworkingConfig, RestartPolicy, RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, RenameContainerOptionsBuilder,
 };
 
 use super::{Docker, DockerError};
@@ -219,19 +219,6 @@ impl Docker {
             .update_container(container, update)
             .await
             .map_err(|error| self.sort(error))
-    }
-
-    /// Removes a container, running or not, and none of its volumes. One that is gone is fine.
-    pub async fn remove_keeping_volumes(&self, id: &str) -> Result<(), DockerError> {
-        let client = self.client().await?;
-        let options = RemoveContainerOptionsBuilder::new().force(true).build();
-        match client.remove_container(id, Some(options)).await {
-            Ok(()) => Ok(()),
-            Err(error) => match self.sort(error) {
-                DockerError::NotFound(_) => Ok(()),
-                other => Err(other),
-            },
-        }
     }
 }
 

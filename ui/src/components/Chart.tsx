@@ -1,8 +1,15 @@
-import { useMantineTheme } from "@mantine/core";
-import { useColorScheme } from "@mantine/hooks";
+import { useComputedColorScheme, useMantineTheme } from "@mantine/core";
 import { useEffect, useRef } from "react";
 import type UPlotType from "uplot";
 import "uplot/dist/uPlot.min.css";
+import { dateTime, moment } from "../lib/format";
+
+const HOUR = 3600;
+/** What may lie between two times on the axis, in seconds. */
+const STEPS = [
+  ...[1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800],
+  ...[1, 2, 3, 4, 6, 12, 24, 48, 96, 7 * 24, 14 * 24, 28 * 24].map((hours) => hours * HOUR),
+];
 
 export type Series = { label: string; color: string; values: (number | null)[]; dashed?: boolean };
 
@@ -33,7 +40,8 @@ export function Chart({
   data.current = [times, ...series.map((one) => one.values)];
   const lines = useRef(series);
   lines.current = series;
-  const scheme = useColorScheme();
+  // As it was chosen here, which need not be the system's.
+  const scheme = useComputedColorScheme("light");
   const theme = useMantineTheme();
   // New numbers are put into the chart that is there; only other lines need another one.
   const shape = series.map((one) => `${one.label}|${one.color}|${one.dashed ?? false}`).join("\n");
@@ -54,17 +62,28 @@ export function Chart({
           scales: { y: { range: (_, __, highest) => [0, most ?? Math.max(highest, 1) * 1.05] } },
           cursor: { y: false, ...(sync ? { sync: { key: sync } } : {}) },
           axes: [
-            { stroke: axis, grid: { stroke: grid }, ticks: { stroke: grid } },
+            {
+              stroke: axis,
+              grid: { stroke: grid },
+              ticks: { stroke: grid },
+              incrs: STEPS,
+              values: (_, ticks, __, ___, step) => ticks.map((at, index) => moment(at, step, ticks[index - 1])),
+            },
             {
               stroke: axis,
               grid: { stroke: grid },
               ticks: { stroke: grid },
               size: 80,
-              values: (_, ticks) => ticks.map(format),
+              // Of those that would read the same, one.
+              values: (_, ticks) =>
+                ticks.map(format).map((text, index, all) => (index > 0 && text === all[index - 1] ? "" : text)),
             },
           ],
           series: [
-            {},
+            {
+              value: (_: unknown, at: number | null) =>
+                at == null ? "–" : dateTime(new Date(at * 1000).toISOString()),
+            },
             ...lines.current.map((one) => ({
               label: one.label,
               stroke: one.color,

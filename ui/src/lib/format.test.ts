@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ago, bytes, duration } from "./format";
+import { ago, bytes, duration, moment } from "./format";
 
 describe("bytes", () => {
   it.each([
@@ -32,4 +32,17 @@ describe("ago", () => {
     ["2026-11-20T12:00:00Z", "yesterday"],
     [null, "never"],
   ])("%s is %s", (at, text) => expect(ago(at, now)).toBe(text));
+});
+
+describe("moment", () => {
+  const at = (text: string) => new Date(text).getTime() / 1000;
+  it("names the day once, and seconds only where they tell times apart", () => {
+    const noon = at("2026-11-21T12:00:00");
+    expect(moment(noon, 60)).toBe("12:00\n21 Nov");
+    expect(moment(noon + 60, 60, noon)).toBe("12:01");
+    expect(moment(noon + 5, 5, noon)).toBe("12:00:05");
+    const midnight = at("2026-11-22T00:00:00");
+    expect(moment(midnight, 3600, midnight - 3600)).toBe("00:00\n22 Nov");
+    expect(moment(midnight, 86_400, midnight - 86_400)).toBe("22 Nov");
+  });
 });

@@ -48,6 +48,16 @@ export function dateTime(iso: string | null | undefined): string {
   return iso ? new Date(iso).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" }) : "–";
 }
 
+/** A time on an axis, in seconds since 1970, `step` seconds after the one before it: the day where a new one begins. */
+export function moment(at: number, step: number, before?: number): string {
+  const date = new Date(at * 1000);
+  const day = date.toLocaleDateString("en-GB", { day: "numeric", month: "short" });
+  if (step >= 86_400) return day;
+  const time = date.toLocaleTimeString("en-GB", { timeStyle: step < 60 ? "medium" : "short" });
+  const isSameDay = before !== undefined && new Date(before * 1000).toDateString() === date.toDateString();
+  return isSameDay ? time : `${time}\n${day}`;
+}
+
 export const BACKUP_TYPES: Record<string, string> = {
   postgres_n8n: "n8n database",
   flows: "n8n workflows",

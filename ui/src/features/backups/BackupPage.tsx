@@ -1,4 +1,4 @@
-import { Alert, Badge, Button, Card, Grid, Group, Modal, Stack, Table, Text, TextInput, Title } from "@mantine/core";
+import { Alert, Badge, Button, Card, Grid, Group, Stack, Table, Text, TextInput, Title } from "@mantine/core";
 import {
   IconArrowBackUp,
   IconDownload,
@@ -15,6 +15,7 @@ import { useState } from "react";
 import { api, type Schemas } from "../../api/client";
 import { useLive } from "../../api/live";
 import { queries, queryClient } from "../../api/queries";
+import { Confirm } from "../../components/Confirm";
 import { CopyLine } from "../../components/Copy";
 import { tell, tellError } from "../../components/notify";
 import { Page } from "../../components/Page";
@@ -456,38 +457,33 @@ function DeleteDialog({ backup, isOpen, close }: { backup: Detail; isOpen: boole
   const [typed, setTyped] = useState("");
   const remove = useDeleteBackup(backup.id, close);
   return (
-    <Modal opened={isOpen} onClose={close} title={`Delete the file of backup ${backup.id}?`}>
-      <Stack>
-        <Text size="sm">
-          {bytes(backup.compressed_size)} are freed. The file cannot be brought back; the record of it stays. n8n itself
-          is not touched.
-        </Text>
-        {isLast ? (
-          <>
-            <Alert color="red" title="There is nothing newer to go back to">
-              This is the newest {backup.is_last_verified ? "proven" : "good"} backup of its kind.
-            </Alert>
-            <TextInput
-              label={`Type ${backup.id} to delete it all the same`}
-              value={typed}
-              onChange={(event) => setTyped(event.currentTarget.value)}
-            />
-          </>
-        ) : null}
-        <Group justify="flex-end">
-          <Button variant="default" onClick={close}>
-            Keep it
-          </Button>
-          <Button
-            color="red"
-            loading={remove.isPending}
-            disabled={isLast && typed !== String(backup.id)}
-            onClick={() => remove.mutate(isLast)}
-          >
-            Delete the file
-          </Button>
-        </Group>
-      </Stack>
-    </Modal>
+    <Confirm
+      title={`Delete the file of backup ${backup.id}?`}
+      act="Delete the file"
+      keep="Keep it"
+      color="red"
+      isOpen={isOpen}
+      isPending={remove.isPending}
+      isDisabled={isLast && typed !== String(backup.id)}
+      close={close}
+      go={() => remove.mutate(isLast)}
+    >
+      <Text size="sm">
+        {bytes(backup.compressed_size)} are freed. The file cannot be brought back; the record of it stays. n8n itself
+        is not touched.
+      </Text>
+      {isLast ? (
+        <>
+          <Alert color="red" title="There is nothing newer to go back to">
+            This is the newest {backup.is_last_verified ? "proven" : "good"} backup of its kind.
+          </Alert>
+          <TextInput
+            label={`Type ${backup.id} to delete it all the same`}
+            value={typed}
+            onChange={(event) => setTyped(event.currentTarget.value)}
+          />
+        </>
+      ) : null}
+    </Confirm>
   );
 }

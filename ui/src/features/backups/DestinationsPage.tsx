@@ -20,6 +20,7 @@ import { type FormEvent, useState } from "react";
 import { api, fieldError, type Schemas } from "../../api/client";
 import { queries, queryClient } from "../../api/queries";
 import { useAnchor } from "../../components/anchor";
+import { Confirm } from "../../components/Confirm";
 import { tell, tellError } from "../../components/notify";
 import { Page } from "../../components/Page";
 import { Empty, Failed, Loading } from "../../components/States";
@@ -160,20 +161,19 @@ function One({ destination }: { destination: Destination }) {
         </Button>
       </Group>
       {isChanging ? <SecretDialog destination={destination} close={() => setChanging(false)} /> : null}
-      <Modal opened={isForgetting} onClose={() => setForgetting(false)} title={`Forget ${destination.name}?`}>
-        <Text size="sm">
-          No more copies go there. What lies there stays, and nothing deletes it any more: remove it by hand if it is
-          not wanted.
-        </Text>
-        <Group justify="flex-end" mt="md">
-          <Button variant="default" onClick={() => setForgetting(false)}>
-            Keep it
-          </Button>
-          <Button color="red" loading={forget.isPending} onClick={() => forget.mutate()}>
-            Forget it
-          </Button>
-        </Group>
-      </Modal>
+      <Confirm
+        title={`Forget ${destination.name}?`}
+        act="Forget it"
+        keep="Keep it"
+        color="red"
+        isOpen={isForgetting}
+        isPending={forget.isPending}
+        close={() => setForgetting(false)}
+        go={() => forget.mutate()}
+      >
+        No more copies go there. What lies there stays, and nothing deletes it any more: remove it by hand if it is not
+        wanted.
+      </Confirm>
     </Card>
   );
 }

@@ -1,10 +1,11 @@
 /** What several pages of containers show. */
-import { Alert, Anchor, Badge, Button, Group, Modal, Stack, Text } from "@mantine/core";
+import { Alert, Anchor, Badge, Button, Group, Text } from "@mantine/core";
 import { IconPlayerPlay, IconPlayerStop, IconPlugConnectedX, IconRefresh } from "@tabler/icons-react";
 import { useMutation } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { ApiError, api } from "../../api/client";
+import { Confirm } from "../../components/Confirm";
 import { tell, tellError } from "../../components/notify";
 import { type Container, type Containers, refreshContainers, type Update } from "./queries";
 
@@ -168,37 +169,25 @@ export function Acts({ container, isReachable = true }: { container: Container; 
           Start
         </Button>
       )}
-      <Modal
-        opened={asked !== null}
-        onClose={() => setAsked(null)}
-        title={asked ? `${WORDS[asked].title} ${container.name}?` : ""}
-        closeButtonProps={{ "aria-label": "Close" }}
-      >
-        {asked ? (
-          <Stack>
-            <Text size="sm">{WORDS[asked].does}</Text>
-            {isN8n && asked !== "start" ? (
-              <Text size="sm">
-                If n8n runs in it, executions that have not ended are cut off, and webhooks and schedules are missed
-                until it runs again.
-              </Text>
-            ) : null}
-            <Group justify="flex-end">
-              <Button variant="default" onClick={() => setAsked(null)}>
-                Cancel
-              </Button>
-              <Button
-                color={asked === "start" ? undefined : "red"}
-                loading={act.isPending}
-                onClick={() => act.mutate(asked)}
-                data-autofocus
-              >
-                {WORDS[asked].title}
-              </Button>
-            </Group>
-          </Stack>
-        ) : null}
-      </Modal>
+      {asked ? (
+        <Confirm
+          title={`${WORDS[asked].title} ${container.name}?`}
+          act={WORDS[asked].title}
+          keep="Cancel"
+          color={asked === "start" ? undefined : "red"}
+          isPending={act.isPending}
+          close={() => setAsked(null)}
+          go={() => act.mutate(asked)}
+        >
+          <Text size="sm">{WORDS[asked].does}</Text>
+          {isN8n && asked !== "start" ? (
+            <Text size="sm">
+              If n8n runs in it, executions that have not ended are cut off, and webhooks and schedules are missed until
+              it runs again.
+            </Text>
+          ) : null}
+        </Confirm>
+      ) : null}
     </Group>
   );
 }

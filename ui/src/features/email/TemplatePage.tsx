@@ -1,9 +1,10 @@
-import { Anchor, Badge, Button, Group, Modal, SimpleGrid, Text } from "@mantine/core";
+import { Anchor, Badge, Button, Group, SimpleGrid } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
 import { useState } from "react";
 import { api } from "../../api/client";
 import { queryClient } from "../../api/queries";
+import { Confirm } from "../../components/Confirm";
 import { tell, tellError } from "../../components/notify";
 import { Page } from "../../components/Page";
 import { Failed, Loading } from "../../components/States";
@@ -94,17 +95,18 @@ function Reset({ template }: { template: EmailTemplate }) {
       <Button variant="default" onClick={() => setAsking(true)}>
         Default text
       </Button>
-      <Modal opened={isAsking} onClose={() => setAsking(false)} title="Back to the default text?">
-        <Text size="sm">What you wrote as subject, formatted and plain text is lost.</Text>
-        <Group justify="flex-end" mt="md">
-          <Button variant="default" onClick={() => setAsking(false)}>
-            Keep mine
-          </Button>
-          <Button color="red" loading={reset.isPending} onClick={() => reset.mutate()}>
-            Take the default
-          </Button>
-        </Group>
-      </Modal>
+      <Confirm
+        title="Back to the default text?"
+        act="Take the default"
+        keep="Keep mine"
+        color="red"
+        isOpen={isAsking}
+        isPending={reset.isPending}
+        close={() => setAsking(false)}
+        go={() => reset.mutate()}
+      >
+        What you wrote as subject, formatted and plain text is lost.
+      </Confirm>
     </Group>
   );
 }

@@ -1,10 +1,11 @@
-import { Anchor, Button, Card, Group, Modal, Table, Text, VisuallyHidden } from "@mantine/core";
+import { Anchor, Button, Card, Table, Text, VisuallyHidden } from "@mantine/core";
 import { IconArchive, IconTrash } from "@tabler/icons-react";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, type Schemas } from "../../api/client";
 import { queries, queryClient } from "../../api/queries";
+import { Confirm } from "../../components/Confirm";
 import { tell, tellError } from "../../components/notify";
 import { Empty, Failed, Loading } from "../../components/States";
 import { Time } from "../../components/Time";
@@ -109,18 +110,16 @@ function DeleteDialog({ archive, close }: { archive: Archive; close: () => void 
     onError: tellError,
   });
   return (
-    <Modal opened onClose={close} title={`Delete ${archive.name}?`}>
-      <Text size="sm">
-        Flowkeep forgets it and what it found in it. Workflows that were put back from it stay in n8n.
-      </Text>
-      <Group justify="flex-end" mt="md">
-        <Button variant="default" onClick={close}>
-          Keep it
-        </Button>
-        <Button color="red" loading={remove.isPending} onClick={() => remove.mutate()}>
-          Delete the archive
-        </Button>
-      </Group>
-    </Modal>
+    <Confirm
+      title={`Delete ${archive.name}?`}
+      act="Delete the archive"
+      keep="Keep it"
+      color="red"
+      isPending={remove.isPending}
+      close={close}
+      go={() => remove.mutate()}
+    >
+      Flowkeep forgets it and what it found in it. Workflows that were put back from it stay in n8n.
+    </Confirm>
   );
 }

@@ -21,6 +21,7 @@ import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, fieldError, type Schemas } from "../../api/client";
 import { queries, queryClient } from "../../api/queries";
+import { Confirm } from "../../components/Confirm";
 import { tell } from "../../components/notify";
 import { Failed, Loading } from "../../components/States";
 import { Time } from "../../components/Time";
@@ -270,27 +271,18 @@ function ActDialog({ upgrade, act, close }: { upgrade: Upgrade; act: Act; close:
     },
   });
   return (
-    <Modal opened onClose={close} title={act === "clear" ? "Remove the former containers?" : "Take the upgrade back?"}>
-      <Stack>
-        <Text size="sm">
-          {act === "clear"
-            ? "After that this upgrade cannot be taken back by a click. Volumes and backups stay."
-            : "n8n stops, its former containers come back, and if the new version changed its database, so does the database of before: what n8n did since is then only in a backup."}
-        </Text>
-        {run.error ? (
-          <Alert color="red" role="alert">
-            {run.error.message}
-          </Alert>
-        ) : null}
-        <Group justify="flex-end">
-          <Button variant="default" onClick={close}>
-            Leave it
-          </Button>
-          <Button color="red" loading={run.isPending} onClick={() => run.mutate()}>
-            {act === "clear" ? "Remove them" : "Take it back"}
-          </Button>
-        </Group>
-      </Stack>
-    </Modal>
+    <Confirm
+      title={act === "clear" ? "Remove the former containers?" : "Take the upgrade back?"}
+      act={act === "clear" ? "Remove them" : "Take it back"}
+      color="red"
+      isPending={run.isPending}
+      error={run.error}
+      close={close}
+      go={() => run.mutate()}
+    >
+      {act === "clear"
+        ? "After that this upgrade cannot be taken back by a click. Volumes and backups stay."
+        : "n8n stops, its former containers come back, and if the new version changed its database, so does the database of before: what n8n did since is then only in a backup."}
+    </Confirm>
   );
 }

@@ -1,9 +1,10 @@
-import { ActionIcon, Badge, Button, Card, Group, Menu, Modal, Switch, Text, Title } from "@mantine/core";
+import { ActionIcon, Badge, Card, Group, Menu, Switch, Text, Title } from "@mantine/core";
 import { IconArrowDown, IconArrowUp, IconDots } from "@tabler/icons-react";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { api } from "../../api/client";
 import { useAnchor } from "../../components/anchor";
+import { Confirm } from "../../components/Confirm";
 import { tell, tellError } from "../../components/notify";
 import { Time } from "../../components/Time";
 import { type EventType, type Rule, refresh } from "./queries";
@@ -153,16 +154,16 @@ function RemoveDialog({ rule, close }: { rule: Rule; close: () => void }) {
     onError: tellError,
   });
   return (
-    <Modal opened onClose={close} title={`Delete ${rule.name}?`}>
-      <Text size="sm">What it was for is told no more, unless another rule is for it too. Its history stays.</Text>
-      <Group justify="flex-end" mt="md">
-        <Button variant="default" onClick={close}>
-          Keep it
-        </Button>
-        <Button color="red" loading={remove.isPending} onClick={() => remove.mutate()}>
-          Delete it
-        </Button>
-      </Group>
-    </Modal>
+    <Confirm
+      title={`Delete ${rule.name}?`}
+      act="Delete it"
+      keep="Keep it"
+      color="red"
+      isPending={remove.isPending}
+      close={close}
+      go={() => remove.mutate()}
+    >
+      What it was for is told no more, unless another rule is for it too. Its history stays.
+    </Confirm>
   );
 }

@@ -1,9 +1,10 @@
-import { ActionIcon, Alert, Badge, Button, Card, Group, Menu, Modal, Stack, Switch, Text, Title } from "@mantine/core";
+import { ActionIcon, Alert, Badge, Button, Card, Group, Menu, Stack, Switch, Text, Title } from "@mantine/core";
 import { IconDots } from "@tabler/icons-react";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, type Schemas } from "../../api/client";
 import { useAnchor } from "../../components/anchor";
+import { Confirm } from "../../components/Confirm";
 import { tell, tellError } from "../../components/notify";
 import { Time } from "../../components/Time";
 import { PrivateNetworks } from "./PrivateNetworks";
@@ -152,20 +153,18 @@ function RemoveDialog({ service, rules, close }: { service: Service; rules: Rule
     onError: tellError,
   });
   return (
-    <Modal opened onClose={close} title={`Delete ${service.name}?`}>
-      <Text size="sm">
-        {own.length === 0
-          ? "No rule uses it. What it was told stays in the history."
-          : `With it go the rules that tell it something: ${own.map((rule) => rule.name).join(", ")}. What it was told stays in the history.`}
-      </Text>
-      <Group justify="flex-end" mt="md">
-        <Button variant="default" onClick={close}>
-          Keep it
-        </Button>
-        <Button color="red" loading={remove.isPending} onClick={() => remove.mutate()}>
-          Delete it
-        </Button>
-      </Group>
-    </Modal>
+    <Confirm
+      title={`Delete ${service.name}?`}
+      act="Delete it"
+      keep="Keep it"
+      color="red"
+      isPending={remove.isPending}
+      close={close}
+      go={() => remove.mutate()}
+    >
+      {own.length === 0
+        ? "No rule uses it. What it was told stays in the history."
+        : `With it go the rules that tell it something: ${own.map((rule) => rule.name).join(", ")}. What it was told stays in the history.`}
+    </Confirm>
   );
 }

@@ -1,10 +1,11 @@
-import { Alert, Anchor, Badge, Button, Card, Group, Modal, Stack, Text, Title } from "@mantine/core";
+import { Alert, Anchor, Badge, Button, Card, Group, Stack, Text, Title } from "@mantine/core";
 import { IconArrowBackUp } from "@tabler/icons-react";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, type Schemas } from "../../api/client";
 import { queries, queryClient } from "../../api/queries";
+import { Confirm } from "../../components/Confirm";
 import { tell } from "../../components/notify";
 import { Page } from "../../components/Page";
 import { Empty, Failed, Loading } from "../../components/States";
@@ -196,21 +197,16 @@ function ActDialog({ restore, act, close }: { restore: Restore; act: Act; close:
     },
   }[act];
   return (
-    <Modal opened onClose={close} title={words.title}>
-      <Text size="sm">{words.text}</Text>
-      {run.error ? (
-        <Alert color="red" mt="md" role="alert">
-          {run.error.message}
-        </Alert>
-      ) : null}
-      <Group justify="flex-end" mt="md">
-        <Button variant="default" onClick={close}>
-          Leave it
-        </Button>
-        <Button color={words.color} loading={run.isPending} onClick={() => run.mutate()}>
-          {words.go}
-        </Button>
-      </Group>
-    </Modal>
+    <Confirm
+      title={words.title}
+      act={words.go}
+      color={words.color}
+      isPending={run.isPending}
+      error={run.error}
+      close={close}
+      go={() => run.mutate()}
+    >
+      {words.text}
+    </Confirm>
   );
 }

@@ -6,6 +6,7 @@ import { useState } from "react";
 import { api, type Schemas } from "../../api/client";
 import { queries, queryClient } from "../../api/queries";
 import { useAnchor } from "../../components/anchor";
+import { Confirm } from "../../components/Confirm";
 import { tell, tellError } from "../../components/notify";
 import { Page } from "../../components/Page";
 import { Empty, Failed, Loading } from "../../components/States";
@@ -188,20 +189,18 @@ function RemoveDialog({ schedule, close }: { schedule: Schedule; close: () => vo
     onError: tellError,
   });
   return (
-    <Modal opened onClose={close} title={`Delete ${schedule.name}?`}>
-      <Text size="sm">
-        No more backups are made by it. Those it made stay, and retention goes on looking after them. To stop it for a
-        while, pause it instead.
-      </Text>
-      <Group justify="flex-end" mt="md">
-        <Button variant="default" onClick={close}>
-          Keep it
-        </Button>
-        <Button color="red" loading={remove.isPending} onClick={() => remove.mutate()}>
-          Delete the schedule
-        </Button>
-      </Group>
-    </Modal>
+    <Confirm
+      title={`Delete ${schedule.name}?`}
+      act="Delete the schedule"
+      keep="Keep it"
+      color="red"
+      isPending={remove.isPending}
+      close={close}
+      go={() => remove.mutate()}
+    >
+      No more backups are made by it. Those it made stay, and retention goes on looking after them. To stop it for a
+      while, pause it instead.
+    </Confirm>
   );
 }
 

@@ -1,9 +1,10 @@
-import { Button, Group, List, Modal, Text } from "@mantine/core";
+import { Button, List, Text } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { api } from "../../api/client";
 import { queryClient } from "../../api/queries";
+import { Confirm } from "../../components/Confirm";
 import { tellError } from "../../components/notify";
 
 /** Ends every session, after saying what that means. */
@@ -23,23 +24,24 @@ export function LogoutEverywhere() {
       <Button variant="light" color="red" onClick={() => setAsking(true)}>
         Sign out everywhere
       </Button>
-      <Modal opened={isAsking} onClose={() => setAsking(false)} title="Sign out everywhere?">
+      <Confirm
+        title="Sign out everywhere?"
+        act="Sign out everywhere"
+        keep="Stay"
+        color="red"
+        isOpen={isAsking}
+        isPending={end.isPending}
+        close={() => setAsking(false)}
+        go={() => end.mutate()}
+      >
         <Text size="sm">This happens at once:</Text>
-        <List size="sm" my="xs" spacing={4}>
+        <List size="sm" spacing={4}>
           <List.Item>Every session of yours ends, this one too, and so do tokens that programs hold.</List.Item>
           <List.Item>The tools behind single sign-on let you in no longer.</List.Item>
           <List.Item>A terminal or log that is open in a tool goes on until it is closed.</List.Item>
         </List>
         <Text size="sm">You sign in again with your password.</Text>
-        <Group justify="flex-end" mt="lg">
-          <Button variant="default" onClick={() => setAsking(false)}>
-            Stay
-          </Button>
-          <Button color="red.9" loading={end.isPending} onClick={() => end.mutate()}>
-            Sign out everywhere
-          </Button>
-        </Group>
-      </Modal>
+      </Confirm>
     </>
   );
 }

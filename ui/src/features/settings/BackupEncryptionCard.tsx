@@ -4,6 +4,7 @@ import { useMutation, useQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { api, fieldError, type Schemas } from "../../api/client";
 import { queries, queryClient } from "../../api/queries";
+import { Confirm } from "../../components/Confirm";
 import { tell, tellError } from "../../components/notify";
 import { Failed, Loading } from "../../components/States";
 
@@ -143,18 +144,14 @@ function RotateDialog({ close }: { close: () => void }) {
     onError: tellError,
   });
   return (
-    <Modal opened onClose={close} title="Encrypt to a new key?">
-      <Text size="sm">
-        The present key is kept to open older backups. A recovery kit made before lacks the new key: make another.
-      </Text>
-      <Group justify="flex-end" mt="md">
-        <Button variant="default" onClick={close}>
-          Leave it
-        </Button>
-        <Button loading={rotate.isPending} onClick={() => rotate.mutate()}>
-          Make a new key
-        </Button>
-      </Group>
-    </Modal>
+    <Confirm
+      title="Encrypt to a new key?"
+      act="Make a new key"
+      isPending={rotate.isPending}
+      close={close}
+      go={() => rotate.mutate()}
+    >
+      The present key is kept to open older backups. A recovery kit made before lacks the new key: make another.
+    </Confirm>
   );
 }

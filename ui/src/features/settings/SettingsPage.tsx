@@ -4,7 +4,6 @@ import {
   Button,
   Card,
   Group,
-  Modal,
   NumberInput,
   PasswordInput,
   Select,
@@ -23,6 +22,7 @@ import { type ReactNode, useState } from "react";
 import { api, fieldError, type Schemas } from "../../api/client";
 import { queries, queryClient } from "../../api/queries";
 import { useAnchor } from "../../components/anchor";
+import { Confirm } from "../../components/Confirm";
 import { tell, tellError } from "../../components/notify";
 import { Page } from "../../components/Page";
 import { Failed, Loading } from "../../components/States";
@@ -305,20 +305,17 @@ function Encryption() {
           </Table.ScrollContainer>
         </>
       ) : null}
-      <Modal opened={isAsking} onClose={() => setAsking(false)} title="Encrypt under a new key?">
-        <Text size="sm">
-          Every secret is encrypted anew in one step. The old key stays for backups of this database; the master key
-          stays the same.
-        </Text>
-        <Group justify="flex-end" mt="md">
-          <Button variant="default" onClick={() => setAsking(false)}>
-            Leave it
-          </Button>
-          <Button loading={rotate.isPending} onClick={() => rotate.mutate()}>
-            Make a new key
-          </Button>
-        </Group>
-      </Modal>
+      <Confirm
+        title="Encrypt under a new key?"
+        act="Make a new key"
+        isOpen={isAsking}
+        isPending={rotate.isPending}
+        close={() => setAsking(false)}
+        go={() => rotate.mutate()}
+      >
+        Every secret is encrypted anew in one step. The old key stays for backups of this database; the master key stays
+        the same.
+      </Confirm>
     </Card>
   );
 }

@@ -1,7 +1,8 @@
-import { Alert, Anchor, Badge, Button, Card, Group, List, Modal, Stack, Text, Title } from "@mantine/core";
+import { Alert, Anchor, Badge, Button, Card, Group, List, Stack, Text, Title } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, type Schemas } from "../../api/client";
+import { Confirm } from "../../components/Confirm";
 import { tell, tellError } from "../../components/notify";
 import { Time } from "../../components/Time";
 import { refresh, rightsInWords, type Tool } from "./queries";
@@ -114,20 +115,19 @@ export function ToolCard({ tool, edit, showNginx }: { tool: Tool; edit: () => vo
           Remove
         </Button>
       </Group>
-      <Modal opened={isRemoving} onClose={() => setRemoving(false)} title={`Remove ${tool.name}?`}>
-        <Text size="sm">
-          From that moment nginx is told to let nobody through to it. Take its part out of nginx' configuration too, or
-          people see a page that says so.
-        </Text>
-        <Group justify="flex-end" mt="lg">
-          <Button variant="default" onClick={() => setRemoving(false)}>
-            Keep it
-          </Button>
-          <Button color="red.9" loading={remove.isPending} onClick={() => remove.mutate()}>
-            Remove
-          </Button>
-        </Group>
-      </Modal>
+      <Confirm
+        title={`Remove ${tool.name}?`}
+        act="Remove"
+        keep="Keep it"
+        color="red"
+        isOpen={isRemoving}
+        isPending={remove.isPending}
+        close={() => setRemoving(false)}
+        go={() => remove.mutate()}
+      >
+        From that moment nginx is told to let nobody through to it. Take its part out of nginx' configuration too, or
+        people see a page that says so.
+      </Confirm>
     </Card>
   );
 }
