@@ -10,7 +10,7 @@ DATA_DIR ?= $(if $(filter 0,$(shell id -u)),/var/lib/flowkeep,$(CURDIR)/data)
 .SILENT:
 .PHONY: run dev build test check format-check lint ui-install ui-check rust-test generate generated-check \
         deb portable sbom manual package-test package-check image-test \
-        e2e real-n8n-test real-n8n-test-all real-n8n-upgrade kills bench bench-notifications bench-storage fuzz audit clean bench-sso e2e-sso e2e-containers bench-logs
+        e2e real-n8n-test real-n8n-test-all real-n8n-upgrade kills bench bench-notifications bench-storage fuzz audit clean bench-sso e2e-sso e2e-containers bench-logs bench-soak
 
 ## Build Flowkeep and start it on its own database; prints the address and the first login.
 run: run-dependencies ui-build
@@ -115,6 +115,10 @@ bench-storage:
 ## What ten people who follow a busy log cost.
 bench-logs:
 	$(ENV) . scripts/test-env; scripts/with-docker scripts/bench-logs
+
+## An hour of work, and the memory before, meanwhile and after; FLOWKEEP_SOAK_SECONDS=86400 for a day.
+bench-soak:
+	$(ENV) . scripts/test-env; scripts/with-docker scripts/bench-soak
 
 ## The Debian package, the archive for other systems, the bill of materials (docs/install.md).
 deb:

@@ -76,7 +76,6 @@ def ask(method, path, body=None, what=None, link=None):
         return 0, b""
     if what:
         did(what, answer.status)
-        if os.environ.get("SOAK_DEBUG") and answer.status >= 300: print(path, answer.status, text[:200])
     return answer.status, text
 
 
