@@ -15,10 +15,7 @@ fn main() -> ExitCode {
 ///
 /// It waits a second otherwise and looks again at the next allocation: a daemon that goes to sleep after its start, a
 /// backup or a storm of events would keep what it needed then.
-#[expect(
-    unsafe_code,
-    reason = "the allocator's options have no safe interface"
-)]
+#[expect(unsafe_code, reason = "the allocator's options have no safe interface")]
 fn give_memory_back_at_once() {
     /// `mi_option_purge_delay` of mimalloc's `mimalloc.h`, in milliseconds.
     const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;

@@ -7,9 +7,7 @@ use bollard::models::{
     EndpointSettings, HostConfig, ImageConfig, ImageInspect, MountPoint, NetworkConnectRequest,
     NetworkingConfig, RestartPolicy, RestartPolicyNameEnum,
 };
-use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, RenameContainerOptionsBuilder,
-};
+use bollard::query_parameters::{CreateContainerOptionsBuilder, RenameContainerOptionsBuilder};
 
 use super::{Docker, DockerError};
 
