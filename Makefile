@@ -10,7 +10,7 @@ DATA_DIR ?= $(if $(filter 0,$(shell id -u)),/var/lib/flowkeep,$(CURDIR)/data)
 .SILENT:
 .PHONY: run dev build test check format-check lint ui-install ui-check rust-test generate generated-check \
         deb portable sbom manual package-test package-check image-test \
-        e2e real-n8n-test real-n8n-test-all real-n8n-upgrade kills bench bench-notifications bench-storage fuzz audit clean bench-sso e2e-sso e2e-containers bench-logs bench-soak
+        e2e real-n8n-test real-n8n-test-all real-n8n-upgrade real-n8n-watchdog kills bench bench-notifications bench-storage fuzz audit clean bench-sso e2e-sso e2e-containers bench-logs bench-soak
 
 ## Build Flowkeep and start it on its own database; prints the address and the first login.
 run: run-dependencies ui-build
@@ -86,6 +86,10 @@ real-n8n-test-all:
 ## A real n8n 1.123 upgraded to 2.41 and taken back.
 real-n8n-upgrade:
 	$(ENV) . scripts/test-env; scripts/with-docker scripts/real-n8n-upgrade
+
+## Workflows of a real n8n 1.123 and 2.41 that fail, hang and miss their time; some ten minutes each.
+real-n8n-watchdog:
+	$(ENV) . scripts/test-env; scripts/real-n8n-watchdog v1 v2
 
 ## 200 random kills over the whole cycle (CI does 50).
 kills:
