@@ -207,7 +207,7 @@ async fn do_once(state: &AppState, term: Term, over: &CancellationToken) {
 
 /// Puts what a crash left in order.
 async fn settle(state: &AppState) {
-    state.local_engine.remove_leftovers();
+    state.local_engine.remove_leftovers().await;
     if let Err(error) = state.migration.settle().await {
         tracing::error!(%error, "cannot settle the way from version 2");
     }

@@ -292,6 +292,7 @@ impl Proofs {
             Arc::clone(&parts.installations),
             parts.processes.clone(),
             parts.ids.clone(),
+            parts.lifecycle.clone(),
         );
         let docker_engine = DockerEngine::new(DockerEngineParts {
             docker: docker.clone(),

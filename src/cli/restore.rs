@@ -10,12 +10,13 @@ use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{ConnectOptions, Connection};
 
-use super::verify::{report, subject_of};
+use super::verify::{GRACE, report, subject_of};
 use crate::features::n8n;
 use crate::features::n8n::make_inactive;
 use crate::features::restores::NewDatabase;
 use crate::features::verification::{LocalEngine, Outcome, Prover, SubjectKind, Verdict};
 use crate::platform::ids::Ids;
+use crate::platform::lifecycle::Lifecycle;
 use crate::platform::postgres::{ConnInfo, Installations};
 use crate::platform::process::Processes;
 
@@ -80,6 +81,7 @@ fn restore(args: RestoreArgs) -> Result<Outcome, Box<dyn Error>> {
                 Arc::clone(&installations),
                 processes.clone(),
                 ids.clone(),
+                Lifecycle::new(GRACE),
             )),
         };
         let database = NewDatabase::create(

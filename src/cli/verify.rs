@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use secrecy::SecretString;
@@ -14,8 +15,12 @@ use crate::features::backups::{BackupFiles, Lock, Opener};
 use crate::features::verification::{LocalEngine, Outcome, Prover, Subject, SubjectKind, Verdict};
 use crate::platform::config::Config;
 use crate::platform::ids::Ids;
+use crate::platform::lifecycle::Lifecycle;
 use crate::platform::postgres::Installations;
 use crate::platform::process::Processes;
+
+/// How long a throwaway server may take to end.
+pub const GRACE: Duration = Duration::from_secs(10);
 
 #[derive(Args, Debug)]
 pub struct VerifyArgs {
@@ -72,12 +77,15 @@ fn prove(args: VerifyArgs) -> Result<Outcome, Box<dyn Error>> {
         let dirs = &args.config.database.postgres_dirs;
         let installations = Arc::new(Installations::discover(&processes, dirs).await);
         let root = std::env::temp_dir().join("flowkeep-verify");
-        let engine = LocalEngine::new(root, installations, processes, ids);
-        engine.remove_leftovers();
+        let lifecycle = Lifecycle::new(GRACE);
+        let engine = LocalEngine::new(root, installations, processes, ids, lifecycle.clone());
+        engine.remove_leftovers().await;
         let prover = Prover {
             engine: Arc::new(engine),
         };
-        Ok(prover.prove(&subject, |_| {}).await)
+        let outcome = prover.prove(&subject, |_| {}).await;
+        lifecycle.drain().await;
+        Ok(outcome)
     })
 }
 

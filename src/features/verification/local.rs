@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use secrecy::SecretString;
 
@@ -11,10 +12,15 @@ use super::engine::{EngineError, EngineFuture, Started, ThrowawayServer, Verific
 use super::restore::{HostTools, Restored};
 use crate::features::backups::Stored;
 use crate::platform::ids::Ids;
+use crate::platform::lifecycle::Lifecycle;
 use crate::platform::postgres::{
     Cluster, ClusterSpec, ConnInfo, Durability, Installations, unprivileged_identity,
 };
 use crate::platform::process::Processes;
+
+/// For as long as this it is tried to remove a folder whose processes are just ending.
+const REMOVAL_TRIES: u32 = 100;
+const REMOVAL_PAUSE: Duration = Duration::from_millis(50);
 
 /// Starts throwaway clusters under one folder.
 #[derive(Clone, Debug)]
@@ -23,22 +29,62 @@ pub struct LocalEngine {
     installations: Arc<Installations>,
     processes: Processes,
     ids: Ids,
+    lifecycle: Lifecycle,
 }
 
-/// Dropped in this order: first the server ends, then its folder goes.
 struct LocalServer {
-    cluster: Cluster,
+    conninfo: ConnInfo,
     tools: HostTools,
-    cleanup: Cleanup,
+    scratch: Scratch,
 }
 
-/// Removes the cluster's folder, however its use ends.
-struct Cleanup(PathBuf);
+/// A folder with or without a cluster in it. However its use ends, first the server does and then
+/// the folder goes.
+struct Scratch {
+    dir: PathBuf,
+    cluster: Option<Cluster>,
+    lifecycle: Lifecycle,
+}
 
-impl Drop for Cleanup {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+impl Scratch {
+    /// Ends the server and removes the folder.
+    async fn remove(mut self) {
+        if let Some(cluster) = self.cluster.take() {
+            // Nothing in it is worth a checkpoint.
+            cluster.kill().await;
+        }
+        remove_dir(&self.dir).await;
+        self.dir = PathBuf::new();
     }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if self.dir.as_os_str().is_empty() || self.lifecycle.hard().is_cancelled() {
+            return;
+        }
+        let rest = Self {
+            dir: std::mem::take(&mut self.dir),
+            cluster: self.cluster.take(),
+            lifecycle: self.lifecycle.clone(),
+        };
+        self.lifecycle
+            .spawn("removal of a throwaway server", rest.remove());
+    }
+}
+
+/// Removes a folder. A program that ends by a signal has children that end a moment later, and a
+/// file they still make would leave the folder behind.
+async fn remove_dir(dir: &Path) {
+    for _ in 0..REMOVAL_TRIES {
+        let path = dir.to_owned();
+        let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(path)).await;
+        if matches!(&removed, Ok(Ok(()))) || !dir.exists() {
+            return;
+        }
+        tokio::time::sleep(REMOVAL_PAUSE).await;
+    }
+    tracing::warn!(dir = %dir.display(), "cannot remove a throwaway server's folder; trying again at the next start");
 }
 
 impl LocalEngine {
@@ -48,24 +94,26 @@ impl LocalEngine {
         installations: Arc<Installations>,
         processes: Processes,
         ids: Ids,
+        lifecycle: Lifecycle,
     ) -> Self {
         Self {
             root,
             installations,
             processes,
             ids,
+            lifecycle,
         }
     }
 
     /// Removes clusters that a crash left. Their servers died with the daemon.
-    pub fn remove_leftovers(&self) {
+    pub async fn remove_leftovers(&self) {
         for entry in std::fs::read_dir(&self.root)
             .into_iter()
             .flatten()
             .flatten()
         {
             if !is_in_use(&entry.path()) {
-                let _ = std::fs::remove_dir_all(entry.path());
+                remove_dir(&entry.path()).await;
             }
         }
     }
@@ -98,7 +146,11 @@ impl LocalEngine {
         }
         let name = hex::encode(self.ids.bytes::<6>());
         let dir = self.root.join(&name);
-        let cleanup = Cleanup(dir.clone());
+        let mut scratch = Scratch {
+            dir: dir.clone(),
+            cluster: None,
+            lifecycle: self.lifecycle.clone(),
+        };
         let spec = ClusterSpec {
             installation: installation.clone(),
             socket_dir: dir.join("s"),
@@ -107,16 +159,18 @@ impl LocalEngine {
             identity: unprivileged_identity().map_err(unusable)?,
             durability: Durability::Throwaway,
         };
-        let started = spec.start(&self.processes, &self.ids).await;
-        let cluster = started.map_err(|error| unusable(error.to_string()))?;
+        let begun = spec.begin(&self.processes, &self.ids).await;
+        let cluster = begun.map_err(|error| unusable(error.to_string()))?;
+        let ready = scratch.cluster.insert(cluster).wait_until_ready().await;
+        ready.map_err(|error| unusable(error.to_string()))?;
         Ok(LocalServer {
-            cluster,
+            conninfo: spec.conninfo(),
             tools: HostTools {
                 installation: installation.clone(),
                 processes: self.processes.clone(),
                 ids: self.ids.clone(),
             },
-            cleanup,
+            scratch,
         })
     }
 }
@@ -140,7 +194,7 @@ impl VerificationEngine for LocalEngine {
 
 impl ThrowawayServer for LocalServer {
     fn conninfo(&self) -> &ConnInfo {
-        self.cluster.conninfo()
+        &self.conninfo
     }
 
     fn version(&self) -> &str {
@@ -156,10 +210,6 @@ impl ThrowawayServer for LocalServer {
     }
 
     fn stop(self: Box<Self>) -> EngineFuture<'static, ()> {
-        Box::pin(async move {
-            // Nothing in it is worth a checkpoint.
-            self.cluster.kill().await;
-            drop(self.cleanup);
-        })
+        Box::pin(self.scratch.remove())
     }
 }

@@ -19,6 +19,12 @@ use crate::platform::process::{Child, CommandSpec, Identity, Processes, SpawnErr
 const SOCKET_DIR_LIMIT_BYTES: usize = 80;
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 const STOP_GRACE: Duration = Duration::from_secs(15);
+/// An "immediate shutdown" (PostgreSQL 15, "Shutting Down the Server"): nothing is written and
+/// everybody is thrown out. A postmaster that is killed instead leaves its shared memory behind: a
+/// megabyte in `/dev/shm` and one of the kernel's 4,096 System V segments, until the next boot.
+const AT_ONCE: Signal = Signal::QUIT;
+/// How long an immediate shutdown may take; the postmaster itself kills what is left after 5 s.
+const AT_ONCE_GRACE: Duration = Duration::from_secs(8);
 /// Written when initdb is through: a folder without it is the rest of a start that was cut off.
 const COMPLETE_MARKER: &str = "flowkeep-initialised";
 const SUPERUSER: &str = "flowkeep";
@@ -97,8 +103,18 @@ pub enum ClusterError {
 pub struct Cluster {
     child: Child,
     conninfo: ConnInfo,
-    private_socket_dir: Option<PathBuf>,
+    _private_socket_dir: Option<PrivateDir>,
     _lock: File,
+}
+
+/// A folder that goes when it is dropped.
+#[derive(Debug)]
+struct PrivateDir(PathBuf);
+
+impl Drop for PrivateDir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 impl ClusterSpec {
@@ -127,15 +143,24 @@ impl ClusterSpec {
         std::env::temp_dir().join(format!("flowkeep-{name}"))
     }
 
-    /// Makes the cluster if it is not there, and starts it.
+    /// Makes the cluster if it is not there, starts it, and waits until it answers.
     pub async fn start(&self, processes: &Processes, ids: &Ids) -> Result<Cluster, ClusterError> {
+        let mut cluster = self.begin(processes, ids).await?;
+        cluster.wait_until_ready().await?;
+        Ok(cluster)
+    }
+
+    /// Makes the cluster if it is not there, and starts it. It answers a moment later, see
+    /// [`Cluster::wait_until_ready`].
+    pub async fn begin(&self, processes: &Processes, ids: &Ids) -> Result<Cluster, ClusterError> {
         make_dir(&self.dir, 0o700, self.identity.as_ref())?;
         let lock = self.lock()?;
         self.stop_leftover().await?;
         self.initialise(processes, ids).await?;
         let socket_dir = self.effective_socket_dir();
         make_dir(&socket_dir, 0o700, self.identity.as_ref())?;
-        let private_socket_dir = (socket_dir != self.socket_dir).then(|| socket_dir.clone());
+        let private_socket_dir =
+            (socket_dir != self.socket_dir).then(|| PrivateDir(socket_dir.clone()));
         let mut spec = CommandSpec::new(self.installation.program("postgres"))
             .arg("-D")
             .arg(self.data_dir())
@@ -143,20 +168,19 @@ impl ClusterSpec {
             .arg(&socket_dir)
             .identity(self.identity.clone())
             .dir(&self.dir)
+            .last_signal(AT_ONCE)
             .discard_stdout();
         for (name, value) in self.settings() {
             spec = spec.arg("-c").arg(format!("{name}={value}"));
         }
         let child = processes.spawn(spec).await?;
         let conninfo = self.conninfo();
-        let mut cluster = Cluster {
+        Ok(Cluster {
             child,
             conninfo,
-            private_socket_dir,
+            _private_socket_dir: private_socket_dir,
             _lock: lock,
-        };
-        cluster.wait_until_ready().await?;
-        Ok(cluster)
+        })
     }
 
     /// One daemon for each folder: the lock goes with the process, however it ends.
@@ -326,34 +350,30 @@ impl Cluster {
 
     /// Stops it: what runs is rolled back, what was committed is on disk.
     pub async fn stop(mut self) {
-        // The postmaster tells its children itself; a signal to the group would reach them too.
-        if let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()) {
-            if let Some(pid) = Pid::from_raw(pid) {
-                let _ = kill_process(pid, Signal::INT);
-            }
-            if tokio::time::timeout(STOP_GRACE, self.child.wait())
-                .await
-                .is_err()
-            {
-                self.child
-                    .terminate(Signal::QUIT, Duration::from_secs(5))
-                    .await;
-            }
-        }
-        if let Some(dir) = self.private_socket_dir.take() {
-            let _ = std::fs::remove_dir_all(dir);
+        if !self.end(Signal::INT, STOP_GRACE).await {
+            self.kill().await;
         }
     }
 
     /// Ends it at once; nothing in it is worth keeping.
     pub async fn kill(mut self) {
-        self.child.kill().await;
-        if let Some(dir) = self.private_socket_dir.take() {
-            let _ = std::fs::remove_dir_all(dir);
+        if !self.end(AT_ONCE, AT_ONCE_GRACE).await {
+            self.child.kill().await;
         }
     }
 
-    async fn wait_until_ready(&mut self) -> Result<(), ClusterError> {
+    /// Asks the postmaster, who tells its children itself: a signal to the group would reach them too.
+    /// Returns whether it ended within the grace.
+    async fn end(&mut self, signal: Signal, grace: Duration) -> bool {
+        let pid = self.child.id().and_then(|pid| i32::try_from(pid).ok());
+        if let Some(pid) = pid.and_then(Pid::from_raw) {
+            let _ = kill_process(pid, signal);
+        }
+        tokio::time::timeout(grace, self.child.wait()).await.is_ok()
+    }
+
+    /// Waits until it answers. Fails when it ends meanwhile, or takes longer than a minute.
+    pub async fn wait_until_ready(&mut self) -> Result<(), ClusterError> {
         let options = self.conninfo.to_sqlx();
         let attempt = async {
             loop {

@@ -14,6 +14,8 @@ pub use child::{Child, Output};
 pub use exit::describe_exit;
 pub use spawner::{Processes, SpawnError};
 
+use rustix::process::Signal;
+
 /// The unprivileged user a child runs as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -46,6 +48,7 @@ pub struct CommandSpec {
     input: Input,
     is_stdout_discarded: bool,
     timeout: Option<Duration>,
+    last_signal: Signal,
 }
 
 impl CommandSpec {
@@ -60,6 +63,7 @@ impl CommandSpec {
             input: Input::Null,
             is_stdout_discarded: false,
             timeout: None,
+            last_signal: Signal::KILL,
         }
     }
 
@@ -118,6 +122,14 @@ impl CommandSpec {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// What the kernel sends the program when this process dies; `SIGKILL` if not said. For programs
+    /// that hold what the kernel does not take back from the dead, and that end by this at once.
+    #[must_use]
+    pub fn last_signal(mut self, signal: Signal) -> Self {
+        self.last_signal = signal;
         self
     }
 

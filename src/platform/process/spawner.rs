@@ -149,7 +149,7 @@ fn spawn_here(spec: &CommandSpec, runtime: &Handle) -> Result<Child, SpawnError>
     if let Some(identity) = &spec.identity {
         command.uid(identity.uid).gid(identity.gid);
     }
-    die_with_parent(&mut command);
+    die_with_parent(&mut command, spec.last_signal);
     let _entered = runtime.enter();
     let child = tokio::process::Command::from(command)
         .kill_on_drop(true)
@@ -158,8 +158,8 @@ fn spawn_here(spec: &CommandSpec, runtime: &Handle) -> Result<Child, SpawnError>
     Ok(Child::new(program, child))
 }
 
-/// Asks the kernel to kill the child when this process dies, however it dies.
-fn die_with_parent(command: &mut std::process::Command) {
+/// Asks the kernel to end the child by `signal` when this process dies, however it dies.
+fn die_with_parent(command: &mut std::process::Command, signal: Signal) {
     let parent = rustix::process::getpid();
     #[expect(
         unsafe_code,
@@ -169,7 +169,7 @@ fn die_with_parent(command: &mut std::process::Command) {
     // SAFETY: prctl and getppid are async-signal-safe and touch no memory of ours.
     unsafe {
         command.pre_exec(move || {
-            set_parent_process_death_signal(Some(Signal::KILL))?;
+            set_parent_process_death_signal(Some(signal))?;
             // The parent may have died between fork and prctl.
             if getppid() != Some(parent) {
                 return Err(io::Error::from_raw_os_error(
