@@ -1,0 +1,123 @@
+"""Uses the box as its owner would, over HTTPS through nginx: story.py BOX HTTPS_PORT PAGE_PORT SETUP_TOKEN."""
+
+import http.client
+import json
+import pathlib
+import socket
+import ssl
+import sys
+import time
+
+box, https, page, token = pathlib.Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+env = dict(line.split("=", 1) for line in (box / ".env").read_text().splitlines() if "=" in line and not line.startswith("#"))
+FLOWKEEP, N8N = env["FLOWKEEP_HOST"], env["N8N_HOST"]
+PASSWORD = "a long sentence for the box"
+cookies = {}
+
+
+def ask(method, path, body=None, host=FLOWKEEP, port=None, jar=True):
+    """One request to the name of a host, on this machine. Returns status, headers, text."""
+    name = "flowkeep" if host == FLOWKEEP else "n8n"
+    trust = ssl.create_default_context(cafile=box / f"certificates/{name}.pem")
+    port = port or https
+    link = http.client.HTTPSConnection(host, port, context=trust, timeout=60)
+    link.sock = trust.wrap_socket(socket.create_connection(("127.0.0.1", port), 60), server_hostname=host)
+    headers = {"Origin": f"https://{host}:{port}", "Host": f"{host}:{port}"}
+    if jar and cookies:
+        headers["Cookie"] = "; ".join(f"{key}={value}" for key, value in cookies.items())
+        csrf = [value for key, value in cookies.items() if "csrf" in key]
+        if csrf:
+            headers["X-CSRF-Token"] = csrf[0]
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    link.request(method, path, json.dumps(body) if body is not None else None, headers)
+    answer = link.getresponse()
+    text = answer.read().decode(errors="replace")
+    for value in answer.headers.get_all("set-cookie") or []:
+        key, value = value.split(";")[0].split("=", 1)
+        if jar:
+            cookies[key] = value
+    return answer.status, answer.headers, text
+
+
+def must(condition, what, *seen):
+    if not condition:
+        sys.exit(f"FAILED: {what}: {seen}")
+    print(f"ok  {what}")
+
+
+def api(method, path, body=None, wanted=(200, 201, 202, 204)):
+    status, _, text = ask(method, path, body)
+    if status not in wanted:
+        sys.exit(f"FAILED: {method} {path}: {status} {text}")
+    return json.loads(text) if text else None
+
+
+def until(what, look, seconds=180):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.5)
+    sys.exit(f"FAILED: never happened: {what}")
+
+
+status, headers, _ = ask("GET", "/adminer/", jar=False)
+must(status == 302 and "/api/auth/sso/start" in headers["location"], "a stranger is sent to the login page", status, headers["location"])
+status, _, _ = ask("GET", "/dozzle/", jar=False)
+must(status == 302, "on the way to Dozzle too", status)
+status, _, text = ask("GET", "/", port=page)
+must(status == 200 and "Flowkeep" in text, "the page answers on its own port", status)
+
+api("POST", "/api/setup", {"token": token, "username": "admin", "password": PASSWORD})
+api("POST", "/api/auth/login", {"username": "admin", "password": PASSWORD})
+for slug in ("adminer", "dozzle"):
+    port = "8081" if slug == "adminer" else "8080"
+    api("POST", "/api/auth/sso/services", {
+        "slug": slug, "name": slug.title(), "host": f"{FLOWKEEP}:{https}", "path_prefix": f"/{slug}/", "upstream": f"http://127.0.0.1:{port}",
+        "is_enabled": True, "requires_step_up": False, "step_up_minutes": 15,
+    })
+status, _, text = ask("GET", "/adminer/?pgsql=postgres")
+must(status == 200 and "Adminer" in text, "after the login Adminer is there", status, text[:200])
+status, _, text = ask("GET", "/dozzle/")
+told = json.loads(text)
+must(told["told"].get("Remote-User") == "admin", "Dozzle is told who it is", told)
+must("n8n_app" in told["containers"] and told["stop"] == 403, "Dozzle may look at containers and stop none", told)
+
+status, _, _ = ask("GET", "/healthz", host=N8N, jar=False)
+must(status == 200, "n8n answers under its own name", status)
+owner = {"email": "owner@box.test", "firstName": "Box", "lastName": "Owner", "password": "Owner-of-the-box-1"}
+status, _, text = ask("POST", "/rest/owner/setup", owner, host=N8N, jar=False)
+must(status == 200, "n8n is set up", status, text[:300])
+
+api("PUT", "/api/n8n/connection", {
+    "database_url": f"postgres://n8n:{env['N8N_DATABASE_PASSWORD']}@postgres:5432/n8n", "encryption_key": env["N8N_ENCRYPTION_KEY"],
+})
+run = api("POST", "/api/backups/run", {"backup_type": "postgres_n8n"})["id"]
+
+
+def proven():
+    for one in api("GET", "/api/backups")["items"]:
+        if one["id"] == run and (one["status"] == "failed" or one["verification_status"] not in ("pending", "running")):
+            return one
+    return None
+
+
+backup = until("a proof", proven)
+proof = api("GET", f"/api/verifications?backup_id={run}")["items"][0]
+must(backup["verification_status"] == "passed", "n8n's database is backed up and proven", backup, proof)
+must(proof["engine"] == "docker", f"in a container: {proof['message']}", proof)
+
+names = {one["name"] for one in api("GET", "/api/containers")["items"]}
+expected = {"n8n_app", "n8n_postgres", "n8n_nginx", "n8n_adminer", "n8n_dozzle", "n8n_docker_proxy"}
+must(expected <= names, "Flowkeep sees the containers of the box", names)
+status, _, text = ask("POST", "/api/containers/n8n_flowkeep/stop", {})
+must(status in (403, 404, 409), "and does not stop its own", status, text)
+api("POST", "/api/containers/n8n_dozzle/restart", {})
+until("Dozzle back", lambda: ask("GET", "/dozzle/")[0] == 200)
+must(True, "a container that was restarted is found again behind nginx")
+
+api("POST", "/api/auth/logout")
+status, _, _ = ask("GET", "/adminer/")
+must(status == 302, "after the logout Adminer is closed", status)
