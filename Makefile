@@ -10,7 +10,7 @@ DATA_DIR ?= $(if $(filter 0,$(shell id -u)),/var/lib/flowkeep,$(CURDIR)/data)
 .SILENT:
 .PHONY: run dev build test check format-check lint ui-install ui-check rust-test generate generated-check \
         deb portable sbom manual package-test package-check image-test \
-        e2e real-n8n-test real-n8n-test-all real-n8n-upgrade real-n8n-watchdog kills bench bench-notifications bench-storage fuzz audit clean bench-sso e2e-sso e2e-containers bench-logs bench-soak
+        e2e real-n8n-test real-n8n-test-all real-n8n-upgrade real-n8n-watchdog kills bench bench-notifications bench-storage fuzz audit clean bench-sso e2e-sso e2e-containers bench-logs bench-soak box-test
 
 ## Build Flowkeep and start it on its own database; prints the address and the first login.
 run: run-dependencies ui-build
@@ -76,6 +76,11 @@ e2e-sso: ui-install
 ## Containers of a real Docker engine, in Chromium.
 e2e-containers: ui-install
 	$(ENV) . scripts/test-env; scripts/with-docker scripts/e2e-containers
+
+## The whole box of docker-compose.yaml on an engine of its own: all healthy, one login, a backup proven. Needs `make package-test` once.
+box-test: test-dependencies
+	$(ENV) cargo build --locked --quiet
+	$(ENV) scripts/box-test
 
 ## Back up, drop, restore and start a real n8n again: one version, or both.
 real-n8n-test:

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Starts nginx in the box of containers: the files of nginx/, which are written for one machine, with the names of the
-# box in place of its addresses.
+# box in place of its addresses. A name in a variable is asked for again, so that a container that was made anew is found.
 #
 #   nginx.sh [FOLDER [COMMAND …]]
 set -eu
@@ -15,10 +15,11 @@ cp "$box/n8n.conf" "$to/sites-enabled/n8n.conf"
 mv "$to/flowkeep.conf" "$to/sites-enabled/"
 [ ! -f "$to/flowkeep-http.conf" ] || mv "$to/flowkeep-http.conf" "$to/conf.d/"
 find "$to" -name '*.conf' -exec sed -i \
-  -e 's,127\.0\.0\.1:333[34],flowkeep:3333,' \
-  -e 's,127\.0\.0\.1:8081,adminer:8080,' \
-  -e 's,127\.0\.0\.1:8080,dozzle:8080,' \
+  -e "s,127\.0\.0\.1:333[34],${FLOWKEEP_ADDRESS:?}:3333," \
+  -e 's,proxy_pass http://127\.0\.0\.1:8081;,set $flowkeep_tool http://adminer:8080; proxy_pass $flowkeep_tool;,' \
+  -e 's,proxy_pass http://127\.0\.0\.1:8080;,set $flowkeep_tool http://dozzle:8080; proxy_pass $flowkeep_tool;,' \
   -e "s,/etc/ssl/\([a-z0-9]*\)\.example\.com\.,${CERTIFICATES:-/certificates}/\1.," \
+  -e "s,https://flowkeep\.example\.com;,https://${FLOWKEEP_HOST:?}${PORT_IN_URLS:-};," \
   -e "s,flowkeep\.example\.com,${FLOWKEEP_HOST:?},g" \
   -e "s,n8n\.example\.com,${N8N_HOST:?},g" {} +
 if [ $# -eq 0 ]; then set -- nginx -g 'daemon off;' -c "$to/nginx.conf"; fi

@@ -63,21 +63,24 @@ def until(what, look, seconds=180):
     sys.exit(f"FAILED: never happened: {what}")
 
 
-status, headers, _ = ask("GET", "/adminer/", jar=False)
-must(status == 302 and "/api/auth/sso/start" in headers["location"], "a stranger is sent to the login page", status, headers["location"])
-status, _, _ = ask("GET", "/dozzle/", jar=False)
-must(status == 302, "on the way to Dozzle too", status)
+for tool in ("adminer", "dozzle"):
+    status, _, _ = ask("GET", f"/{tool}/", jar=False)
+    must(status == 403, f"{tool} is closed before it is on the list", status)
 status, _, text = ask("GET", "/", port=page)
 must(status == 200 and "Flowkeep" in text, "the page answers on its own port", status)
 
 api("POST", "/api/setup", {"token": token, "username": "admin", "password": PASSWORD})
 api("POST", "/api/auth/login", {"username": "admin", "password": PASSWORD})
+api("POST", "/api/auth/reauthenticate", {"password": PASSWORD})
 for slug in ("adminer", "dozzle"):
     port = "8081" if slug == "adminer" else "8080"
     api("POST", "/api/auth/sso/services", {
         "slug": slug, "name": slug.title(), "host": f"{FLOWKEEP}:{https}", "path_prefix": f"/{slug}/", "upstream": f"http://127.0.0.1:{port}",
         "is_enabled": True, "requires_step_up": False, "step_up_minutes": 15,
     })
+    status, headers, _ = ask("GET", f"/{slug}/", jar=False)
+    login = f"https://{FLOWKEEP}:{https}/api/auth/sso/start"
+    must(status == 302 and headers["location"].startswith(login), f"a stranger on the way to {slug} is sent to the login page", headers["location"])
 status, _, text = ask("GET", "/adminer/?pgsql=postgres")
 must(status == 200 and "Adminer" in text, "after the login Adminer is there", status, text[:200])
 status, _, text = ask("GET", "/dozzle/")
@@ -98,14 +101,14 @@ run = api("POST", "/api/backups/run", {"backup_type": "postgres_n8n"})["id"]
 
 
 def proven():
-    for one in api("GET", "/api/backups")["items"]:
+    for one in api("GET", "/api/backups/history")["items"]:
         if one["id"] == run and (one["status"] == "failed" or one["verification_status"] not in ("pending", "running")):
             return one
     return None
 
 
 backup = until("a proof", proven)
-proof = api("GET", f"/api/verifications?backup_id={run}")["items"][0]
+proof = api("GET", f"/api/backups/verification/history?backup_id={run}")["items"][0]
 must(backup["verification_status"] == "passed", "n8n's database is backed up and proven", backup, proof)
 must(proof["engine"] == "docker", f"in a container: {proof['message']}", proof)
 
@@ -117,6 +120,8 @@ must(status in (403, 404, 409), "and does not stop its own", status, text)
 api("POST", "/api/containers/n8n_dozzle/restart", {})
 until("Dozzle back", lambda: ask("GET", "/dozzle/")[0] == 200)
 must(True, "a container that was restarted is found again behind nginx")
+session = next(one for one in api("GET", "/api/auth/sessions")["items"] if one["is_current"])
+must(not session["ip_address"].startswith("172.30.33."), "Flowkeep believes nginx about who comes", session)
 
 api("POST", "/api/auth/logout")
 status, _, _ = ask("GET", "/adminer/")

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flowkeep::platform::postgres::is_program;
@@ -259,4 +259,50 @@ fn the_image_has_the_clients_of_every_supported_server() {
             .join("packaging/docker/Dockerfile.dockerignore")
             .exists()
     );
+}
+
+/// Files that the program takes into itself, which the image's build must be given.
+#[test]
+fn the_image_is_built_of_everything_that_the_program_includes() {
+    let dockerfile = read("packaging/docker/Dockerfile");
+    let ignored = read("packaging/docker/Dockerfile.dockerignore");
+    let stage = dockerfile.split("\nFROM ").nth(2).unwrap();
+    let is_given = |path: &str| {
+        let top = path.split('/').next().unwrap();
+        let is_copied = stage.lines().any(|line| {
+            let mut words = line.split_whitespace();
+            words.next() == Some("COPY") && words.any(|word| word == top)
+        });
+        is_copied && ignored.lines().any(|line| line == format!("!{top}"))
+    };
+    let include = regex::Regex::new(r#"include_(?:str|bytes)!\(\s*"(?:\.\./)+([^"]+)""#).unwrap();
+    let mut count = 0;
+    for file in sources(&top().join("src")) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        // What only tests include is not there when the image is built.
+        let text = text.split("#[cfg(test)]").next().unwrap();
+        for found in include.captures_iter(text) {
+            count += 1;
+            assert!(
+                is_given(&found[1]),
+                "{}: the Dockerfile does not copy {}, or its .dockerignore leaves it out",
+                file.display(),
+                &found[1]
+            );
+        }
+    }
+    assert!(count >= 10, "{count}");
+}
+
+fn sources(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
 }
