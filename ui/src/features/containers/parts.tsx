@@ -29,7 +29,7 @@ export function StatusBadge({ container }: { container: Container }) {
           ? ` · ${health}`
           : "";
   return (
-    <Badge color={COLORS[status]} variant="light" style={{ textTransform: "none" }}>
+    <Badge color={COLORS[status]} variant="light" miw="max-content" style={{ textTransform: "none" }}>
       {status}
       {more}
     </Badge>
