@@ -93,6 +93,37 @@ async fn cve_2026_40575_cve_2026_34457_no_header_of_the_client_opens_the_door() 
 }
 
 #[tokio::test]
+async fn cve_2024_47070_an_address_that_is_none_is_answered_401_even_with_a_session() {
+    let args = ["--trusted-proxies=127.0.0.1/32,192.168.0.0/16"];
+    let app = TestApp::builder().args(&args).start().await;
+    app.setup_admin().await;
+    let client = app.client();
+    client.login().await;
+    assert_eq!(client.get(PATH).await.status, StatusCode::OK);
+    // What nginx says of a client at a Unix socket, and what a client says where it is appended to.
+    for value in [
+        "unix:",
+        "",
+        ",",
+        "a",
+        "a, 192.168.1.5",
+        "999.1.1.1",
+        "unknown",
+        "_x",
+    ] {
+        for path in [PATH, "/api/auth/verify?service=x"] {
+            let proxy = client
+                .clone()
+                .at("127.0.0.1")
+                .header("x-forwarded-for", value);
+            let answer = proxy.get(path).await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{value:?}");
+            assert!(!answer.headers.contains_key("remote-user"));
+        }
+    }
+}
+
+#[tokio::test]
 async fn cve_2025_48865_connection_headers_strip_nothing_of_ours() {
     let (_app, client) = TestApp::with_admin().await;
     let client = client.header("connection", "close, remote-user, x-forwarded-for");

@@ -1,9 +1,12 @@
 //! What went wrong at others' gates, tried at a real nginx with the shipped configuration.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use super::SSO;
 use super::proxy::{Browser, DOZZLE, FLOWKEEP, Stage};
+use crate::support::nginx::{Nginx, Ports};
 
 /// A header that a client brings must not reach the tool with its value.
 async fn not_passed_on(stage: &Stage, browser: &Browser, header: &str) {
@@ -212,6 +215,34 @@ async fn cve_2024_47070_a_forwarded_address_that_cannot_be_read_skips_no_rule() 
             .await;
         assert_eq!(reply.status, 403, "{header}");
     }
+}
+
+#[tokio::test]
+async fn cve_2024_47070_a_client_without_an_address_is_sent_to_the_login_and_sees_no_error() {
+    let (stage, browser) = signed_in().await;
+    let upstream = stage.app.listen().await;
+    let site = |dir: &Path| {
+        // Of who comes by a Unix socket nginx says `unix:`, which is no address.
+        let text = format!(
+            "server {{\n  listen unix:{}/temp/socket;\n  server_name {DOZZLE};\n  include snippets/flowkeep-verify.conf;\n  \
+             location / {{\n    set $flowkeep_service dozzle;\n    include snippets/flowkeep-auth-request.conf;\n    \
+             proxy_pass http://{};\n  }}\n}}\n",
+            dir.display(),
+            stage.tool.address
+        );
+        std::fs::write(dir.join("sites-enabled/local.conf"), text).unwrap();
+    };
+    let nginx = Nginx::start_with(Ports::free(), upstream, stage.tool.address, site).await;
+    for cookie in [
+        String::new(),
+        format!("Cookie: {SSO}={}\r\n", browser.cookie(SSO)),
+    ] {
+        let request =
+            format!("GET / HTTP/1.1\r\nHost: {DOZZLE}\r\nConnection: close\r\n{cookie}\r\n");
+        let reply = nginx.local("temp/socket", request.as_bytes()).await;
+        assert_eq!(reply.status, 302, "{reply:?}");
+    }
+    assert_eq!(stage.tool.requests(), 0);
 }
 
 #[tokio::test]

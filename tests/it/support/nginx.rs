@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::Notify;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -317,6 +317,12 @@ impl Nginx {
     pub async fn plain(&self, port: u16, request: &[u8]) -> Reply {
         let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         exchange(stream, request).await
+    }
+
+    /// The same at a Unix socket under its folder.
+    pub async fn local(&self, socket: &str, request: &[u8]) -> Reply {
+        let stream = UnixStream::connect(self.dir.path().join(socket)).await;
+        exchange(stream.unwrap(), request).await
     }
 }
 

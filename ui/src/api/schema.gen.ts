@@ -7671,7 +7671,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description No session, or it is over, revoked or malformed; or the tool wants a code */
+            /** @description No session, or it is over, revoked or malformed; or the tool wants a code; or the proxy sends an address that is none */
             401: {
                 headers: {
                     [name: string]: unknown;

@@ -44,7 +44,7 @@ impl Verifier {
         metrics: &Metrics,
     ) -> Self {
         Self {
-            metrics: metrics.of_route("GET", PATH, &[200, 400, 401, 403]),
+            metrics: metrics.of_route("GET", PATH, &[200, 401, 403]),
             auth,
             sso,
             proxies,
@@ -53,9 +53,9 @@ impl Verifier {
 
     fn answer(&self, request: &Request) -> Response {
         let headers = request.headers();
-        let client = match self.proxies.client_without_agent(peer(request), headers) {
-            Ok(client) => client,
-            Err(error) => return with_headers(error.into_response(), false),
+        // Of an address that cannot be read nobody knows whether it may come in: as if nobody were signed in.
+        let Ok(client) = self.proxies.client_without_agent(peer(request), headers) else {
+            return with_headers(StatusCode::UNAUTHORIZED.into_response(), false);
         };
         if !self.auth.allows_address(client.ip) {
             return with_headers(forbidden_address().into_response(), client.is_https);
@@ -139,7 +139,7 @@ fn with_headers(mut response: Response, is_https: bool) -> Response {
                 ("Remote-Filter" = String, description = "For a tool: Dozzle's filter of containers, if there is one"),
             )
         ),
-        (status = 401, description = "No session, or it is over, revoked or malformed; or the tool wants a code"),
+        (status = 401, description = "No session, or it is over, revoked or malformed; or the tool wants a code; or the proxy sends an address that is none"),
         (status = 403, description = "No such tool, it is off, or the address is in no allowed subnet"),
     )
 )]
