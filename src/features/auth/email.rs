@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_plain_address_or_none() {
+    fn ghsa_c5c4_one_plain_address_or_none() {
         assert_eq!(clean(None), Ok(None));
         assert_eq!(clean(Some("  ")), Ok(None));
         let good = "a.b+c@mail.example.com";
@@ -42,6 +42,8 @@ mod tests {
             "a@",
             "@b",
             "a@evil@good",
+            "a@evil.example@good.example",
+            "@evil@good",
             "a@b\r\nBcc: c@d",
             "a b@c",
             "a@b,c@d",

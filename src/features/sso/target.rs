@@ -96,6 +96,13 @@ mod tests {
             "https://good.example.com@evil.example/",
             "https://evil@good.example.com/",
             "https://user:pass@good.example.com/",
+            // Two `@` (GHSA-c5c4).
+            "https://a@evil@good.example.com/",
+            "https://a@evil.example@good.example.com/",
+            "https://a@good.example.com@evil.example/",
+            "https://good.example.com@evil.example@good.example.com/",
+            "https://good.example.com@good.example.com@evil.example/",
+            "https://@@good.example.com/",
             "https://good.example.com.evil.example/",
             "https://good.evil.com",
             "https://evilgood.example.com/",

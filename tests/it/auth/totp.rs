@@ -201,9 +201,6 @@ async fn turning_it_on_or_off_needs_the_password_and_ends_other_sessions() {
         StatusCode::UNAUTHORIZED
     );
 
-    // CVE-2026-44460: the secret in use is never shown again.
-    let answer = client.post("/api/auth/totp/setup", json!({})).await;
-    assert_eq!(answer.code(), "totp_already_enabled");
     let renewed = client
         .post("/api/auth/totp/recovery-codes", json!({}))
         .await;
@@ -216,6 +213,32 @@ async fn turning_it_on_or_off_needs_the_password_and_ends_other_sessions() {
     app.client().login().await;
     let answer = client.post("/api/auth/totp/disable", json!({})).await;
     assert_eq!(answer.code(), "totp_not_enabled");
+}
+
+#[tokio::test]
+async fn cve_2026_44460_the_secret_in_use_is_shown_to_nobody_again() {
+    let (app, client) = TestApp::with_admin().await;
+    client.reauthenticate().await;
+    let setup = client.post("/api/auth/totp/setup", json!({})).await.json();
+    let secret = setup["secret"].as_str().unwrap();
+    let body = json!({ "code": Phone::new(secret).code(&app) });
+    let answer = client.post("/api/auth/totp/enable", body).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    // Whoever knows the password and not the code.
+    let half = app.client();
+    let asked = half.try_login(USERNAME, PASSWORD).await;
+    assert_eq!(asked.code(), "totp_required");
+    let answer = half.post("/api/auth/totp/setup", json!({})).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    // And the account's own session, which has just said its password.
+    let refused = client.post("/api/auth/totp/setup", json!({})).await;
+    assert_eq!(refused.code(), "totp_already_enabled");
+    let me = client.get("/api/auth/session").await;
+    assert_eq!(me.json()["user"]["totp_enabled"], true);
+    for said in [asked, answer, refused, me] {
+        let body = String::from_utf8_lossy(&said.body);
+        assert!(!body.contains(secret) && !body.contains("<svg"), "{body}");
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! From a tool to the login and back.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use http::StatusCode;
@@ -9,7 +11,7 @@ use super::{
     Phone, RETURN, SSO, add, at_tool, browser, builder, change, enter, go_on, start, verify,
     with_dozzle,
 };
-use crate::support::app::{TestApp, TestClient};
+use crate::support::app::{PASSWORD, TestApp, TestClient};
 
 const DOZZLE: &str = "service=dozzle&rd=https://dozzle.example.com/show?name=n8n&x=1";
 
@@ -118,6 +120,8 @@ async fn bad_addresses_lead_to_the_tools_own_front_page() {
         "https://good@evil",
         "https://dozzle.example.com.evil.com/",
         "https://dozzle.example.com@evil.com/",
+        "https://a@evil.com@dozzle.example.com/",
+        "https://dozzle.example.com@evil.com@dozzle.example.com/",
         "%09//evil",
         "%0d%0aLocation:%20https://evil",
         "https://DOZZLE./",
@@ -246,6 +250,12 @@ async fn with_step_up() -> (TestApp, TestClient, Phone) {
     (app, client, phone)
 }
 
+async fn enter_with(client: &TestClient, code: &str) {
+    let id = start(client, DOZZLE).await;
+    let answer = go_on(client, &id, Some(code)).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+}
+
 #[tokio::test]
 async fn a_tool_that_wants_a_code_is_shut_until_one_is_given_and_again_after_its_time() {
     let (app, client, phone) = with_step_up().await;
@@ -275,7 +285,7 @@ async fn a_tool_that_wants_a_code_is_shut_until_one_is_given_and_again_after_its
     // It is this session's, for this tool, and in the database.
     let second = browser(&app);
     app.advance(TimeDelta::seconds(30));
-    let body = json!({ "username": "admin", "password": crate::support::app::PASSWORD, "totp_code": phone.code(&app) });
+    let body = json!({ "username": "admin", "password": PASSWORD, "totp_code": phone.code(&app) });
     assert!(
         second
             .post("/api/auth/login", body)
@@ -288,7 +298,7 @@ async fn a_tool_that_wants_a_code_is_shut_until_one_is_given_and_again_after_its
         StatusCode::UNAUTHORIZED
     );
     app.advance(TimeDelta::seconds(30));
-    let body = json!({ "password": crate::support::app::PASSWORD, "totp_code": phone.code(&app) });
+    let body = json!({ "password": PASSWORD, "totp_code": phone.code(&app) });
     assert!(
         client
             .post("/api/auth/reauthenticate", body)
@@ -339,7 +349,7 @@ async fn cve_2026_27855_a_code_is_good_once_also_here() {
         .filter(|answer| answer.status == StatusCode::OK);
     assert_eq!(sent.count(), 1);
     let stolen = browser(&app);
-    let body = json!({ "username": "admin", "password": crate::support::app::PASSWORD, "totp_code": code });
+    let body = json!({ "username": "admin", "password": PASSWORD, "totp_code": code });
     let answer = stolen.post("/api/auth/login", body).await;
     assert_eq!(
         answer.status,
@@ -401,6 +411,62 @@ async fn cve_2026_43914_guesses_of_a_code_have_the_budget_of_passwords() {
         Some(&StatusCode::TOO_MANY_REQUESTS),
         "{seen:?}"
     );
+}
+
+#[tokio::test]
+async fn cve_2026_31835_a_wrong_code_changes_nothing_before_it_is_found_wrong() {
+    let (app, client, phone) = with_step_up().await;
+    enter_with(&client, &phone.code(&app)).await;
+    app.advance(TimeDelta::minutes(15));
+    // What a code leaves behind: its step, the time of the visit, the cookie of the domain and the way back.
+    let left = "SELECT (SELECT totp_last_step FROM admin_user) || ' ' || \
+                COALESCE((SELECT string_agg(t::text, ',' ORDER BY t::text) FROM sso_access t), '') || ' ' || \
+                COALESCE((SELECT string_agg(t::text, ',' ORDER BY t::text) FROM sso_sessions t), '')";
+    let before: String = app.sql(left).await;
+    let id = start(&client, DOZZLE).await;
+    // Well formed, and a step that is later than any that was used.
+    let wrong = phone.code_at(&app, TimeDelta::hours(1));
+    let answer = go_on(&client, &id, Some(&wrong)).await;
+    assert_eq!(answer.code(), "wrong_code", "{answer:?}");
+    assert!(!answer.headers.contains_key("set-cookie"));
+    assert_eq!(app.sql::<String>(left).await, before);
+    for at in [client.clone(), at_tool(&client)] {
+        assert_eq!(verify(&at, "dozzle").await.status, StatusCode::UNAUTHORIZED);
+    }
+    // The way back and the right code are still good.
+    let answer = go_on(&client, &id, Some(&phone.code(&app))).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    assert_ne!(app.sql::<String>(left).await, before);
+}
+
+#[tokio::test]
+async fn tinyauth_2025_a_right_password_by_basic_is_no_way_past_the_code() {
+    let (app, client, phone) = with_step_up().await;
+    let basic = |password: &str| {
+        let pair = format!("admin:{password}");
+        format!("Basic {}", STANDARD.encode(pair))
+    };
+    let code = phone.code(&app);
+    for value in [
+        basic(PASSWORD),
+        basic(&format!("{PASSWORD}{code}")),
+        basic(&format!("{PASSWORD}:{code}")),
+        basic(&code),
+    ] {
+        // Of a stranger, and beside a session that has not said its code for this tool.
+        for whose in [browser(&app), client.clone()] {
+            let answer = verify(&whose.header("authorization", &value), "dozzle").await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{value}");
+            assert!(!answer.headers.contains_key("remote-user"));
+        }
+        let stranger = browser(&app).header("authorization", &value);
+        for path in ["/api/auth/verify", "/api/auth/session", "/api/settings"] {
+            let answer = stranger.get(path).await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}: {value}");
+        }
+    }
+    // None of them was even tried: the code is still good.
+    enter_with(&client, &code).await;
 }
 
 #[tokio::test]

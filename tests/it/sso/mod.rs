@@ -137,7 +137,12 @@ impl Phone {
     }
 
     pub fn code(&self, app: &TestApp) -> String {
-        let seconds = u64::try_from(app.now().timestamp()).unwrap();
+        self.code_at(app, TimeDelta::zero())
+    }
+
+    /// The code that it will show after that time.
+    pub fn code_at(&self, app: &TestApp, later: TimeDelta) -> String {
+        let seconds = u64::try_from((app.now() + later).timestamp()).unwrap();
         self.0.generate(seconds).to_string()
     }
 }
