@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 use serde_json::json;
 
-use super::{add, browser, builder, change, set_domain, verify, wish, with_dozzle};
+use super::{add, at_tool, browser, builder, change, enter, set_domain, verify, wish, with_dozzle};
 use crate::support::app::TestApp;
 
 const SERVICES: &str = "/api/auth/sso/services";
@@ -189,7 +189,13 @@ async fn without_https_no_domain_is_shared() {
 #[tokio::test]
 async fn a_tool_that_lost_its_domain_says_so_and_lets_nobody_in_by_it() {
     let (_app, client) = with_dozzle().await;
+    enter(&client, "dozzle").await;
+    let tool = at_tool(&client);
+    assert_eq!(verify(&tool, "dozzle").await.status, StatusCode::OK);
     set_domain(&client, json!(null)).await;
+    let answer = verify(&tool, "dozzle").await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert!(!answer.headers.contains_key("remote-user"));
     let shown = client.get("/api/auth/sso").await.json();
     let trouble = shown["items"][0]["trouble"].as_str().unwrap();
     assert!(trouble.contains("parent domain"), "{trouble}");
