@@ -494,6 +494,69 @@ async fn logout_everywhere_shuts_every_tool_at_once() {
 }
 
 #[tokio::test]
+async fn nginx_own_answers_keep_the_browser_at_https_too() {
+    let stage = Stage::new().await;
+    let mut stranger = Browser::default();
+    let mut seen = Vec::new();
+    for (host, path) in [(DOZZLE, "/"), (FLOWKEEP, "/adminer/")] {
+        for headers in ["", "Sec-Fetch-Mode: cors\r\n"] {
+            let reply = stage.send(&mut stranger, "GET", host, path, headers, "");
+            seen.push(reply.await);
+        }
+    }
+    stage.admin.delete("/api/auth/sso/services/dozzle").await;
+    seen.push(stage.get(&mut stranger, DOZZLE, "/").await);
+    let statuses: Vec<_> = seen.iter().map(|reply| reply.status).collect();
+    assert_eq!(statuses, [302, 401, 302, 401, 403]);
+    for reply in seen {
+        assert_eq!(
+            reply.headers_named("strict-transport-security"),
+            ["max-age=31536000"],
+            "{reply:?}"
+        );
+        assert_eq!(reply.header("cache-control"), "no-store");
+    }
+}
+
+#[tokio::test]
+async fn an_import_passes_and_only_its_head_is_asked_about() {
+    let stage = Stage::new().await;
+    let mut browser = Browser::default();
+    stage.sign_in(&mut browser, DOZZLE, "/").await;
+    let host = stage.authority(DOZZLE);
+    let cookie = format!("Cookie: {SSO}={}\r\n", browser.shared[SSO]);
+    let bytes = 3 * 1024 * 1024;
+    let whole = format!("Content-Length: {bytes}\r\n\r\n{}", "x".repeat(bytes));
+    let chunked = format!(
+        "Transfer-Encoding: chunked\r\n\r\n{bytes:x}\r\n{}\r\n0\r\n\r\n",
+        "x".repeat(bytes)
+    );
+    let too_much = format!("Content-Length: {}\r\n\r\n", 256 * 1024 * 1024 + 1);
+    let with = |cookie: &str, body: &str| {
+        format!("POST /import HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{cookie}{body}")
+    };
+    for body in [&whole, &chunked] {
+        let reply = stage
+            .nginx
+            .raw(DOZZLE, with(&cookie, body).as_bytes())
+            .await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        assert_eq!(reply.body, format!("took {bytes}"));
+    }
+    let reply = stage
+        .nginx
+        .raw(DOZZLE, with(&cookie, &too_much).as_bytes())
+        .await;
+    assert_eq!(reply.status, 413, "{reply:?}");
+    // A stranger's is not even taken: the answer is there before the body.
+    let before = stage.tool.requests();
+    let head = format!("Content-Length: {bytes}\r\n\r\n");
+    let reply = stage.nginx.raw(DOZZLE, with("", &head).as_bytes()).await;
+    assert_eq!(reply.status, 302, "{reply:?}");
+    assert_eq!(stage.tool.requests(), before);
+}
+
+#[tokio::test]
 async fn while_flowkeep_is_away_the_door_is_shut_by_a_page_that_says_so() {
     let ports = Ports::free();
     let tool = Tool::start().await;
@@ -510,6 +573,11 @@ async fn while_flowkeep_is_away_the_door_is_shut_by_a_page_that_says_so() {
         assert_eq!(reply.status, 503, "{host}{path}: {reply:?}");
         assert_eq!(reply.header("retry-after"), "5", "{host}{path}");
         assert_eq!(reply.header("cache-control"), "no-store");
+        assert_eq!(
+            reply.headers_named("strict-transport-security"),
+            ["max-age=31536000"],
+            "{host}{path}"
+        );
         assert!(reply.body.contains("Back in a moment"), "{reply:?}");
     }
     assert_eq!(tool.requests(), 0);

@@ -88,6 +88,14 @@ impl Reply {
         found.map_or("", |(_, value)| value)
     }
 
+    /// Every value under that name.
+    pub fn headers_named(&self, name: &str) -> Vec<&str> {
+        let all = self.headers.iter();
+        all.filter(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+            .collect()
+    }
+
     fn parse(bytes: &[u8]) -> Self {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
         let end = end.unwrap_or_else(|| panic!("no head in {:?}", String::from_utf8_lossy(bytes)));
@@ -400,6 +408,21 @@ async fn answer(mut stream: TcpStream, seen: Arc<Mutex<Vec<String>>>, go_on: Arc
             go_on.notified().await;
             let _ = stream.write_all(b"data: two\n\n").await;
             return;
+        } else if path.ends_with("/import") {
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("Content-Length: "))
+                .map_or(0, |length| length.parse().unwrap());
+            let mut body = vec![0; length];
+            let known = bytes.len().min(length);
+            body[..known].copy_from_slice(&bytes[..known]);
+            bytes.drain(..known);
+            stream.read_exact(&mut body[known..]).await.unwrap();
+            let took = format!("took {length}");
+            format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{took}",
+                took.len()
+            )
         } else if path.ends_with("/401") {
             status("401 Unauthorized")
         } else if path.ends_with("/500") {
