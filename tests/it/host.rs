@@ -370,6 +370,7 @@ fn kernel_with(mounts: &str) -> (TempDir, Roots) {
     let roots = Roots {
         proc,
         sys: dir.path().join("sys"),
+        root: dir.path().to_owned(),
     };
     (dir, roots)
 }

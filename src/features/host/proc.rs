@@ -21,6 +21,8 @@ pub struct Roots {
     pub proc: PathBuf,
     /// `/sys`.
     pub sys: PathBuf,
+    /// `/`.
+    pub root: PathBuf,
 }
 
 impl Default for Roots {
@@ -28,6 +30,7 @@ impl Default for Roots {
         Self {
             proc: PathBuf::from("/proc"),
             sys: PathBuf::from("/sys"),
+            root: PathBuf::from("/"),
         }
     }
 }
@@ -63,7 +66,11 @@ pub struct Look {
 pub fn look(roots: &Roots) -> Look {
     let read = |name: &str| std::fs::read_to_string(roots.proc.join(name)).unwrap_or_default();
     let (ticks, cores) = parse_stat(&read("stat"));
-    let group = Group::read(&roots.sys.join("fs/cgroup"));
+    let group = if is_program_container(&roots.root) {
+        Group::default()
+    } else {
+        Group::read(&roots.sys.join("fs/cgroup"))
+    };
     let load = read("loadavg");
     let load = load.split_whitespace().take(3);
     Look {
@@ -167,7 +174,14 @@ fn parse_traffic(text: &str) -> BTreeMap<String, (u64, u64)> {
     traffic
 }
 
-/// Limits of the container that this runs in. On the machine itself the root group has none, so those of
+/// Whether this is a container of Docker or Podman, which is a program's. The kernel's files are the machine's there, and
+/// the limits are Flowkeep's alone: they say nothing about what n8n and the others beside it may take.
+fn is_program_container(root: &Path) -> bool {
+    let marks = [".dockerenv", "run/.containerenv"];
+    marks.iter().any(|mark| root.join(mark).exists())
+}
+
+/// Limits of the container that this runs in, where that is all the machine there is (LXC, systemd-nspawn). On the machine itself the root group has none, so those of
 /// single services are not taken for the machine's.
 #[derive(Clone, Debug, Default)]
 struct Group {
@@ -340,6 +354,7 @@ mod tests {
         look(&Roots {
             proc: dir.path().join("proc"),
             sys: dir.path().join("sys"),
+            root: dir.path().to_owned(),
         })
     }
 
@@ -391,6 +406,36 @@ mod tests {
         let (cpu, _) = between(Some(&before), &look);
         // One second of one and a half.
         assert!((cpu.percent.unwrap() - 66.666).abs() < 0.1, "{cpu:?}");
+    }
+
+    #[test]
+    fn in_docker_and_podman_the_machine_is_shown_and_not_what_flowkeep_alone_may_take() {
+        let limited = [
+            ("proc/meminfo", MEMINFO),
+            ("proc/stat", "cpu  50 0 0 50 0 0 0 0\ncpu0 1\ncpu1 1\n"),
+            ("sys/fs/cgroup/memory.max", "1073741824\n"),
+            ("sys/fs/cgroup/memory.current", "1000000000\n"),
+            ("sys/fs/cgroup/memory.stat", "inactive_file 0\n"),
+            ("sys/fs/cgroup/cpu.max", "50000 100000\n"),
+            ("sys/fs/cgroup/cpu.stat", "usage_usec 1000000\n"),
+        ];
+        assert!(look_at(&copy(&limited)).memory.is_limited);
+        for mark in [".dockerenv", "run/.containerenv"] {
+            let look = look_at(&copy(&[&limited[..], &[(mark, "")]].concat()));
+            assert!(!look.memory.is_limited, "{mark}");
+            assert_eq!(look.memory.total_bytes, 16_000_000 * 1024);
+            assert_eq!(look.memory.used_bytes, 7_000_000 * 1024);
+            assert_eq!(look.cpu.limit_cores, None);
+            let mut before = look.counters.clone();
+            before.ticks = [0; 8];
+            before.at = look
+                .counters
+                .at
+                .checked_sub(std::time::Duration::from_secs(1))
+                .unwrap();
+            let (cpu, _) = between(Some(&before), &look);
+            assert_eq!(cpu.percent, Some(50.0), "of the machine: {cpu:?}");
+        }
     }
 
     #[test]
