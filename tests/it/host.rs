@@ -474,9 +474,9 @@ async fn t15_a_daemon_that_nobody_looks_at_samples_and_uses_next_to_nothing() {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     let used = cpu_ticks(daemon.id()) - before;
-    // A debug build may take four times what a release build does: 2 % of a core.
+    // Half a percent of a core, as is promised of a release build; this one takes one or two hundredths.
     assert!(
-        used <= 20,
+        used <= 5,
         "{used} hundredths of a second in {:?}",
         began.elapsed()
     );
