@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use flate2::read::GzDecoder;
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
@@ -271,6 +272,56 @@ async fn ten_who_follow_are_one_stream_of_the_engines_and_miss_nothing() {
         (here.app.state.containers.followed() == 0).then_some(())
     })
     .await;
+    here.end(&[id]).await;
+}
+
+#[tokio::test]
+async fn followed_from_a_moment_on_older_lines_do_not_come() {
+    let Some(here) = Engine::begin().await else {
+        return;
+    };
+    let id = here.run("main", made(COUNTS)).await;
+    let all = written(&here, 8).await;
+    let fifth = all["items"][4]["at"].as_str().unwrap();
+    for path in [
+        here.path("main", &format!("/logs/follow?since={fifth}")),
+        format!(
+            "/api/containers/logs/follow?names={}&since={fifth}",
+            here.name("main")
+        ),
+    ] {
+        let mut stream = here.follow(&path).await;
+        let lines = stream.lines_until("12").await;
+        assert_eq!(lines[0], "5", "{path}");
+        assert_counted(&lines);
+    }
+    // Not of those either that the engine's stream begins with, where there is no history.
+    until("nobody follows", || async {
+        (here.app.state.containers.followed() == 0).then_some(())
+    })
+    .await;
+    let last = &logs(&here, "tail=1").await["items"][0];
+    let later: DateTime<Utc> = last["at"].as_str().unwrap().parse().unwrap();
+    let later = later + TimeDelta::seconds(1);
+    let text = later.to_rfc3339_opts(SecondsFormat::Nanos, true);
+    let mut stream = here
+        .follow(&here.path("main", &format!("/logs/follow?since={text}")))
+        .await;
+    let first = loop {
+        let (kind, data) = stream.next().await;
+        if matches!(kind.as_str(), "history" | "lines")
+            && let Some(line) = data["lines"].as_array().unwrap().first()
+        {
+            break line["at"].as_str().unwrap().parse::<DateTime<Utc>>();
+        }
+    };
+    assert!(first.unwrap() >= later);
+    drop(stream);
+    let refused = here
+        .client
+        .get(&here.path("main", "/logs/follow?since=yesterday"))
+        .await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
     here.end(&[id]).await;
 }
 

@@ -8535,6 +8535,8 @@ export interface operations {
                 names: string;
                 /** @description Lines of each to begin with, 1 to 10000; 500 if absent. */
                 tail?: number;
+                /** @description Of these only what was written from this moment on. */
+                since?: string;
             };
             header?: never;
             path?: never;
@@ -8691,6 +8693,8 @@ export interface operations {
             query?: {
                 /** @description Lines to begin with, 1 to 10000; 500 if absent. */
                 tail?: number;
+                /** @description Of these only what was written from this moment on. */
+                since?: string;
             };
             header?: never;
             path: {

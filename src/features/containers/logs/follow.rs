@@ -16,6 +16,7 @@ use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast};
 
+use super::history::Wanted;
 use super::lines::{Line, Lines};
 use super::viewer::{Followed, Following, Viewer, lines_json, state_json};
 use crate::features::containers::model::Seen;
@@ -214,12 +215,12 @@ enum Ended {
 }
 
 impl ContainerService {
-    /// Follows the logs of containers in one stream, from the last `tail` lines of each on. Ends by itself only
-    /// when Flowkeep does.
+    /// Follows the logs of containers in one stream, from those lines of each on that are wanted to begin with. Ends by
+    /// itself only when Flowkeep does.
     pub async fn follow(
         &self,
         names: &[String],
-        tail: u32,
+        begin: &Wanted,
     ) -> Result<impl Stream<Item = Followed> + Send + use<>, ContainerError> {
         let permit = Arc::clone(&self.shared.streams).try_acquire_owned();
         let permit = Arc::new(permit.map_err(|_| ContainerError::TooMany)?);
@@ -237,7 +238,7 @@ impl ContainerService {
                 name: name.clone(),
                 viewer,
                 told: VecDeque::from([Followed::State(state_json(name, &state))]),
-                history: seen.map(|seen| (seen, tail)),
+                history: seen.map(|seen| (seen, begin.clone())),
                 known: None,
                 expected: count,
                 _permit: Arc::clone(&permit),

@@ -70,7 +70,7 @@ pub struct Following {
     pub name: String,
     pub viewer: Viewer,
     pub told: VecDeque<Followed>,
-    pub history: Option<(Seen, u32)>,
+    pub history: Option<(Seen, Wanted)>,
     pub known: Option<Known>,
     /// The line that must come next.
     pub expected: u64,
@@ -84,8 +84,8 @@ impl Following {
                 if let Some(told) = this.told.pop_front() {
                     return Some((told, this));
                 }
-                if let Some((seen, tail)) = this.history.take() {
-                    this.read_history(&seen, tail).await;
+                if let Some((seen, wanted)) = this.history.take() {
+                    this.read_history(&seen, &wanted).await;
                     continue;
                 }
                 let receiver = this.viewer.receiver.as_mut()?;
@@ -103,20 +103,19 @@ impl Following {
         })
     }
 
-    async fn read_history(&mut self, seen: &Seen, tail: u32) {
-        let wanted = Wanted {
-            tail: Some(tail),
-            ..Wanted::default()
-        };
+    async fn read_history(&mut self, seen: &Seen, wanted: &Wanted) {
         // What the engine cannot tell now, the stream says in its state.
-        let Ok(history) = self.service.read(seen, &wanted).await else {
+        let Ok(history) = self.service.read(seen, wanted).await else {
             return;
         };
         let lines: Vec<_> = history.lines.into();
         let keys: HashSet<_> = lines.iter().map(Line::key).collect();
+        // If there is none yet, older ones than are wanted must not come with the stream either.
+        let since = wanted.since.and_then(|since| since.timestamp_nanos_opt());
+        let before = since.map_or(i64::MIN, |since| since.saturating_sub(1));
         self.known = Some(Known {
-            oldest: keys.iter().map(|key| key.0).min().unwrap_or(i64::MIN),
-            newest: keys.iter().map(|key| key.0).max().unwrap_or(i64::MIN),
+            oldest: keys.iter().map(|key| key.0).min().unwrap_or(before),
+            newest: keys.iter().map(|key| key.0).max().unwrap_or(before),
             keys,
         });
         let json = json!({ "container": self.name, "lines": lines, "is_cut": history.is_cut });

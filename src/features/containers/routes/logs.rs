@@ -84,6 +84,8 @@ pub enum WantedStream {
 pub struct FollowQuery {
     /// Lines to begin with, 1 to 10000; 500 if absent.
     tail: Option<u32>,
+    /// Of these only what was written from this moment on.
+    since: Option<DateTime<Utc>>,
 }
 
 /// Several logs are followed.
@@ -95,6 +97,8 @@ pub struct FollowManyQuery {
     names: String,
     /// Lines of each to begin with, 1 to 10000; 500 if absent.
     tail: Option<u32>,
+    /// Of these only what was written from this moment on.
+    since: Option<DateTime<Utc>>,
 }
 
 /// A line of a log.
@@ -145,6 +149,15 @@ fn checked_tail(tail: Option<u32>) -> Result<u32, ApiError> {
             format!("must be between 1 and {MOST_TAIL}"),
         ))
     }
+}
+
+/// What a log that is followed begins with.
+fn begun_with(tail: Option<u32>, since: Option<DateTime<Utc>>) -> Result<Wanted, ApiError> {
+    Ok(Wanted {
+        tail: Some(checked_tail(tail)?),
+        since,
+        ..Wanted::default()
+    })
 }
 
 fn stream_of(stream: Option<WantedStream>) -> Option<LogStream> {
@@ -205,9 +218,9 @@ pub async fn follow_container_logs(
     Path(name): Path<String>,
     Query(query): Query<FollowQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let tail = checked_tail(query.tail)?;
+    let wanted = begun_with(query.tail, query.since)?;
     let told = containers
-        .follow(&[name], tail)
+        .follow(&[name], &wanted)
         .await?
         .map(|told| Ok::<_, Infallible>(sent(told)));
     Ok(auth::follow(told, user, service, &lifecycle))
@@ -224,7 +237,7 @@ pub async fn follow_containers_logs(
     user: CurrentUser,
     Query(query): Query<FollowManyQuery>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let tail = checked_tail(query.tail)?;
+    let wanted = begun_with(query.tail, query.since)?;
     let mut names: Vec<_> = query.names.split(',').map(str::to_owned).collect();
     names.sort_unstable();
     names.dedup();
@@ -235,7 +248,7 @@ pub async fn follow_containers_logs(
         ));
     }
     let told = containers
-        .follow(&names, tail)
+        .follow(&names, &wanted)
         .await?
         .map(|told| Ok::<_, Infallible>(sent(told)));
     Ok(auth::follow(told, user, service, &lifecycle))

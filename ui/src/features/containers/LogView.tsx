@@ -22,7 +22,7 @@ import { memo, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { count, dateTime } from "../../lib/format";
 import { type FollowState, useFollow } from "./follow";
 import classes from "./LogView.module.css";
-import { type Level, type Line, level, marked, matcher, places, plain, prettyJson, spans } from "./lines";
+import { type Level, type Line, level, MOST_LINES, marked, matcher, places, plain, prettyJson, spans } from "./lines";
 
 const TAILS = [
   { value: "100", label: "Last 100 lines" },
@@ -44,7 +44,16 @@ type Shown = { lines: Line[]; isPaused: boolean };
 export function LogView({ names, search: firstSearch = "" }: { names: string[]; search?: string }) {
   const [range, setRange] = useState("500");
   const minutes = range.startsWith("m") ? Number(range.slice(1)) : null;
-  const { buffer, states, dropped, error } = useFollow(names, minutes === null ? Number(range) : 10_000);
+  const since = useMemo(
+    () => (minutes === null ? null : new Date(Date.now() - minutes * 60_000).toISOString()),
+    [minutes],
+  );
+  const tail = minutes === null ? Number(range) : MOST_LINES;
+  const { buffer, states, dropped, histories, error } = useFollow(names, tail, since);
+  // Who asks for the last 500 lines knows that there are older ones; who asks for a day takes it for the whole day.
+  const isCut = Object.values(histories).some(
+    (history) => history.isCut || (since !== null && history.lines >= MOST_LINES),
+  );
   const [stream, setStream] = useState("all");
   const [text, setText] = useState(firstSearch);
   const [isRegex, setRegex] = useState(false);
@@ -54,20 +63,15 @@ export function LogView({ names, search: firstSearch = "" }: { names: string[]; 
   const expression = useMemo(() => matcher({ text, isRegex, isExact: false }), [text, isRegex]);
   const isWrong = expression !== null && "error" in expression;
   const usable = isWrong ? null : (expression as RegExp | null);
-  const since = useMemo(
-    () => (minutes === null ? null : new Date(Date.now() - minutes * 60_000).toISOString()),
-    [minutes],
-  );
   const lines = paused ?? buffer.lines;
   const shown = useMemo(
     () =>
       lines.filter(
         (line) =>
           (stream === "all" || line.stream === stream) &&
-          (since === null || line.at === null || line.at >= since) &&
           (!isOnly || usable === null || places(plain(line.text), usable).length > 0),
       ),
-    [lines, stream, since, isOnly, usable],
+    [lines, stream, isOnly, usable],
   );
   const found = useMemo(
     () => (usable ? shown.reduce((sum, line) => sum + (places(plain(line.text), usable).length > 0 ? 1 : 0), 0) : 0),
@@ -156,6 +160,12 @@ export function LogView({ names, search: firstSearch = "" }: { names: string[]; 
           {buffer.gone > 0 ? `; ${count(buffer.gone)} older ones are not shown any more` : ""}
           {waiting > 0 ? `; ${count(waiting)} more came since you paused` : ""}
         </Text>
+        {isCut ? (
+          <Text size="sm" c="orange">
+            These are only the newest lines: at most {count(tail)}
+            {names.length > 1 ? " of each container" : ""}, and 8 MB. Download has them all.
+          </Text>
+        ) : null}
         {dropped > 0 ? (
           <Text size="sm" c="orange">
             {count(dropped)} lines came faster than this page could take them. Download has them.

@@ -99,6 +99,12 @@ function speaking(answers: Record<string, unknown>) {
   return sent;
 }
 
+/** Nothing is near: lines are counted and not drawn. */
+class Far {
+  observe() {}
+  disconnect() {}
+}
+
 const moment = (second: number) => `2026-03-01T00:00:${String(second).padStart(2, "0")}.000000001Z`;
 
 afterEach(() => vi.unstubAllGlobals());
@@ -206,6 +212,48 @@ describe("the log", () => {
     expect(screen.getByText(/7 lines came faster/)).toBeTruthy();
     const coloured = screen.getByText("ERROR").closest("[data-level]");
     expect(coloured?.getAttribute("data-level")).toBe("error");
+  });
+
+  it("asks for a day from its beginning on, and says when that is not all of it", async () => {
+    speaking({});
+    vi.stubGlobal("IntersectionObserver", Far);
+    show(() => <LogView names={["n8n_main"]} />);
+    await waitFor(() => Spoken.of("tail=500"));
+    expect(Spoken.of("tail=500").url).not.toContain("since");
+    const lines = Array.from({ length: 10_000 }, (_, n) => ({ at: moment(1), stream: "stdout", text: `line ${n}` }));
+    act(() =>
+      Spoken.of("tail=500").say("history", { container: "n8n_main", lines: lines.slice(0, 500), is_cut: false }),
+    );
+    await screen.findByText("500 lines");
+    expect(screen.queryByText(/only the newest/)).toBeNull();
+    fireEvent.click(await screen.findByRole("combobox", { name: "Show" }));
+    fireEvent.click(await screen.findByText("Last day"));
+    await waitFor(() => Spoken.of("tail=10000"));
+    const stream = Spoken.of("tail=10000");
+    const since = new URL(stream.url, "http://localhost").searchParams.get("since");
+    const ago = Date.now() - Date.parse(since ?? "");
+    expect(ago).toBeGreaterThanOrEqual(86_400_000);
+    expect(ago).toBeLessThan(86_460_000);
+    act(() => stream.say("history", { container: "n8n_main", lines: lines.slice(1), is_cut: false }));
+    await screen.findByText("9,999 lines");
+    expect(screen.queryByText(/only the newest/)).toBeNull();
+  });
+
+  it.each([
+    [10_000, false],
+    [3, true],
+  ])("says that older lines of the day are left out: %i lines, cut %s", async (length, is_cut) => {
+    speaking({});
+    vi.stubGlobal("IntersectionObserver", Far);
+    show(() => <LogView names={["n8n_main"]} />);
+    fireEvent.click(await screen.findByRole("combobox", { name: "Show" }));
+    fireEvent.click(await screen.findByText("Last day"));
+    await waitFor(() => Spoken.of("tail=10000"));
+    const lines = Array.from({ length }, (_, n) => ({ at: moment(1), stream: "stdout", text: `line ${n}` }));
+    act(() => Spoken.of("tail=10000").say("history", { container: "n8n_main", lines, is_cut }));
+    expect(
+      await screen.findByText(/only the newest lines: at most 10,000, and 8 MB. Download has them all/),
+    ).toBeTruthy();
   });
 
   it("finds, opens JSON and filters by stream", async () => {

@@ -16,18 +16,20 @@ export type Followed = {
   states: Record<string, FollowState>;
   /** Lines that were missed because this page was too slow. */
   dropped: number;
+  /** How many lines each history held, and whether it says itself that older ones were left out. */
+  histories: Record<string, { lines: number; isCut: boolean }>;
   /** Why nothing can be followed; it is tried again. */
   error: string | null;
 };
 
-const NOTHING: Followed = { buffer: EMPTY_BUFFER, states: {}, dropped: 0, error: null };
+const NOTHING: Followed = { buffer: EMPTY_BUFFER, states: {}, dropped: 0, histories: {}, error: null };
 /** What comes within this is shown at once. */
 const SHOWN_EVERY_MS = 120;
 const FIRST_RETRY_MS = 2_000;
 const LONGEST_RETRY_MS = 60_000;
 
-/** Follows the logs of containers; what came stays until other containers are followed. */
-export function useFollow(names: string[], tail: number): Followed {
+/** Follows the logs of containers, from `since` on if it is given; what came stays until others are followed. */
+export function useFollow(names: string[], tail: number, since: string | null): Followed {
   const [followed, setFollowed] = useState(NOTHING);
   const key = names.join(",");
   const pending = useRef<((now: Followed) => Followed)[]>([]);
@@ -54,7 +56,9 @@ export function useFollow(names: string[], tail: number): Followed {
         change((now) => how(now, data));
       });
     const open = () => {
-      source = new EventSource(`/api/containers/logs/follow?names=${encodeURIComponent(key)}&tail=${tail}`);
+      const query = new URLSearchParams({ names: key, tail: String(tail) });
+      if (since !== null) query.set("since", since);
+      source = new EventSource(`/api/containers/logs/follow?${query}`);
       source.onopen = () => {
         wait = FIRST_RETRY_MS;
         change((now) => ({ ...now, error: null }));
@@ -64,7 +68,14 @@ export function useFollow(names: string[], tail: number): Followed {
         ...now,
         buffer: add(now.buffer, data.container, data.lines, isHistory),
       });
-      on("history", lines(true));
+      on<{ container: string; lines: WireLine[]; is_cut: boolean }>("history", (now, data) => ({
+        ...lines(true)(now, data),
+        histories: {
+          ...now.histories,
+          // After a break there is a second one, which tells nothing of the beginning.
+          [data.container]: now.histories[data.container] ?? { lines: data.lines.length, isCut: data.is_cut },
+        },
+      }));
       on("lines", lines(false));
       on<{ lines: number }>("dropped", (now, data) => ({ ...now, dropped: now.dropped + data.lines }));
       source.onerror = () => {
@@ -84,7 +95,7 @@ export function useFollow(names: string[], tail: number): Followed {
       clearTimeout(retry);
       clearTimeout(show);
     };
-  }, [key, tail]);
+  }, [key, tail, since]);
   return followed;
 }
 
