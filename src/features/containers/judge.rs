@@ -2,7 +2,8 @@
 //!
 //! An end is told when the container does not run again soon; if it does, that is a restart. A trouble that is
 //! told is not told again before it is over, and it is over when the container was well for a while: the longer,
-//! the more trouble there was lately. From the third trouble in ten minutes on it is told once that it goes on.
+//! the more trouble there was lately. From the third trouble in ten minutes on it is told once that it goes on; from
+//! the fifth if somebody meant them, as what restarts a container by itself does.
 
 use std::fmt::Write;
 
@@ -17,6 +18,8 @@ const LATELY: TimeDelta = TimeDelta::minutes(10);
 const WELL: TimeDelta = TimeDelta::seconds(10);
 /// So many troubles lately are a container that does not come to rest.
 const MANY: usize = 3;
+/// The same with the ends that somebody meant.
+const MANY_WITH_MEANT: usize = 5;
 const MOST_KEPT: usize = 20;
 
 /// Who or what ended a container.
@@ -98,7 +101,7 @@ impl Ending {
     }
 
     /// Whether somebody meant it.
-    fn is_meant(&self) -> bool {
+    pub fn is_meant(&self) -> bool {
         matches!(
             self.culprit,
             Culprit::User { .. } | Culprit::Flowkeep | Culprit::DockerStop
@@ -127,6 +130,8 @@ struct Ended {
 pub struct Memory {
     trouble: Option<Trouble>,
     recent: Vec<DateTime<Utc>>,
+    /// Ends lately that somebody meant.
+    meant: Vec<DateTime<Utc>>,
     ended: Option<Ended>,
     well_since: Option<DateTime<Utc>>,
 }
@@ -179,19 +184,32 @@ impl Memory {
         self.forget(now);
     }
 
+    fn note_meant(&mut self, now: DateTime<Utc>) {
+        self.well_since = None;
+        self.meant.push(now);
+        self.forget(now);
+    }
+
     fn forget(&mut self, now: DateTime<Utc>) {
-        self.recent.retain(|at| now - *at < LATELY);
-        let surplus = self.recent.len().saturating_sub(MOST_KEPT);
-        self.recent.drain(..surplus);
+        for times in [&mut self.recent, &mut self.meant] {
+            times.retain(|at| now - *at < LATELY);
+            let surplus = times.len().saturating_sub(MOST_KEPT);
+            times.drain(..surplus);
+        }
+    }
+
+    /// How often lately it ended or was unwell.
+    fn lately(&self) -> usize {
+        self.recent.len() + self.meant.len()
     }
 
     fn is_storm(&self) -> bool {
-        self.recent.len() >= MANY
+        self.recent.len() >= MANY || self.lately() >= MANY_WITH_MEANT
     }
 
     /// How long it must be well before that is told.
     fn hold(&self) -> TimeDelta {
-        let doublings = self.recent.len().saturating_sub(1).min(6);
+        let doublings = self.lately().saturating_sub(1).min(6);
         WELL * (1 << doublings)
     }
 
@@ -206,7 +224,7 @@ impl Memory {
         match fact {
             Fact::Ended(ending) => {
                 if ending.is_meant() {
-                    self.well_since = None;
+                    self.note_meant(now);
                 } else {
                     self.note_trouble(now);
                 }
@@ -248,13 +266,19 @@ impl Memory {
         }
         self.trouble = Some(Trouble::Restarting);
         self.well_since = Some(now);
-        Some(Told::Restarted(ending, Some(self.recent.len())))
+        Some(Told::Restarted(ending, Some(self.lately())))
     }
 
     /// Who did it turns out after the end.
     pub fn correct(&mut self, change: impl FnOnce(&mut Ending)) {
-        if let Some(ended) = &mut self.ended {
-            change(&mut ended.ending);
+        let Some(ended) = &mut self.ended else { return };
+        let was_meant = ended.ending.is_meant();
+        change(&mut ended.ending);
+        if !was_meant
+            && ended.ending.is_meant()
+            && let Some(index) = self.recent.iter().rposition(|at| *at == ended.at)
+        {
+            self.meant.push(self.recent.remove(index));
         }
     }
 
@@ -345,6 +369,8 @@ mod tests {
         assert_eq!(memory.take(Fact::Started, at(60)), Some(Told::Started));
         assert_eq!(memory.look(RUNS, at(69)), None);
         assert_eq!(memory.look(RUNS, at(70)), Some(Told::Recovered));
+        assert_eq!(memory.due(), None);
+        memory.forget(at(600));
         assert_eq!(memory, Memory::default());
     }
 
@@ -370,6 +396,32 @@ mod tests {
         // It must be well for longer than after one restart.
         assert_eq!(memory.look(RUNS, at(250 + 60)), None);
         assert_eq!(memory.look(RUNS, at(250 + 700)), Some(Told::Recovered));
+    }
+
+    #[test]
+    fn restarts_that_are_meant_are_told_as_a_story_as_well_when_they_do_not_end() {
+        let mut memory = Memory::default();
+        let mut told = Vec::new();
+        for round in 0..50 {
+            told.extend(memory.take(meant(), at(round * 30)));
+            told.extend(memory.take(Fact::Started, at(round * 30 + 1)));
+            told.extend(memory.look(RUNS, at(round * 30 + 29)));
+        }
+        assert_eq!(told.len(), 5, "{told:?}");
+        assert!(matches!(told[4], Told::Restarted(_, Some(5))), "{told:?}");
+        assert_eq!(memory.look(RUNS, at(1_500 + 700)), Some(Told::Recovered));
+    }
+
+    #[test]
+    fn an_end_that_turns_out_to_be_meant_is_counted_once_and_as_that() {
+        let mut memory = Memory::default();
+        for round in 0..4 {
+            memory.take(crash(), at(round * 20));
+            memory.correct(|ending| ending.culprit = Culprit::DockerStop);
+            let told = memory.take(Fact::Started, at(round * 20 + 1));
+            assert!(matches!(told, Some(Told::Restarted(_, None))), "{told:?}");
+        }
+        assert_eq!((memory.recent.len(), memory.meant.len()), (0, 4));
     }
 
     #[test]
@@ -452,7 +504,7 @@ mod tests {
         /// Whatever a container does, what is told of it stays small, a recovery ends something, and once it
         /// rests what was told last is how it is.
         #[test]
-        fn what_is_told_is_bounded_and_ends_true(steps in proptest::collection::vec((0_u8..5, 0_i64..40), 1..300)) {
+        fn what_is_told_is_bounded_and_ends_true(steps in proptest::collection::vec((0_u8..7, 0_i64..40), 1..300)) {
             let mut memory = Memory::default();
             let (mut now, mut is_running, mut is_sick) = (0, true, false);
             let mut told: Vec<(i64, Told)> = Vec::new();
@@ -467,6 +519,12 @@ mod tests {
                     2 if !is_running => { is_running = true; Fact::Started }
                     3 if is_running => { is_sick = true; Fact::Unhealthy(String::new()) }
                     4 if is_running && is_sick => { is_sick = false; Fact::Healthy }
+                    5 if is_running => { is_running = false; is_sick = false; meant() }
+                    6 if is_running => {
+                        is_sick = false;
+                        told.extend(memory.take(meant(), at(now)).map(|one| (now, one)));
+                        Fact::Started
+                    }
                     _ => continue,
                 };
                 told.extend(memory.take(fact, at(now)).map(|one| (now, one)));

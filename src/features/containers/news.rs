@@ -114,12 +114,17 @@ pub fn words(told: &Told, asked: Option<&str>) -> (&'static str, Severity, Strin
             ("container.restarted", Severity::Warning, message)
         }
         Told::Restarted(ending, Some(times)) => {
+            let severity = if ending.is_meant() {
+                Severity::Warning
+            } else {
+                Severity::Error
+            };
             let message = format!(
                 "It does not come to rest: {times} times it ended or was unwell in the last 10 minutes. The last time: {} \
                  What follows is not told until it was well for a while.",
                 ending.words(true)
             );
-            ("container.restarted", Severity::Error, message)
+            ("container.restarted", severity, message)
         }
         Told::Unhealthy(output) => {
             let message = if output.is_empty() {
