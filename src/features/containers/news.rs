@@ -21,7 +21,36 @@ pub struct Clues {
     pub out_of_memory: HashMap<String, Instant>,
 }
 
+/// Signals that ask a program to end; it does so with a code of its own or with theirs.
+const ASKS: [i64; 3] = [2, 3, 15];
+
+/// Whether a signal may have ended a program that said this. One that ended it makes it say 128 more than its number.
+fn may_end(signal: &str, exit_code: Option<i64>) -> bool {
+    let Ok(signal) = signal.parse::<i64>() else {
+        return false;
+    };
+    ASKS.contains(&signal) || exit_code.is_none_or(|code| code == 128 + signal)
+}
+
 impl Clues {
+    /// The signal that may have ended a container. Explains one end.
+    pub fn take_signal(&mut self, id: &str, exit_code: Option<i64>) -> Option<String> {
+        let (signal, at) = self.signals.remove(id)?;
+        (at.elapsed() < EXPLAINS && may_end(&signal, exit_code)).then_some(signal)
+    }
+
+    /// Whether the kernel said that it ended something in a container. Explains one end.
+    pub fn take_out_of_memory(&mut self, id: &str) -> bool {
+        let at = self.out_of_memory.remove(id);
+        at.is_some_and(|at| at.elapsed() < EXPLAINS)
+    }
+
+    /// It began anew: what was before explains nothing.
+    pub fn forget(&mut self, id: &str) {
+        self.signals.remove(id);
+        self.out_of_memory.remove(id);
+    }
+
     /// What is old explains nothing.
     pub fn forget_old(&mut self) {
         self.signals.retain(|_, (_, at)| at.elapsed() < EXPLAINS);
@@ -165,4 +194,29 @@ pub fn data(name: &str, seen: Option<&Seen>, told: &Told, message: &str) -> Valu
         );
     }
     data
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_signal_that_can_have_ended_a_program_explains_its_end() {
+        for (signal, exit_code, is_it) in [
+            ("9", Some(137), true),
+            ("9", Some(1), false),
+            ("1", Some(129), true),
+            ("1", Some(1), false),
+            ("1", Some(0), false),
+            ("10", Some(139), false),
+            ("15", Some(143), true),
+            ("15", Some(0), true),
+            ("2", Some(130), true),
+            ("3", Some(0), true),
+            ("9", None, true),
+            ("", Some(1), false),
+        ] {
+            assert_eq!(may_end(signal, exit_code), is_it, "{signal} {exit_code:?}");
+        }
+    }
 }

@@ -300,8 +300,8 @@ impl Watcher<'_> {
     ) -> Result<(), ContainerError> {
         let seen = self.inspect(id, name).await?;
         let exit_code = code.and_then(|code| code.parse().ok());
-        let signal = self.clues.signals.remove(id);
-        let is_oom = self.clues.out_of_memory.remove(id).is_some()
+        let signal = self.clues.take_signal(id, exit_code);
+        let is_oom = self.clues.take_out_of_memory(id)
             || seen.as_ref().is_some_and(|seen| seen.is_out_of_memory);
         let own_work = self.service.parts.docker.take_asked(&[id, name]);
         let culprit = if let Some(name) = self.service.take_act(id) {
@@ -312,7 +312,7 @@ impl Watcher<'_> {
             Culprit::OutOfMemory {
                 limit: seen.as_ref().map(|seen| seen.memory_limit),
             }
-        } else if let Some((signal, _)) = signal {
+        } else if let Some(signal) = signal {
             Culprit::DockerKill { signal }
         } else {
             Culprit::Itself
