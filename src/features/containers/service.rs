@@ -27,8 +27,8 @@ use crate::platform::lifecycle::Lifecycle;
 
 /// How long a container that does not say otherwise may take to end.
 const GRACE: Duration = Duration::from_secs(30);
-/// The engine answers within a minute or is taken for gone.
-const LONGEST_GRACE: Duration = Duration::from_secs(50);
+/// What a container may take at most, whatever it says.
+const LONGEST_GRACE: Duration = Duration::from_mins(10);
 /// Questions to the engine at the same time.
 pub const AT_ONCE: usize = 8;
 /// Streams that may be open at the same time, whoever opened them.
@@ -79,9 +79,17 @@ impl Verb {
     }
 }
 
+/// How long a container may take to end. Less than nothing is the engine's word for as long as it likes.
+fn grace(stop_seconds: Option<i64>) -> Duration {
+    let asked = stop_seconds.map(|seconds| u64::try_from(seconds).map(Duration::from_secs));
+    let asked = asked.map_or(GRACE, |asked| asked.unwrap_or(LONGEST_GRACE));
+    asked.min(LONGEST_GRACE)
+}
+
 /// What somebody asked for.
 struct Act {
     id: String,
+    verb: Verb,
     name: String,
     at: Instant,
 }
@@ -237,12 +245,9 @@ impl ContainerService {
         }
         // What does not change anything explains nothing that happens later.
         if (verb == Verb::Stop) == seen.status.is_up() || verb == Verb::Restart {
-            self.note_act(&seen, actor);
+            self.note_act(&seen, verb, actor);
         }
-        let asked = seen
-            .stop_seconds
-            .and_then(|seconds| u64::try_from(seconds).ok());
-        let grace = asked.map_or(GRACE, Duration::from_secs).min(LONGEST_GRACE);
+        let grace = grace(seen.stop_seconds);
         let docker = &self.parts.docker;
         let done = match verb {
             Verb::Start => docker.start_container(&seen.id).await,
@@ -263,11 +268,12 @@ impl ContainerService {
         after.ok_or(ContainerError::NotFound)
     }
 
-    fn note_act(&self, seen: &Seen, actor: &Actor) {
+    fn note_act(&self, seen: &Seen, verb: Verb, actor: &Actor) {
         let mut acts = self.shared.acts.lock();
         acts.truncate(ACTS_KEPT);
         acts.push_front(Act {
             id: seen.id.clone(),
+            verb,
             name: actor
                 .username
                 .clone()
@@ -280,10 +286,25 @@ impl ContainerService {
         self.shared.acts.lock().retain(|act| act.id != id);
     }
 
-    /// Who asked lately for something to be done to a container. Explains one end or one start.
-    pub(super) fn take_act(&self, id: &str) -> Option<String> {
+    /// A container began to run, or was stopped and had not run: what was asked for explains nothing any more.
+    pub(super) fn forget_asked(&self, id: &str, name: &str) {
+        self.forget_act(id);
+        self.parts.docker.take_asked(&[id, name]);
+    }
+
+    /// Who asked lately for a container to end. Explains one end.
+    pub(super) fn take_end(&self, id: &str) -> Option<String> {
+        self.take_act(id, |verb| verb != Verb::Start)
+    }
+
+    /// Who asked lately for a container to run.
+    pub(super) fn take_start(&self, id: &str) -> Option<String> {
+        self.take_act(id, |verb| verb != Verb::Stop)
+    }
+
+    fn take_act(&self, id: &str, fits: impl Fn(Verb) -> bool) -> Option<String> {
         let mut acts = self.shared.acts.lock();
-        let act = acts.iter().position(|act| act.id == id)?;
+        let act = acts.iter().position(|act| act.id == id && fits(act.verb))?;
         let act = acts.remove(act)?;
         acts.retain(|act| act.id != id);
         (act.at.elapsed() < ACT_LASTS).then_some(act.name)

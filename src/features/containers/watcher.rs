@@ -15,7 +15,6 @@ use super::judge::{Culprit, Ending, Fact, Memory, Told};
 use super::model::{Health, Seen};
 use super::news::{Clues, data, is_same, is_up, news, words};
 use super::pace::Pace;
-use super::policy::Policy;
 use super::service::ContainerService;
 use super::store::{self, Cached};
 use crate::platform::docker::DockerError;
@@ -204,7 +203,7 @@ impl Watcher<'_> {
             }
             return self.resync().await;
         }
-        if !self.policy().allows(&name, &facts) {
+        if !self.service.policy().allows(&name, &facts) {
             return Ok(());
         }
         match action {
@@ -229,6 +228,10 @@ impl Watcher<'_> {
                         ending.culprit = Culprit::DockerStop;
                     }
                 });
+                // Its end was taken in before, or there was none: the engine only gave up starting it.
+                if self.known.get(&name).is_none_or(|known| !known.is_up) {
+                    self.service.forget_asked(&id, &name);
+                }
                 self.seen_by_id(&id, &name, None).await?;
             }
             "start" => self.started(&id, &name).await?,
@@ -239,10 +242,6 @@ impl Watcher<'_> {
         }
         let _ = self.service.shared.changes.send(name);
         Ok(())
-    }
-
-    fn policy(&self) -> Policy {
-        self.service.policy()
     }
 
     fn correct(&mut self, name: &str, change: impl FnOnce(&mut Ending)) {
@@ -304,7 +303,7 @@ impl Watcher<'_> {
         let is_oom = self.clues.take_out_of_memory(id)
             || seen.as_ref().is_some_and(|seen| seen.is_out_of_memory);
         let own_work = self.service.parts.docker.take_asked(&[id, name]);
-        let culprit = if let Some(name) = self.service.take_act(id) {
+        let culprit = if let Some(name) = self.service.take_end(id) {
             Culprit::User { name }
         } else if own_work {
             Culprit::Flowkeep
@@ -369,7 +368,7 @@ impl Watcher<'_> {
                 Err(ContainerError::NotFound) => {
                     let mut memory = self.memory(&name);
                     let told = memory.look(super::judge::Now::default(), now);
-                    self.keep_missing(&name, told, now).await?;
+                    self.keep_missing(&name, told).await?;
                 }
                 Err(error) => return Err(error),
             }
@@ -398,8 +397,14 @@ impl Watcher<'_> {
             (Some(Fact::Started), _) | (_, None) => seen.started_at,
             (_, Some(known)) => known.started_at,
         };
+        let is_start = matches!(fact, Some(Fact::Started));
         let told = fact.and_then(|fact| memory.take(fact, now));
         self.keep(seen, memory, told, now).await?;
+        if is_start {
+            // Told or not: what was asked for before does not explain how this run ends.
+            self.service.forget_asked(&seen.id, &seen.name);
+            self.clues.forget(&seen.id);
+        }
         if let Some(known) = self.known.get_mut(&seen.name) {
             (known.is_up, known.started_at) = (is_up, started_at);
         }
@@ -451,12 +456,7 @@ impl Watcher<'_> {
         Ok(())
     }
 
-    async fn keep_missing(
-        &mut self,
-        name: &str,
-        told: Option<Told>,
-        _now: DateTime<Utc>,
-    ) -> Result<(), ContainerError> {
+    async fn keep_missing(&mut self, name: &str, told: Option<Told>) -> Result<(), ContainerError> {
         let parts = &self.service.parts;
         let event = told.map(|told| self.event(name, None, &told));
         let tx = parts.db.begin().await?;
@@ -481,7 +481,7 @@ impl Watcher<'_> {
     fn event(&self, name: &str, seen: Option<&Seen>, told: &Told) -> Event {
         let parts = &self.service.parts;
         let asked = seen.filter(|_| *told == Told::Started);
-        let asked = asked.and_then(|seen| self.service.take_act(&seen.id));
+        let asked = asked.and_then(|seen| self.service.take_start(&seen.id));
         let (event_type, severity, message) = words(told, asked.as_deref());
         let data = data(name, seen, told, &message);
         tracing::info!(

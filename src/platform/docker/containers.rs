@@ -13,6 +13,9 @@ use futures_util::{Stream, TryStreamExt};
 
 use super::{Docker, DockerError, Labels};
 
+/// What the engine needs besides a container's own time to end: it kills it, and says so.
+const STOP_MARGIN: Duration = Duration::from_mins(1);
+
 /// How a container is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContainerState {
@@ -129,14 +132,36 @@ impl Docker {
         container: &str,
         grace: Duration,
     ) -> Result<(), DockerError> {
-        let client = self.client().await?;
-        self.note_asked(container);
+        let client = self.patient_client(grace).await?;
         let seconds = i32::try_from(grace.as_secs()).unwrap_or(30);
         let options = StopContainerOptionsBuilder::new().t(seconds).build();
-        client
-            .stop_container(container, Some(options))
-            .await
-            .map_err(|error| self.sort(error))
+        // One that does not run has no end to be explained.
+        let is_running = self.state(container, false).await?;
+        if is_running.is_some_and(|state| state.is_running) {
+            self.note_asked(container);
+        }
+        let stopped = client.stop_container(container, Some(options)).await;
+        self.unless_noted(container, stopped)
+    }
+
+    /// A client that waits for an end that may take as long as this.
+    pub(super) async fn patient_client(
+        &self,
+        grace: Duration,
+    ) -> Result<bollard::Docker, DockerError> {
+        Ok(self.client().await?.with_timeout(grace + STOP_MARGIN))
+    }
+
+    /// What was not done explains nothing later.
+    pub(super) fn unless_noted(
+        &self,
+        container: &str,
+        done: Result<(), bollard::errors::Error>,
+    ) -> Result<(), DockerError> {
+        done.map_err(|error| {
+            self.take_asked(&[container]);
+            self.sort(error)
+        })
     }
 
     /// Starts a container that is there.

@@ -50,12 +50,10 @@ impl Docker {
     pub async fn restart_container(&self, id: &str, grace: Duration) -> Result<(), DockerError> {
         let seconds = i32::try_from(grace.as_secs()).unwrap_or(30);
         let options = RestartContainerOptionsBuilder::new().t(seconds).build();
-        let client = self.client().await?;
+        let client = self.patient_client(grace).await?;
         self.note_asked(id);
-        client
-            .restart_container(id, Some(options))
-            .await
-            .map_err(|error| self.sort(error))
+        let restarted = client.restart_container(id, Some(options)).await;
+        self.unless_noted(id, restarted)
     }
 
     /// What a container uses. With `is_whole` the engine measures twice, a second apart, so that CPU use

@@ -109,6 +109,57 @@ async fn flowkeeps_own_work_is_told_from_docker_stop() {
     here.end(&[id]).await;
 }
 
+/// Ends by itself with a code of its own when a signal comes that asks for no end.
+fn fails_when_asked() -> Made<'static> {
+    Made {
+        script: "trap 'exit 3' USR1; trap 'exit 0' TERM; while :; do read -t 1 <> <(:); done",
+        ..Made::default()
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_asked_for_explains_nothing_that_comes_after_the_start() {
+    let Some((here, id)) = watched(fails_when_asked()).await else {
+        return;
+    };
+    here.signal(&id, "SIGUSR1").await;
+    here.until_cached("main", "stopped").await;
+    let restarted = here
+        .client
+        .post(&here.path("main", "/restart"), json!({}))
+        .await;
+    assert_eq!(restarted.status, 200, "{}", restarted.message());
+    let first = here.until_told("main", "container.restarted", 1).await;
+    let expected = "It ended by itself; exit code 3. It runs again.";
+    assert_eq!(message(&first), expected);
+    here.signal(&id, "SIGUSR1").await;
+    here.until_cached("main", "stopped").await;
+    here.start(&id).await;
+    let second = here.until_told("main", "container.restarted", 2).await;
+    assert_eq!(message(&second), expected);
+    here.end(&[id]).await;
+}
+
+#[tokio::test]
+async fn a_stop_that_stopped_nothing_explains_nothing() {
+    let Some(here) = Engine::begin().await else {
+        return;
+    };
+    let id = here.make(&here.name("main"), idle()).await;
+    let docker = here.app.state.docker.clone();
+    let grace = std::time::Duration::from_secs(5);
+    docker.stop_container(&id, grace).await.unwrap();
+    assert!(!docker.take_asked(&[&id]));
+    let missing = here.name("missing");
+    docker.stop_container(&missing, grace).await.unwrap_err();
+    docker.restart_container(&missing, grace).await.unwrap_err();
+    assert!(!docker.take_asked(&[&missing]));
+    here.start(&id).await;
+    docker.stop_container(&id, grace).await.unwrap();
+    assert!(docker.take_asked(&[&id]));
+    here.end(&[id]).await;
+}
+
 #[tokio::test]
 async fn an_exit_code_is_told() {
     let script = "read -t 3 <> <(:); exit 3";
@@ -158,23 +209,14 @@ async fn a_failing_health_check_is_told_with_its_words_and_its_recovery_closes_t
         here.cached("main").await.filter(|row| row.1 == "healthy")
     })
     .await;
-    let signal = async |name: &str| {
-        let options = bollard::query_parameters::KillContainerOptionsBuilder::new()
-            .signal(name)
-            .build();
-        here.docker
-            .kill_container(&id, Some(options))
-            .await
-            .unwrap();
-    };
-    signal("SIGUSR1").await;
+    here.signal(&id, "SIGUSR1").await;
     let unhealthy = here.until_told("main", "container.unhealthy", 1).await;
     assert_eq!(
         message(&unhealthy),
         "Its health check fails: the queue does not answer"
     );
     here.until_cached("main", "unhealthy").await;
-    signal("SIGUSR2").await;
+    here.signal(&id, "SIGUSR2").await;
     here.until_told("main", "container.recovered", 2).await;
     let list = here.client.get("/api/containers").await.json();
     assert_eq!(list["items"][0]["health"], "healthy");

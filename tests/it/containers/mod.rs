@@ -15,8 +15,9 @@ use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, RestartPolicy, RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, KillContainerOptions, RemoveContainerOptionsBuilder,
-    RenameContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, KillContainerOptions, KillContainerOptionsBuilder,
+    RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder, StartContainerOptions,
+    StopContainerOptionsBuilder,
 };
 use flowkeep::platform::ids::Ids;
 use futures_util::StreamExt;
@@ -171,6 +172,12 @@ impl Engine {
     async fn kill(&self, id: &str) {
         let none = None::<KillContainerOptions>;
         self.docker.kill_container(id, none).await.unwrap();
+    }
+
+    async fn signal(&self, id: &str, name: &str) {
+        let options = KillContainerOptionsBuilder::new().signal(name).build();
+        let sent = self.docker.kill_container(id, Some(options)).await;
+        sent.unwrap();
     }
 
     async fn rename(&self, id: &str, name: &str) {
