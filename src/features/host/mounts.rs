@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use super::sample::{HostDisk, HostShare, ShareStatus, percent};
 
@@ -132,16 +133,26 @@ pub struct Room {
     pub available: u64,
 }
 
-/// Asks file systems for their room, each on a thread that may hang with it. One that hangs is not asked
-/// again until it comes back, so it costs one thread and no time. Cheap to clone.
+type Answer = Result<(Room, Duration), String>;
+
+/// A question that a thread is at.
+#[derive(Clone, Debug)]
+struct Asking {
+    since: Instant,
+    answer: watch::Receiver<Option<Answer>>,
+}
+
+/// Asks file systems for their room, each on a thread that may hang with it. Whoever asks the same meanwhile waits
+/// for the same answer. One that hangs is not asked again until it comes back, so it costs one thread and, once its
+/// time is over, nobody waits for it. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Prober {
-    hanging: Arc<Mutex<BTreeSet<PathBuf>>>,
+    asking: Arc<Mutex<BTreeMap<PathBuf, Asking>>>,
 }
 
 impl Prober {
     /// Asks, for at most `limit`. Returns how long it took.
-    pub async fn ask(&self, path: &Path, limit: Duration) -> Result<(Room, Duration), String> {
+    pub async fn ask(&self, path: &Path, limit: Duration) -> Answer {
         let path = path.to_owned();
         self.run(path.clone(), limit, move || {
             is_there(&path).and_then(|()| room(&path))
@@ -149,41 +160,60 @@ impl Prober {
         .await
     }
 
-    /// Does `work` for `path` on a thread of its own.
-    pub async fn run<F>(
-        &self,
-        path: PathBuf,
-        limit: Duration,
-        work: F,
-    ) -> Result<(Room, Duration), String>
+    /// Does `work` for `path` on a thread of its own, unless one is at it already.
+    pub async fn run<F>(&self, path: PathBuf, limit: Duration, work: F) -> Answer
     where
         F: FnOnce() -> std::io::Result<Room> + Send + 'static,
     {
+        let Asking { since, mut answer } = self.begin(path, work);
         let silent = || {
             let seconds = limit.as_secs().max(1);
             format!("no answer for {seconds} s; the server hangs or the network is away")
         };
-        // Before the thread begins, so that there is never a second one.
-        if !self.hanging.lock().insert(path.clone()) {
-            return Err(silent());
+        // From when the thread began, not from when this one asked: so much is said above.
+        let left = limit.saturating_sub(since.elapsed());
+        if left.is_zero() {
+            return answer.borrow().clone().unwrap_or_else(|| Err(silent()));
         }
-        let hanging = Arc::clone(&self.hanging);
-        let working = tokio::task::spawn_blocking(move || {
-            let began = Instant::now();
-            let outcome = work();
-            hanging.lock().remove(&path);
-            outcome.map(|room| (room, began.elapsed()))
-        });
-        match tokio::time::timeout(limit, working).await {
-            Ok(Ok(outcome)) => outcome.map_err(|error| error.to_string()),
-            Ok(Err(error)) => Err(error.to_string()),
+        match tokio::time::timeout(left, answer.wait_for(Option::is_some)).await {
+            Ok(Ok(answer)) => answer.clone().unwrap_or_else(|| Err(silent())),
+            Ok(Err(_)) => Err("what asked it broke off".to_owned()),
             Err(_) => Err(silent()),
         }
     }
 
-    /// How many do not answer.
+    fn begin<F>(&self, path: PathBuf, work: F) -> Asking
+    where
+        F: FnOnce() -> std::io::Result<Room> + Send + 'static,
+    {
+        // Held until it is in there, so that there is never a second thread.
+        let mut asking = self.asking.lock();
+        let running = asking.get(&path);
+        // One whose thread broke off never answers.
+        if let Some(running) = running.filter(|one| one.answer.has_changed().is_ok()) {
+            return running.clone();
+        }
+        let (sender, answer) = watch::channel(None);
+        let begun = Asking {
+            since: Instant::now(),
+            answer,
+        };
+        asking.insert(path.clone(), begun.clone());
+        drop(asking);
+        let all = Arc::clone(&self.asking);
+        tokio::task::spawn_blocking(move || {
+            let began = Instant::now();
+            let outcome = work();
+            all.lock().remove(&path);
+            let answer = outcome.map(|room| (room, began.elapsed()));
+            sender.send_replace(Some(answer.map_err(|error| error.to_string())));
+        });
+        begun
+    }
+
+    /// How many were asked and have not answered.
     pub fn hanging(&self) -> usize {
-        self.hanging.lock().len()
+        self.asking.lock().len()
     }
 }
 
@@ -219,7 +249,7 @@ pub fn disk(mount: &Mount, room: Room) -> HostDisk {
 }
 
 /// A share with what it said.
-pub fn share(mount: &Mount, asked: Result<(Room, Duration), String>) -> HostShare {
+pub fn share(mount: &Mount, asked: Answer) -> HostShare {
     let mut share = HostShare {
         mount: mount.path.display().to_string(),
         source: mount.source.clone(),
@@ -242,6 +272,8 @@ pub fn share(mount: &Mount, asked: Result<(Room, Duration), String>) -> HostShar
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     const MOUNTINFO: &str = r"22 27 0:21 / /proc rw - proc proc rw
@@ -301,12 +333,13 @@ broken line";
             })
             .await;
         assert!(first.unwrap_err().contains("no answer"));
-        let began = Instant::now();
-        let second = prober
-            .run(path.clone(), Duration::from_mins(1), move || Ok(room))
-            .await;
-        assert!(second.is_err(), "a second probe began beside the first");
-        assert!(began.elapsed() < Duration::from_secs(30));
+        for _ in 0..100 {
+            let again = prober
+                .run(path.clone(), limit, move || Ok(room))
+                .now_or_never();
+            let again = again.expect("its time is over, and somebody waits");
+            assert!(again.is_err(), "a second probe began beside the first");
+        }
         assert_eq!(prober.hanging(), 1);
         let other = prober
             .run(PathBuf::from("/mnt/other"), limit, move || Ok(room))
@@ -322,6 +355,34 @@ broken line";
                 .await
                 .is_ok()
         );
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_a_slow_share_while_it_is_being_asked_gets_the_same_answer() {
+        let prober = Prober::default();
+        let path = PathBuf::from("/mnt/slow");
+        let (let_go, held) = std::sync::mpsc::channel::<()>();
+        let (limit, room) = (
+            Duration::from_mins(1),
+            Room {
+                total: 10,
+                free: 5,
+                available: 4,
+            },
+        );
+        let first = prober.run(path.clone(), limit, move || {
+            let _ = held.recv();
+            Ok(room)
+        });
+        let mut first = std::pin::pin!(first);
+        assert!(first.as_mut().now_or_never().is_none());
+        let second = prober.run(path, limit, || panic!("a second thread began"));
+        let mut second = std::pin::pin!(second);
+        assert!(second.as_mut().now_or_never().is_none());
+        assert_eq!(prober.hanging(), 1);
+        drop(let_go);
+        let (first, second) = (first.await.unwrap(), second.await.unwrap());
+        assert_eq!((first.0, second), (room, first));
     }
 
     #[test]
