@@ -71,6 +71,7 @@ pub(super) fn containers(
     settings: &SettingsService,
     events: &EventBus,
 ) -> ContainerService {
+    docker.set_own(own_container());
     ContainerService::new(ContainerParts {
         docker: docker.clone(),
         db: parts.db.clone(),
@@ -79,7 +80,6 @@ pub(super) fn containers(
         ids: parts.ids.clone(),
         lifecycle: parts.lifecycle.clone(),
         events: events.clone(),
-        own: own_container(),
     })
 }
 

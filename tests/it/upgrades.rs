@@ -460,6 +460,14 @@ async fn what_cannot_be_upgraded_says_why() {
             .client
             .put("/api/settings/n8n.containers", json!({ "value": value }))
     };
+    // The container that Flowkeep itself runs in would take it along.
+    let own = here.inspect(&here.name).await.unwrap();
+    let docker = here.story.app.state.docker.clone();
+    docker.set_own(own.id);
+    let answer = here.story.client.post("/api/n8n/upgrades", json!({})).await;
+    assert_eq!(answer.code(), "container_unusable", "{answer:?}");
+    assert!(answer.message().contains("Flowkeep itself runs in it"));
+    docker.set_own(None);
     set("n8n_that_is_not_there").await;
     let answer = here.story.client.post("/api/n8n/upgrades", json!({})).await;
     assert_eq!(answer.code(), "container_unusable", "{answer:?}");

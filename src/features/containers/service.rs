@@ -54,8 +54,6 @@ pub struct ContainerParts {
     pub lifecycle: Lifecycle,
     /// Tells what happened.
     pub events: EventBus,
-    /// The container that Flowkeep runs in.
-    pub own: Option<String>,
 }
 
 /// What can be done to a container.
@@ -120,7 +118,6 @@ pub struct ContainerService {
 
 /// What all clones share.
 pub(super) struct Shared {
-    own: Mutex<Option<String>>,
     acts: Mutex<VecDeque<Act>>,
     pub feeds: Mutex<HashMap<String, Feed>>,
     pub sampler: Sampler,
@@ -134,7 +131,6 @@ impl ContainerService {
     /// Puts the service together. Nothing is asked of the engine yet.
     pub fn new(parts: ContainerParts) -> Self {
         let shared = Shared {
-            own: Mutex::new(parts.own.clone()),
             acts: Mutex::default(),
             feeds: Mutex::default(),
             sampler: Sampler::default(),
@@ -148,18 +144,13 @@ impl ContainerService {
         }
     }
 
-    /// Says in which container Flowkeep runs.
-    pub fn set_own_container(&self, id: Option<String>) {
-        *self.shared.own.lock() = id;
-    }
-
     /// Which containers are the project's.
     pub fn policy(&self) -> Policy {
         Policy::of(&self.parts.settings)
     }
 
     pub(super) fn is_own(&self, id: &str) -> bool {
-        self.shared.own.lock().as_deref() == Some(id)
+        self.parts.docker.is_own(id)
     }
 
     /// The container with exactly that name, if it is the project's. The engine would also answer to an id or

@@ -20,6 +20,8 @@ fn unusable(container: &str, error: &DockerError) -> N8nError {
     }
 }
 
+const OWN: &str = "Flowkeep itself runs in it, and would end with it. Take it out of the setting";
+
 impl N8nService {
     /// The containers that n8n runs in, as the settings name them: the main one first, then workers.
     pub fn containers(&self) -> Vec<String> {
@@ -37,6 +39,12 @@ impl N8nService {
         for name in self.containers() {
             let state = self.parts.docker.state(&name, false).await;
             match state.map_err(|error| unusable(&name, &error))? {
+                Some(state) if self.parts.docker.is_own(&state.id) => {
+                    return Err(N8nError::Container {
+                        why: OWN.to_owned(),
+                        container: name,
+                    });
+                }
                 Some(state) if state.is_running => running.push(name),
                 Some(_) => {}
                 None => {
@@ -54,6 +62,16 @@ impl N8nService {
 
     /// Stops containers, workers first: what they are at goes back to the queue.
     pub async fn stop_containers(&self, names: &[String]) -> Result<(), N8nError> {
+        for name in names {
+            let state = self.parts.docker.state(name, false).await;
+            let state = state.map_err(|error| unusable(name, &error))?;
+            if state.is_some_and(|state| self.parts.docker.is_own(&state.id)) {
+                return Err(N8nError::Container {
+                    container: name.clone(),
+                    why: OWN.to_owned(),
+                });
+            }
+        }
         for name in names.iter().rev() {
             let stopped = self.parts.docker.stop_container(name, GRACE).await;
             stopped.map_err(|error| unusable(name, &error))?;

@@ -128,6 +128,15 @@ impl UpgradeService {
         let found = found.ok_or_else(|| {
             refuse("there is no such container; correct its name in the settings")
         })?;
+        if found
+            .id
+            .as_deref()
+            .is_some_and(|id| self.parts.docker.is_own(id))
+        {
+            return Err(refuse(
+                "Flowkeep itself runs in it, and would end with it; take it out of the setting",
+            ));
+        }
         let host = found.host_config.unwrap_or_default();
         if host.auto_remove == Some(true) {
             return Err(refuse(

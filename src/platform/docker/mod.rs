@@ -43,6 +43,7 @@ pub struct Docker {
     address: Arc<str>,
     client: Arc<Mutex<Option<bollard::Docker>>>,
     asked: Arc<Mutex<VecDeque<(String, Instant)>>>,
+    own: Arc<Mutex<Option<String>>>,
 }
 
 impl Docker {
@@ -57,12 +58,23 @@ impl Docker {
             address: address.into(),
             client: Arc::default(),
             asked: Arc::default(),
+            own: Arc::default(),
         }
     }
 
     /// Where it is.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Says in which container this process runs, by its id.
+    pub fn set_own(&self, id: Option<String>) {
+        *self.own.lock() = id;
+    }
+
+    /// Whether this process runs in that container, by its id. Whoever ended it would not come to the end.
+    pub fn is_own(&self, id: &str) -> bool {
+        self.own.lock().as_deref() == Some(id)
     }
 
     /// Notes that this process ends a container, by its id or name.

@@ -276,10 +276,7 @@ async fn flowkeep_does_not_stop_the_container_it_runs_in() {
         return;
     };
     let id = here.run("flowkeep", idle()).await;
-    here.app
-        .state
-        .containers
-        .set_own_container(Some(id.clone()));
+    here.app.state.docker.set_own(Some(id.clone()));
     let list = here.client.get("/api/containers").await.json();
     assert_eq!(list["items"][0]["is_own"], true);
     for verb in ["/stop", "/restart"] {

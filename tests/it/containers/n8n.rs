@@ -135,6 +135,29 @@ async fn f42_n8n_is_stopped_for_the_swap_and_runs_again_after_it_and_after_its_u
 }
 
 #[tokio::test]
+async fn a_swap_that_would_stop_flowkeeps_own_container_is_refused() {
+    let Some(here) = begin().await else { return };
+    let before = here.started_at().await.unwrap();
+    let (path, _) = here.restored().await;
+    let own = here.docker.state(&here.container, false).await.unwrap();
+    let docker = &here.story.app.state.docker;
+    docker.set_own(own.map(|state| state.id));
+    let swap = format!("{path}/swap");
+    let refused = here.story.client.post(&swap, json!({})).await;
+    assert!(
+        refused.message().contains("Flowkeep itself runs in it"),
+        "{refused:?}"
+    );
+    let n8n = &here.story.app.state.n8n;
+    let stopped = n8n.stop_containers(&n8n.containers()).await;
+    stopped.unwrap_err();
+    assert_eq!(here.started_at().await.as_ref(), Some(&before));
+    let restore = here.story.client.get(&path).await.json();
+    assert_eq!(restore["status"], "restored");
+    here.end().await;
+}
+
+#[tokio::test]
 async fn f42_when_the_swap_fails_n8n_comes_back_on_the_old_database() {
     let Some(here) = begin().await else { return };
     let before = here.started_at().await.unwrap();
