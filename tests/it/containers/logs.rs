@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use flate2::read::GzDecoder;
+use flowkeep::platform::docker::Docker;
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -400,6 +401,56 @@ async fn f61_an_engine_that_goes_in_the_middle_is_told_and_the_log_goes_on_where
     stream.state("following").await;
     stream.of_kind("lines").await;
     assert_counted(&stream.lines);
+    here.end(&[id]).await;
+}
+
+#[tokio::test]
+async fn f61_lines_of_a_break_that_are_too_many_are_told_as_missing() {
+    let Some(address) = engine() else { return };
+    let gate = Gate::new(&address);
+    let here = Engine::at(&address, &gate.address()).await;
+    let script = "trap 'exit 0' TERM; trap 'for n in {1..5000}; do echo $n; done' USR1; echo begun;                   while :; do read -t 1 <> <(:); done";
+    let id = here.run("main", made(script)).await;
+    let mut stream = here.follow(&here.path("main", "/logs/follow")).await;
+    stream.lines_until("begun").await;
+    stream.state("following").await;
+    gate.close();
+    here.signal(&id, "SIGUSR1").await;
+    let direct = Docker::new(&address);
+    until("all is written", || async {
+        let words = direct.last_words(&id).await.unwrap();
+        words.ends_with("| 5000").then_some(())
+    })
+    .await;
+    gate.open();
+    let dropped = stream.of_kind("dropped").await;
+    assert_eq!(dropped["lines"], 3_000, "{dropped}");
+    let came = stream.lines_until("5000").await;
+    assert_eq!((came[0].as_str(), came.len()), ("3001", 2_000));
+    here.end(&[id]).await;
+}
+
+#[tokio::test]
+async fn f61_an_engine_that_stops_in_the_middle_of_a_log_is_not_waited_for_and_the_missing_end_is_told()
+ {
+    let Some(address) = engine() else { return };
+    let gate = Gate::new(&address);
+    let here = Engine::at(&address, &gate.address()).await;
+    let script = says("for i in {1..1000}; do echo $i; done");
+    let id = here.run("main", made(&script)).await;
+    let whole = written(&here, 1_000).await;
+    assert_eq!(
+        (&whole["is_cut"], &whole["is_unfinished"]),
+        (&json!(false), &json!(false))
+    );
+    gate.stall("/logs?", 4 * 1024);
+    let part = logs(&here, "tail=1000").await;
+    assert_eq!(
+        (&part["is_cut"], &part["is_unfinished"]),
+        (&json!(false), &json!(true))
+    );
+    assert_eq!(texts(&part)[0], "1");
+    assert!(texts(&part).len() < 1_000);
     here.end(&[id]).await;
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use flowkeep::platform::lifecycle::Lifecycle;
@@ -17,6 +18,7 @@ pub struct Gate {
     is_open: Arc<Mutex<bool>>,
     tried: Arc<Mutex<usize>>,
     asked: Arc<Mutex<Vec<u8>>>,
+    stalls: Arc<Mutex<Option<(&'static str, usize)>>>,
     _tasks: Lifecycle,
 }
 
@@ -32,6 +34,8 @@ impl Gate {
         let (current, open) = (Arc::clone(&cut), Arc::clone(&is_open));
         let (attempts, heard) = (Arc::clone(&tried), Arc::clone(&asked));
         let tasks = Lifecycle::new(Duration::ZERO);
+        let stalls = Arc::new(Mutex::new(None));
+        let stalling = Arc::clone(&stalls);
         let inner = tasks.clone();
         tasks.spawn("gate", async move {
             while let Ok((near, _)) = listener.accept().await {
@@ -40,11 +44,11 @@ impl Gate {
                     continue;
                 }
                 let (target, cut) = (target.clone(), current.lock().clone());
-                let heard = Arc::clone(&heard);
+                let (heard, stalling) = (Arc::clone(&heard), Arc::clone(&stalling));
                 inner.spawn("connection", async move {
                     let far = UnixStream::connect(target).await.unwrap();
                     tokio::select! {
-                        () = relay(near, far, &heard) => {}
+                        () = relay(near, far, &heard, &stalling) => {}
                         () = cut.cancelled() => {}
                     }
                 });
@@ -56,6 +60,7 @@ impl Gate {
             is_open,
             tried,
             asked,
+            stalls,
             _tasks: tasks,
         }
     }
@@ -75,6 +80,11 @@ impl Gate {
         *self.is_open.lock() = true;
     }
 
+    /// From now on an answer to a request with this in it stops after so many bytes, and never ends.
+    pub fn stall(&self, text: &'static str, bytes: usize) {
+        *self.stalls.lock() = Some((text, bytes));
+    }
+
     /// How often somebody tried to connect.
     pub fn tried(&self) -> usize {
         *self.tried.lock()
@@ -87,12 +97,24 @@ impl Gate {
     }
 }
 
-async fn relay(near: UnixStream, far: UnixStream, heard: &Mutex<Vec<u8>>) {
+async fn relay(
+    near: UnixStream,
+    far: UnixStream,
+    heard: &Mutex<Vec<u8>>,
+    stalls: &Mutex<Option<(&'static str, usize)>>,
+) {
+    let room = AtomicUsize::new(usize::MAX);
     let (mut near_read, mut near_write) = near.into_split();
     let (mut far_read, mut far_write) = far.into_split();
     let there = async {
         let mut buffer = vec![0; 16 * 1024];
         while let Ok(read) = near_read.read(&mut buffer).await {
+            // Before the engine hears it, and answers.
+            if let Some((text, bytes)) = *stalls.lock()
+                && String::from_utf8_lossy(&buffer[..read]).contains(text)
+            {
+                room.store(bytes, Ordering::Relaxed);
+            }
             if read == 0 || far_write.write_all(&buffer[..read]).await.is_err() {
                 break;
             }
@@ -104,10 +126,25 @@ async fn relay(near: UnixStream, far: UnixStream, heard: &Mutex<Vec<u8>>) {
         }
         let _ = far_write.shutdown().await;
     };
-    let back = tokio::io::copy(&mut far_read, &mut near_write);
+    let back = async {
+        let mut buffer = vec![0; 16 * 1024];
+        while let Ok(read) = far_read.read(&mut buffer).await {
+            let left = room.load(Ordering::Relaxed);
+            let passed = read.min(left);
+            if read == 0 || near_write.write_all(&buffer[..passed]).await.is_err() {
+                break;
+            }
+            if left < usize::MAX {
+                room.store(left - passed, Ordering::Relaxed);
+            }
+            if passed < read {
+                std::future::pending::<()>().await;
+            }
+        }
+    };
     // Either side that ends ends the other: a request that nobody waits for any more is over.
     tokio::select! {
         () = there => {}
-        _ = back => {}
+        () = back => {}
     }
 }

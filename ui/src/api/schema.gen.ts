@@ -3072,6 +3072,8 @@ export interface components {
             items: components["schemas"]["ContainerLogLine"][];
             /** @description Whether older lines were left out because they were too many or too long. */
             is_cut: boolean;
+            /** @description Whether newer lines were left out because the engine took too long. */
+            is_unfinished: boolean;
             /**
              * Format: int64
              * @description How many lines were looked at.
@@ -8704,7 +8706,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description `state` when it changes: connecting, following, stopped, gone or down; `history` with the lines that are there; `lines`; `dropped` with how many lines are missing because the reader is too slow */
+            /** @description `state` when it changes: connecting, following, stopped, gone or down; `history` with the lines that are there; `lines`; `dropped` with how many lines are missing because the reader is too slow, or because more were written in a break of the engine's than are taken up after it */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -100,6 +100,12 @@ pub struct Batch {
 pub enum Told {
     State(FollowState),
     Lines(Arc<Batch>),
+    /// More lines were written during a break than are taken up after it.
+    Missing {
+        after: DateTime<Utc>,
+        /// How many, as far as they were counted.
+        lines: u64,
+    },
 }
 
 /// A log that somebody follows. Cheap to clone.
@@ -140,6 +146,10 @@ struct Gatherer<'a> {
     bytes: usize,
     /// Lines up to then were told before the break.
     after: Option<DateTime<Utc>>,
+    /// When the first line was written, told before or not.
+    first: Option<DateTime<Utc>>,
+    /// The last line that was told, until it is known whether the engine begins with it.
+    resumed: Option<DateTime<Utc>>,
 }
 
 impl<'a> Gatherer<'a> {
@@ -151,6 +161,8 @@ impl<'a> Gatherer<'a> {
             gathered: Vec::new(),
             bytes: 0,
             after,
+            first: None,
+            resumed: None,
         }
     }
 
@@ -160,12 +172,14 @@ impl<'a> Gatherer<'a> {
             lines,
             gathered,
             after,
+            first,
             ..
         } = self;
         self.bytes += piece.len();
         let is_new = |line: &Line| after.is_none_or(|after| line.at.is_none_or(|at| at > after));
         frames.push(piece, |piece| {
             lines.push(&piece, |line| {
+                *first = first.or(line.at);
                 if is_new(&line) {
                     gathered.push(line);
                 }
@@ -176,6 +190,14 @@ impl<'a> Gatherer<'a> {
     fn finish(&mut self) {
         let gathered = &mut self.gathered;
         self.lines.finish(|line| gathered.push(line));
+    }
+
+    /// Between which lines some may be missing: the engine begins with the last that was told, unless there are more
+    /// than were asked for.
+    fn gap(&mut self) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+        let first = self.first?;
+        let after = self.resumed.take()?;
+        (first > after).then_some((after, first))
     }
 
     fn flush(&mut self, feed: &Feed, progress: &mut Progress) {
@@ -199,9 +221,13 @@ impl<'a> Gatherer<'a> {
 /// How far a log was told.
 #[derive(Default)]
 struct Progress {
+    /// Whose log it was.
+    id: String,
     last: Option<DateTime<Utc>>,
     started_at: Option<DateTime<Utc>>,
     is_begun: bool,
+    /// Whether some of this container's was told before.
+    is_resumed: bool,
 }
 
 /// Why a stream ended.
@@ -352,6 +378,8 @@ impl ContainerService {
             seen = now;
         }
         progress.is_begun = true;
+        progress.is_resumed = progress.id == seen.id;
+        progress.id.clone_from(&seen.id);
         progress.started_at = seen.started_at;
         if seen.status.is_up() {
             feed.tell_state(FollowState::Following {
@@ -385,6 +413,7 @@ impl ContainerService {
         changes: &mut broadcast::Receiver<String>,
     ) -> Ended {
         let mut gatherer = Gatherer::new(&seen.name, seen.is_tty, progress.last);
+        gatherer.resumed = progress.last.filter(|_| progress.is_resumed);
         let mut recheck = tokio::time::interval(RECHECK);
         recheck.reset();
         loop {
@@ -398,6 +427,11 @@ impl ContainerService {
                     while ended.is_none() && gatherer.bytes < MOST_GATHERED_BYTES {
                         let Some(piece) = body.next().now_or_never() else { break };
                         ended = take(&mut gatherer, piece);
+                    }
+                    if let Some((after, first)) = gatherer.gap() {
+                        let lines = self.count_between(seen, after, first).await;
+                        let told = (lines > 0).then_some(Told::Missing { after, lines });
+                        let _ = told.map(|told| feed.sender.send(told));
                     }
                     gatherer.flush(feed, progress);
                     if let Some(ended) = ended {

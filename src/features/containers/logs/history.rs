@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use futures_util::{Stream, StreamExt};
 use regex::{Regex, RegexBuilder};
 
@@ -13,7 +13,7 @@ use super::clean::without_colours;
 use super::lines::{Line, Lines, stream_name};
 use crate::features::containers::model::Seen;
 use crate::features::containers::{ContainerError, ContainerService};
-use crate::platform::docker::{LogFrames, LogQuery, LogStream, RawBody};
+use crate::platform::docker::{DockerError, LogFrames, LogQuery, LogStream, RawBody};
 
 /// Lines that are looked through, from the end, for what is asked for.
 const MOST_SEARCHED: u32 = 50_000;
@@ -21,6 +21,8 @@ const MOST_SEARCHED: u32 = 50_000;
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 /// How long is read for one answer.
 const LONGEST: Duration = Duration::from_secs(15);
+/// How long a download waits for the engine to go on.
+const STALLED: Duration = Duration::from_mins(1);
 const MOST_SEARCH_CHARS: usize = 500;
 const MOST_REGEX_BYTES: usize = 1024 * 1024;
 
@@ -106,8 +108,10 @@ impl Wanted {
 pub struct History {
     /// In the order in which they were written.
     pub lines: VecDeque<Line>,
-    /// Whether older ones were left out: they were too many, too long or took too long.
+    /// Whether older ones were left out: they were too many or too long.
     pub is_cut: bool,
+    /// Whether newer ones were left out: the engine took too long.
+    pub is_unfinished: bool,
     /// How many lines were looked at.
     pub looked_at: u64,
 }
@@ -124,6 +128,13 @@ impl History {
             }
         }
     }
+}
+
+fn silent(limit: Duration) -> DockerError {
+    DockerError::Unreachable(format!(
+        "nothing of the log came within {} s",
+        limit.as_secs()
+    ))
 }
 
 impl ContainerService {
@@ -165,18 +176,45 @@ impl ContainerService {
                 history.add(line, &mut bytes, tail);
             }
         };
-        while let Some(piece) = body.next().await {
+        loop {
+            let left = LONGEST.saturating_sub(begun.elapsed());
+            // The engine gives the oldest first: what it does not come to is the newest.
+            let Ok(piece) = tokio::time::timeout(left, body.next()).await else {
+                history.is_unfinished = true;
+                break;
+            };
+            let Some(piece) = piece else { break };
             frames.push(&piece?, |piece| {
                 lines.push(&piece, |line| take(line, &mut history));
             });
-            if begun.elapsed() > LONGEST {
-                history.is_cut = true;
-                break;
-            }
         }
         lines.finish(|line| take(line, &mut history));
+        if history.is_unfinished && history.looked_at == 0 {
+            return Err(ContainerError::Docker(silent(LONGEST)));
+        }
         history.is_cut |= wanted.is_filter() && history.looked_at >= u64::from(MOST_SEARCHED);
         Ok(history)
+    }
+
+    /// How many lines were written between two others, as far as they can be looked through.
+    pub(super) async fn count_between(
+        &self,
+        seen: &Seen,
+        after: DateTime<Utc>,
+        before: DateTime<Utc>,
+    ) -> u64 {
+        let wanted = Wanted {
+            since: Some(after + TimeDelta::nanoseconds(1)),
+            until: Some(before - TimeDelta::nanoseconds(1)),
+            ..Wanted::default()
+        };
+        match self.read(seen, &wanted).await {
+            Ok(between) => between.looked_at,
+            Err(error) => {
+                tracing::debug!(%error, "lines of a break are not counted");
+                0
+            }
+        }
     }
 
     /// A container's log as text, as it is read.
@@ -235,7 +273,8 @@ impl Download {
                     return None;
                 }
                 let mut text = String::new();
-                let piece = this.body.next().await;
+                let piece = tokio::time::timeout(STALLED, this.body.next()).await;
+                let piece = piece.unwrap_or_else(|_| Some(Err(silent(STALLED))));
                 let Self {
                     frames,
                     lines,

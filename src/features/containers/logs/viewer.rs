@@ -3,6 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use futures_util::Stream;
 use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
@@ -95,6 +96,7 @@ impl Following {
                         this.told.push_back(Followed::State(json));
                     }
                     Ok(Told::Lines(batch)) => this.take(&batch),
+                    Ok(Told::Missing { after, lines }) => this.missing(after, lines),
                     // The next message tells how many lines are missing.
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return None,
@@ -118,8 +120,28 @@ impl Following {
             newest: keys.iter().map(|key| key.0).max().unwrap_or(before),
             keys,
         });
-        let json = json!({ "container": self.name, "lines": lines, "is_cut": history.is_cut });
+        let json = json!({
+            "container": self.name, "lines": lines, "is_cut": history.is_cut,
+            "is_unfinished": history.is_unfinished,
+        });
         self.told.push_back(Followed::History(json.to_string()));
+    }
+
+    /// Lines after a moment were left out of a break. Whoever came later has them in the history.
+    fn missing(&mut self, after: DateTime<Utc>, lines: u64) {
+        let after = after.timestamp_nanos_opt().unwrap_or_default();
+        if self
+            .known
+            .as_ref()
+            .is_none_or(|known| known.newest <= after)
+        {
+            self.tell_dropped(lines);
+        }
+    }
+
+    fn tell_dropped(&mut self, lines: u64) {
+        let json = json!({ "container": self.name, "lines": lines });
+        self.told.push_back(Followed::Dropped(json.to_string()));
     }
 
     fn take(&mut self, batch: &Batch) {
@@ -131,8 +153,7 @@ impl Following {
         };
         // What is missing here may be in the history.
         if missing > 0 && !self.known.as_ref().is_some_and(is_told) {
-            let json = json!({ "container": self.name, "lines": missing });
-            self.told.push_back(Followed::Dropped(json.to_string()));
+            self.tell_dropped(missing);
         }
         let Some(known) = &self.known else {
             self.told

@@ -124,6 +124,8 @@ pub struct Logs {
     items: Vec<LogLine>,
     /// Whether older lines were left out because they were too many or too long.
     is_cut: bool,
+    /// Whether newer lines were left out because the engine took too long.
+    is_unfinished: bool,
     /// How many lines were looked at.
     looked_at: u64,
 }
@@ -200,6 +202,7 @@ pub async fn get_container_logs(
         id: seen.id,
         items: history.lines.into_iter().map(LogLine::from).collect(),
         is_cut: history.is_cut,
+        is_unfinished: history.is_unfinished,
         looked_at: history.looked_at,
     }))
 }
@@ -209,7 +212,7 @@ pub async fn get_container_logs(
     params(("name" = String, Path,), FollowQuery),
     responses((status = 200, description = "`state` when it changes: connecting, following, stopped, gone or down; \
         `history` with the lines that are there; `lines`; `dropped` with how many lines are missing because the reader is \
-        too slow", content_type = "text/event-stream")))]
+        too slow, or because more were written in a break of the engine's than are taken up after it", content_type = "text/event-stream")))]
 pub async fn follow_container_logs(
     State(containers): State<ContainerService>,
     State(lifecycle): State<Lifecycle>,

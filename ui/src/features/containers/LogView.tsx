@@ -168,7 +168,8 @@ export function LogView({ names, search: firstSearch = "" }: { names: string[]; 
         ) : null}
         {dropped > 0 ? (
           <Text size="sm" c="orange">
-            {count(dropped)} lines came faster than this page could take them. Download has them.
+            {count(dropped)} lines are missing: they came faster than this page could take them, or while the Docker
+            engine was away. Download has them.
           </Text>
         ) : null}
       </Group>

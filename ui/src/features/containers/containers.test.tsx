@@ -209,7 +209,7 @@ describe("the log", () => {
     expect(await screen.findByText("first")).toBeTruthy();
     const log = screen.getByLabelText("Log");
     expect(log.textContent).toMatch(/before.*first.*ERROR no disk … cut: 2,000,000 bytes/);
-    expect(screen.getByText(/7 lines came faster/)).toBeTruthy();
+    expect(screen.getByText(/7 lines are missing: they came faster/)).toBeTruthy();
     const coloured = screen.getByText("ERROR").closest("[data-level]");
     expect(coloured?.getAttribute("data-level")).toBe("error");
   });
