@@ -13,13 +13,16 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, broadcast};
 use super::error::ContainerError;
 use super::model::Seen;
 use super::pace::Pace;
-use super::service::{AT_ONCE, ContainerService};
+use super::service::{AT_ONCE, ContainerService, unless_all_refused};
 use super::stats::{CpuTime, Usage, usage};
 use super::store;
 use crate::platform::docker::DockerError;
+use crate::platform::docker::models::ContainerStatsResponse;
 use crate::platform::http::sentence;
 
 const PERIOD: Duration = Duration::from_secs(2);
+/// How long is waited for one container; a whole measurement takes the engine two seconds.
+const SLOWEST: Duration = Duration::from_secs(5);
 /// What is still fresh enough to answer with.
 const FRESH: Duration = Duration::from_secs(5);
 /// Every so many measurements the last ones are kept in the database.
@@ -74,15 +77,12 @@ impl ContainerService {
         let running = self.running().await?;
         let measured = futures_util::stream::iter(running)
             .map(|one| async move {
-                let stats = self.parts.docker.usage(&one.id, true).await?;
+                let stats = self.usage_of(&one.id, true).await?;
                 Ok::<_, DockerError>(stats.map(|stats| usage(&one.name, &stats, None).0))
             })
             .buffered(AT_ONCE);
-        let measured: Vec<_> = measured.collect().await;
-        let mut usages = Vec::new();
-        for one in measured {
-            usages.extend(one?);
-        }
+        let measured = unless_all_refused(measured.collect().await)?;
+        let usages: Vec<_> = measured.into_iter().flatten().collect();
         store::put_usage(self.parts.db.orm(), &usages).await?;
         Ok(usages)
     }
@@ -92,6 +92,21 @@ impl ContainerService {
         let state = self.shared.sampler.state.lock();
         let latest = state.latest.as_ref().filter(|(at, _)| at.elapsed() < FRESH);
         latest.map(|(_, usages)| usages.clone())
+    }
+
+    /// What the engine says of one; that it does not say so in time is no fault of the others.
+    async fn usage_of(
+        &self,
+        id: &str,
+        is_whole: bool,
+    ) -> Result<Option<ContainerStatsResponse>, DockerError> {
+        let asked = tokio::time::timeout(SLOWEST, self.parts.docker.usage(id, is_whole)).await;
+        asked.unwrap_or_else(|_| {
+            Err(DockerError::Refused {
+                status: 504,
+                message: format!("no measurement within {} s", SLOWEST.as_secs()),
+            })
+        })
     }
 
     async fn running(&self) -> Result<Vec<Seen>, DockerError> {
@@ -199,16 +214,16 @@ impl ContainerService {
         let running = self.running().await?;
         let asked = futures_util::stream::iter(running)
             .map(|one| async move {
-                let stats = self.parts.docker.usage(&one.id, false).await;
-                (one.name, stats)
+                let stats = self.usage_of(&one.id, false).await?;
+                Ok::<_, DockerError>((one.name, stats))
             })
             .buffered(AT_ONCE);
-        let asked: Vec<_> = asked.collect().await;
+        let asked = unless_all_refused(asked.collect().await)?;
         let mut now = HashMap::new();
         let mut usages = Vec::new();
         for (name, stats) in asked {
             // One that ended in between is not measured.
-            let Some(stats) = stats? else { continue };
+            let Some(stats) = stats else { continue };
             let id = stats.id.clone().unwrap_or_default();
             let (usage, cpu) = usage(&name, &stats, before.get(&id).copied());
             now.extend(cpu.map(|cpu| (id, cpu)));

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::StreamExt;
 use parking_lot::Mutex;
 use serde_json::json;
 use tokio::sync::{Semaphore, broadcast};
@@ -34,7 +34,7 @@ pub const AT_ONCE: usize = 8;
 /// Streams that may be open at the same time, whoever opened them.
 const MOST_STREAMS: usize = 100;
 const ACTS_KEPT: usize = 100;
-/// What somebody asked for explains what happens within this.
+/// What somebody asked for explains what happens within this, and the container's own time to end.
 const ACT_LASTS: Duration = Duration::from_mins(2);
 
 /// What the service is made of.
@@ -89,7 +89,7 @@ struct Act {
     id: String,
     verb: Verb,
     name: String,
-    at: Instant,
+    until: Instant,
 }
 
 /// How the engine is.
@@ -125,6 +125,29 @@ pub(super) struct Shared {
     pub changes: broadcast::Sender<String>,
     pub streams: Arc<Semaphore>,
     pub updates: Mutex<HashMap<String, Checked>>,
+}
+
+/// What the engine said of several containers. One of which it says nothing does not hide the others; an engine that
+/// is away, or says nothing of any, is at fault itself.
+pub(super) fn unless_all_refused<T>(
+    asked: Vec<Result<T, DockerError>>,
+) -> Result<Vec<T>, DockerError> {
+    let (mut found, mut refused) = (Vec::with_capacity(asked.len()), None);
+    for one in asked {
+        match one {
+            Ok(one) => found.push(one),
+            Err(DockerError::NotFound(_)) => {}
+            Err(error @ DockerError::Refused { .. }) => {
+                tracing::debug!(%error, "a container is left out");
+                refused = Some(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    match refused {
+        Some(error) if found.is_empty() => Err(error),
+        _ => Ok(found),
+    }
 }
 
 impl ContainerService {
@@ -182,7 +205,7 @@ impl ContainerService {
         let asked = futures_util::stream::iter(ids)
             .map(|id| async move { self.parts.docker.inspect(&id).await })
             .buffer_unordered(AT_ONCE);
-        let found: Vec<_> = asked.try_collect().await?;
+        let found = unless_all_refused(asked.collect().await)?;
         let seen = found.into_iter().flatten().map(Seen::read);
         let mut seen: Vec<_> = seen
             .filter(|one| policy.allows(&one.name, &one.labels))
@@ -269,7 +292,7 @@ impl ContainerService {
                 .username
                 .clone()
                 .unwrap_or_else(|| "somebody".to_owned()),
-            at: Instant::now(),
+            until: Instant::now() + grace(seen.stop_seconds) + ACT_LASTS,
         });
     }
 
@@ -298,6 +321,46 @@ impl ContainerService {
         let act = acts.iter().position(|act| act.id == id && fits(act.verb))?;
         let act = acts.remove(act)?;
         acts.retain(|act| act.id != id);
-        (act.at.elapsed() < ACT_LASTS).then_some(act.name)
+        (Instant::now() < act.until).then_some(act.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused() -> DockerError {
+        DockerError::Refused {
+            status: 500,
+            message: "a broken container".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_container_of_which_the_engine_says_nothing_does_not_hide_the_others() {
+        let gone = || DockerError::NotFound("gone".to_owned());
+        let away = || DockerError::Unreachable("away".to_owned());
+        let found = unless_all_refused(vec![Ok(1), Err(refused()), Err(gone()), Ok(2)]);
+        assert_eq!(found.unwrap(), [1, 2]);
+        assert!(
+            unless_all_refused::<i32>(vec![Err(gone())])
+                .unwrap()
+                .is_empty()
+        );
+        assert!(unless_all_refused::<i32>(vec![Err(refused()), Err(gone())]).is_err());
+        assert!(unless_all_refused(vec![Ok(1), Err(away())]).is_err());
+    }
+
+    #[test]
+    fn a_container_has_its_own_time_to_end_within_ten_minutes() {
+        for (asked, seconds) in [
+            (None, 30),
+            (Some(0), 0),
+            (Some(120), 120),
+            (Some(-1), 600),
+            (Some(86_400), 600),
+        ] {
+            assert_eq!(grace(asked).as_secs(), seconds, "{asked:?}");
+        }
     }
 }

@@ -162,10 +162,13 @@ impl Watcher<'_> {
     async fn missing(&mut self, row: &Cached) -> Result<(), ContainerError> {
         let name = &row.container_name;
         let id = row.container_id.clone().unwrap_or_default();
-        let is_elsewhere = self.service.parts.docker.inspect(&id).await?.is_some();
-        if is_elsewhere {
+        match self.service.parts.docker.inspect(&id).await {
             // Renamed, or the policy changed: nothing happened to it.
-            return self.forget(name).await;
+            Ok(Some(_)) => return self.forget(name).await,
+            Ok(None) => {}
+            // It is there, and the engine does not say how it is.
+            Err(DockerError::Refused { .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
         }
         let was_up = is_up(row);
         if self.is_ending(name) {
