@@ -181,8 +181,8 @@ fn is_program_container(root: &Path) -> bool {
     marks.iter().any(|mark| root.join(mark).exists())
 }
 
-/// Limits of the container that this runs in, where that is all the machine there is (LXC, systemd-nspawn). On the machine itself the root group has none, so those of
-/// single services are not taken for the machine's.
+/// Limits of the container that this runs in, where that is all the machine there is (LXC, systemd-nspawn). On the
+/// machine itself the root group has none, so those of single services are not taken for the machine's.
 #[derive(Clone, Debug, Default)]
 struct Group {
     memory_limit: Option<u64>,
