@@ -8,6 +8,7 @@ use flate2::read::GzDecoder;
 use flowkeep::platform::docker::Docker;
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::{Engine, Made, engine, until};
@@ -407,27 +408,45 @@ async fn f61_an_engine_that_goes_in_the_middle_is_told_and_the_log_goes_on_where
 #[tokio::test]
 async fn f61_lines_of_a_break_that_are_too_many_are_told_as_missing() {
     let Some(address) = engine() else { return };
-    let gate = Gate::new(&address);
-    let here = Engine::at(&address, &gate.address()).await;
-    let script = "trap 'exit 0' TERM; trap 'for n in {1..5000}; do echo $n; done' USR1; echo begun;                   while :; do read -t 1 <> <(:); done";
-    let id = here.run("main", made(script)).await;
-    let mut stream = here.follow(&here.path("main", "/logs/follow")).await;
-    stream.lines_until("begun").await;
-    stream.state("following").await;
-    gate.close();
-    here.signal(&id, "SIGUSR1").await;
-    let direct = Docker::new(&address);
-    until("all is written", || async {
-        let words = direct.last_words(&id).await.unwrap();
-        words.ends_with("| 5000").then_some(())
-    })
-    .await;
-    gate.open();
-    let dropped = stream.of_kind("dropped").await;
-    assert_eq!(dropped["lines"], 3_000, "{dropped}");
-    let came = stream.lines_until("5000").await;
-    assert_eq!((came[0].as_str(), came.len()), ("3001", 2_000));
-    here.end(&[id]).await;
+    // Whether or not anything was written before.
+    for begin in ["echo begun; ", ""] {
+        let gate = Gate::new(&address);
+        let here = Engine::at(&address, &gate.address()).await;
+        let script = format!(
+            "trap 'exit 0' TERM; trap 'for n in {{1..5000}}; do echo $n; done' USR1; {begin}\
+             while :; do read -t 1 <> <(:); done"
+        );
+        let id = here.run("main", made(&script)).await;
+        let mut stream = here.follow(&here.path("main", "/logs/follow")).await;
+        if !begin.is_empty() {
+            stream.lines_until("begun").await;
+        }
+        stream.state("following").await;
+        let direct = Docker::new(&address);
+        until("the trap is set", || async {
+            let pid = direct.inspect(&id).await.ok()??.state?.pid?;
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+            let caught = status
+                .lines()
+                .find_map(|line| line.strip_prefix("SigCgt:"))?;
+            let caught = u64::from_str_radix(caught.trim(), 16).ok()?;
+            (caught & (1 << (Signal::USR1.as_raw() - 1)) != 0).then_some(())
+        })
+        .await;
+        gate.close();
+        here.signal(&id, "SIGUSR1").await;
+        until("all is written", || async {
+            let words = direct.last_words(&id).await.unwrap();
+            words.ends_with("| 5000").then_some(())
+        })
+        .await;
+        gate.open();
+        let dropped = stream.of_kind("dropped").await;
+        assert_eq!(dropped["lines"], 3_000, "{dropped}");
+        let came = stream.lines_until("5000").await;
+        assert_eq!((came[0].as_str(), came.len()), ("3001", 2_000));
+        here.end(&[id]).await;
+    }
 }
 
 #[tokio::test]

@@ -302,6 +302,8 @@ impl Stream {
     }
 
     async fn next(&mut self) -> (String, Value) {
+        // Signs of life are no messages.
+        let limit = tokio::time::Instant::now() + std::time::Duration::from_mins(2);
         loop {
             if let Some(end) = self.text.find("\n\n") {
                 let whole: String = self.text.drain(..end + 2).collect();
@@ -318,8 +320,7 @@ impl Stream {
                 }
                 return (name, data);
             }
-            let limit = std::time::Duration::from_mins(1);
-            let piece = tokio::time::timeout(limit, self.body.next()).await;
+            let piece = tokio::time::timeout_at(limit, self.body.next()).await;
             let piece = piece
                 .expect("nothing comes")
                 .expect("the stream ended")

@@ -148,7 +148,7 @@ struct Gatherer<'a> {
     after: Option<DateTime<Utc>>,
     /// When the first line was written, told before or not.
     first: Option<DateTime<Utc>>,
-    /// The last line that was told, until it is known whether the engine begins with it.
+    /// Up to when nothing is missing, until it is known from when on the engine tells more.
     resumed: Option<DateTime<Utc>>,
 }
 
@@ -192,8 +192,8 @@ impl<'a> Gatherer<'a> {
         self.lines.finish(|line| gathered.push(line));
     }
 
-    /// Between which lines some may be missing: the engine begins with the last that was told, unless there are more
-    /// than were asked for.
+    /// Between which moments lines may be missing: the engine begins with the last that was told, or with older ones if
+    /// none was, unless there are more than were asked for.
     fn gap(&mut self) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
         let first = self.first?;
         let after = self.resumed.take()?;
@@ -226,8 +226,10 @@ struct Progress {
     last: Option<DateTime<Utc>>,
     started_at: Option<DateTime<Utc>>,
     is_begun: bool,
-    /// Whether some of this container's was told before.
-    is_resumed: bool,
+    /// Up to when all of this container's was told or lies in the history, if its log was followed before.
+    resumed: Option<DateTime<Utc>>,
+    /// When its log was first followed.
+    begun: Option<DateTime<Utc>>,
 }
 
 /// Why a stream ended.
@@ -365,6 +367,7 @@ impl ContainerService {
             until: None,
             tail: Some(if progress.is_begun { RESUMED } else { OVERLAP }),
         };
+        let asked = self.parts.clock.now();
         let body = match self.parts.docker.logs(&seen.id, &query).await {
             Ok(body) => body,
             Err(DockerError::NotFound(_)) => return Ended::Look,
@@ -378,7 +381,11 @@ impl ContainerService {
             seen = now;
         }
         progress.is_begun = true;
-        progress.is_resumed = progress.id == seen.id;
+        if progress.id == seen.id {
+            progress.resumed = progress.last.max(progress.begun);
+        } else {
+            (progress.resumed, progress.begun) = (None, Some(asked));
+        }
         progress.id.clone_from(&seen.id);
         progress.started_at = seen.started_at;
         if seen.status.is_up() {
@@ -413,7 +420,7 @@ impl ContainerService {
         changes: &mut broadcast::Receiver<String>,
     ) -> Ended {
         let mut gatherer = Gatherer::new(&seen.name, seen.is_tty, progress.last);
-        gatherer.resumed = progress.last.filter(|_| progress.is_resumed);
+        gatherer.resumed = progress.resumed;
         let mut recheck = tokio::time::interval(RECHECK);
         recheck.reset();
         loop {
