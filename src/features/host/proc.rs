@@ -358,6 +358,14 @@ mod tests {
         })
     }
 
+    /// The counters of a look, as if they had been read a second before it.
+    fn a_second_before(look: &Look) -> Counters {
+        let mut before = look.counters.clone();
+        let second = std::time::Duration::from_secs(1);
+        before.at = before.at.checked_sub(second).unwrap();
+        before
+    }
+
     #[test]
     fn caches_are_not_used_memory() {
         let look = look_at(&copy(&[("proc/meminfo", MEMINFO)]));
@@ -395,14 +403,9 @@ mod tests {
             "the page cache is not used memory"
         );
         assert_eq!(look.cpu.limit_cores, Some(1.5));
-        let mut before = look.counters.clone();
+        let mut before = a_second_before(&look);
         before.group_us = Some(0);
         before.ticks[3] = 0;
-        before.at = look
-            .counters
-            .at
-            .checked_sub(std::time::Duration::from_secs(1))
-            .unwrap();
         let (cpu, _) = between(Some(&before), &look);
         // One second of one and a half.
         assert!((cpu.percent.unwrap() - 66.666).abs() < 0.1, "{cpu:?}");
@@ -426,13 +429,8 @@ mod tests {
             assert_eq!(look.memory.total_bytes, 16_000_000 * 1024);
             assert_eq!(look.memory.used_bytes, 7_000_000 * 1024);
             assert_eq!(look.cpu.limit_cores, None);
-            let mut before = look.counters.clone();
+            let mut before = a_second_before(&look);
             before.ticks = [0; 8];
-            before.at = look
-                .counters
-                .at
-                .checked_sub(std::time::Duration::from_secs(1))
-                .unwrap();
             let (cpu, _) = between(Some(&before), &look);
             assert_eq!(cpu.percent, Some(50.0), "of the machine: {cpu:?}");
         }
