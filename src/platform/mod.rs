@@ -20,4 +20,5 @@ pub mod outbound;
 pub mod postgres;
 pub mod process;
 pub mod telemetry;
+pub mod template;
 pub mod tls;

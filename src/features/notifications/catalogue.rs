@@ -193,6 +193,10 @@ event_types! {
         "A backup was deleted, by somebody or by retention.",
         "Backup {{ id }} was deleted", "{{ filename | default('') }}{% if by %}, by {{ by }}{% endif %}.{% if last_good %}\nIt was the last good one.{% endif %}",
         r#"{"id":12,"filename":"n8n-20260101T020000Z.dump.zst","last_good":false,"by":"retention"}"#;
+    "management.service_off", "Service switched off", Error, Failure, &["service"], ends NOTHING,
+        "Flowkeep switched a notification service off, for nobody is there any more.",
+        "{{ service | default('A notification service') }} was switched off", "{{ message | default('') }}",
+        r#"{"service":"ntfy","service_id":2,"message":"It answered 410: nobody is there any more. Switch it on again when it is back."}"#;
     "n8n.upgraded", "n8n upgraded", Info, Success, &["image"], ends &["n8n.upgrade_failed"],
         "n8n runs from another image.",
         "n8n was upgraded", "{{ message | default('') }}",

@@ -6,6 +6,7 @@ use super::channels::form::{Limits, Misfit, Transport};
 use super::channels::message::{Message, cut};
 use super::channels::{Delivered, Undelivered, deliver};
 use super::kinds::Prepared;
+use super::render::without_controls;
 use super::service::NotificationParts;
 
 /// A service that is ready to take messages.
@@ -68,7 +69,8 @@ impl Channel {
                 super::channels::mailbox::send(&parts.email, to, message).await
             }
         };
-        let scrub = |words: &str| cut(&self.prepared.scrub(words), 500);
+        // What a service says may be anything; PostgreSQL keeps no NUL in a text.
+        let scrub = |words: &str| cut(&without_controls(&self.prepared.scrub(words)), 500);
         match sent {
             Ok(delivered) => Ok(Delivered {
                 words: scrub(&delivered.words),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::rule::Rule;
-use crate::platform::events::Event;
+use crate::platform::events::{Event, Severity};
 
 /// How long a storm is gathered.
 const STORM: TimeDelta = TimeDelta::minutes(1);
@@ -48,11 +48,18 @@ pub enum Decision {
     Skip { code: &'static str, why: String },
 }
 
+/// When a rule last told of a subject, and how bad it was then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastTold {
+    pub at: DateTime<Utc>,
+    pub severity: Severity,
+}
+
 /// What rules did lately.
 #[derive(Clone, Debug, Default)]
 pub struct Past {
     /// When a rule last told of a subject.
-    pub told: HashMap<(i32, String), DateTime<Utc>>,
+    pub told: HashMap<(i32, String), LastTold>,
     /// How many messages a rule sent within the last minute.
     pub sent: HashMap<i32, u32>,
 }
@@ -72,37 +79,18 @@ pub fn decide(
     if !rule.is_time(event) {
         return skip("out_of_hours", "the rule is silent at that time".to_owned());
     }
-    let cooldown = i64::from(rule.text.cooldown_minutes);
-    if cooldown > 0 {
-        let key = (rule.text.id, rule.cooldown_key(event));
-        let told = past.told.get(&key).copied();
-        let over = told.map(|told| told + TimeDelta::minutes(cooldown));
-        if let (Some(told), Some(over)) = (told, over)
-            && event.occurred_at < over
-            && event.occurred_at >= told
-        {
-            let why = format!("the same was told at {}", told.format("%Y-%m-%d %H:%M UTC"));
-            return skip("cooldown", why);
-        }
-        past.told.insert(key, event.occurred_at);
+    if let Some(last) = cools_down(rule, event, past) {
+        let at = last.at.format("%Y-%m-%d %H:%M UTC");
+        return skip("cooldown", format!("the same was there at {at} already"));
     }
-    let conditions = &rule.text.conditions;
-    let is_loud = conditions
-        .quiet_except
-        .is_some_and(|least| event.severity >= least);
-    if let Some(quiet) = rule
-        .quiet_hours
-        .as_ref()
-        .filter(|quiet| !is_loud && quiet.contains(now))
-        && let Some(due_at) = quiet.end_after(now)
-    {
+    if let Some(due_at) = rule.quiet_until(event.severity, now) {
         return Decision::Gather {
             kind: Gathering::Quiet,
             key: String::new(),
             due_at,
         };
     }
-    if let Some(batch) = &conditions.batch {
+    if let Some(batch) = &rule.text.conditions.batch {
         return Decision::Gather {
             kind: Gathering::Window,
             key: batch.by.key(event),
@@ -119,6 +107,38 @@ pub fn decide(
     }
     *sent += 1;
     Decision::Tell
+}
+
+/// What an event repeats within the rule's cooldown; else it is noted. Something worse of the same is no
+/// repetition. Events come a little out of order, so that the cooldown counts to both sides.
+fn cools_down(rule: &Rule, event: &Event, past: &mut Past) -> Option<LastTold> {
+    let cooldown = TimeDelta::minutes(i64::from(rule.text.cooldown_minutes));
+    if cooldown <= TimeDelta::zero() {
+        return None;
+    }
+    let key = (rule.text.id, rule.cooldown_key(event));
+    let own = LastTold {
+        at: event.occurred_at,
+        severity: event.severity,
+    };
+    let Some(last) = past.told.get_mut(&key) else {
+        past.told.insert(key, own);
+        return None;
+    };
+    let is_within = (own.at - last.at).abs() < cooldown;
+    if is_within && own.severity <= last.severity {
+        return Some(*last);
+    }
+    *last = LastTold {
+        at: own.at.max(last.at),
+        // One that came late says nothing of how bad it is now.
+        severity: if is_within || own.at >= last.at {
+            own.severity
+        } else {
+            last.severity
+        },
+    };
+    None
 }
 
 #[cfg(test)]
@@ -271,6 +291,29 @@ mod tests {
         assert!(!told("a", "2026-03-01T12:59:59Z"));
         assert!(told("b", "2026-03-01T12:59:59Z"));
         assert!(told("a", "2026-03-01T13:00:00Z"));
+    }
+
+    #[test]
+    fn something_worse_of_the_same_is_told_within_the_cooldown_and_what_comes_late_is_not() {
+        let rule = rule("verification.failed", 60, &json!({}));
+        let mut past = Past::default();
+        let mut told = |severity, at: &str| {
+            let event = event(
+                "verification.failed",
+                severity,
+                at,
+                json!({ "backup_id": 7 }),
+            );
+            decide(&rule, &event, true, event.occurred_at, &mut past) == Decision::Tell
+        };
+        assert!(told(Severity::Warning, "2026-03-01T12:00:00Z"));
+        assert!(told(Severity::Critical, "2026-03-01T12:01:00Z"));
+        assert!(!told(Severity::Critical, "2026-03-01T12:02:00Z"));
+        assert!(!told(Severity::Warning, "2026-03-01T12:03:00Z"));
+        // One that was written later than it happened neither is told again nor sets the mark back.
+        assert!(!told(Severity::Critical, "2026-03-01T11:59:30Z"));
+        assert!(!told(Severity::Critical, "2026-03-01T13:00:30Z"));
+        assert!(told(Severity::Warning, "2026-03-01T13:01:00Z"));
     }
 
     proptest! {

@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::catalogue;
-use super::decide::{Decision, Gathering, Past, decide};
+use super::channels::message::Tone;
+use super::decide::{Decision, Past, decide};
 use super::error::NotificationError;
 use super::render;
 use super::rule::{Rule, RuleText, searched};
@@ -17,6 +19,7 @@ use crate::platform::events::{Event, Severity};
 
 /// Events that are decided in one transaction.
 const BATCH: i64 = 100;
+const FULL: usize = 100;
 
 /// Every rule that is on, and the services they speak by.
 #[derive(Debug, Default)]
@@ -29,7 +32,7 @@ pub struct RuleBook {
 impl RuleBook {
     fn read(stamp: (i64, Option<DateTime<Utc>>), rows: &[rules::Row]) -> Self {
         let on = rows.iter().filter(|row| row.is_enabled);
-        let checked = on.filter_map(|row| match Rule::new(row.text()) {
+        let checked = on.filter_map(|row| match Rule::kept(row.text()) {
             Ok(rule) => Some(Arc::new(rule)),
             Err(bad) => {
                 tracing::warn!(
@@ -98,10 +101,21 @@ impl NotificationService {
         loop {
             let count = self.dispatch_some().await?;
             all += count;
-            if count < usize::try_from(BATCH).unwrap_or(usize::MAX) {
+            if count < FULL {
                 return Ok(all);
             }
         }
+    }
+
+    /// Decides for a while, so that a flood of events holds up no delivery. Returns whether there is more.
+    pub(super) async fn dispatch_for(&self, limit: Duration) -> Result<bool, NotificationError> {
+        let begun = Instant::now();
+        while self.dispatch_some().await? >= FULL {
+            if begun.elapsed() >= limit {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn dispatch_some(&self) -> Result<usize, NotificationError> {
@@ -127,6 +141,8 @@ impl NotificationService {
             let before = past.told.clone();
             let mut outcome = Outcome::default();
             for (event, rules) in &matched {
+                // In the order in which they happened: what recovered and failed again is open.
+                resolve(&tx, event, now).await?;
                 for rule in rules {
                     self.decide_one(&tx, rule, event, &services, now, &mut past, &mut outcome)
                         .await?;
@@ -136,7 +152,8 @@ impl NotificationService {
                 .told
                 .into_iter()
                 .filter(|(key, at)| before.get(key) != Some(at));
-            events::note_told(&tx, news.map(|((rule, subject), at)| (rule, subject, at))).await?;
+            let news = news.map(|((rule, subject), last)| (rule, subject, last));
+            events::note_told(&tx, news).await?;
             history::insert(&tx, &outcome.rows).await?;
             for gathered in outcome.gathered.values() {
                 batches::add(&tx, gathered).await?;
@@ -144,16 +161,9 @@ impl NotificationService {
             if !outcome.triggered.is_empty() {
                 rules::note_triggered(&tx, outcome.triggered.into_iter().collect(), now).await?;
             }
-        }
-        for event in &happened {
-            let ends = catalogue::find(&event.event_type).map_or(&[][..], |one| one.ends);
-            if !ends.is_empty() {
-                let by = format!(
-                    "{} of {}",
-                    event.event_type,
-                    event.occurred_at.format("%Y-%m-%d %H:%M UTC")
-                );
-                alerts::resolve(&tx, &catalogue::subject(event), ends, &by, now).await?;
+        } else {
+            for event in &happened {
+                resolve(&tx, event, now).await?;
             }
         }
         events::mark(&tx, ids, now).await?;
@@ -193,15 +203,12 @@ impl NotificationService {
             return Ok(());
         };
         let id = rule.text.id;
-        match decide(rule, event, service.is_enabled, now, past) {
+        // One that Flowkeep itself switched off is asked all the same: another is told in its place.
+        let is_on = service.is_enabled || service.disabled_reason.is_some();
+        match decide(rule, event, is_on, now, past) {
             Decision::Tell => {
-                let mut row = self.row(rule, service, event, now);
-                if let Some(first) = rule.text.conditions.escalation.first() {
-                    let next_at = now + TimeDelta::minutes(i64::from(first.after_minutes));
-                    let alert =
-                        alerts::open(tx, id, &row.subject, event, &row.title, next_at).await?;
-                    row.alert_id = Some(alert);
-                }
+                let mut row = self.row(&rule.text, service, event, now);
+                row.alert_id = open_alert(tx, rule, &row.subject, event, &row.title, now).await?;
                 outcome.rows.push(row);
                 outcome.triggered.insert(id);
             }
@@ -225,7 +232,7 @@ impl NotificationService {
                 if let Some(at) = outcome.skipped.get(&place) {
                     outcome.rows[*at].event_count += 1;
                 } else {
-                    let mut row = self.row(rule, service, event, now);
+                    let mut row = self.row(&rule.text, service, event, now);
                     row.status = "skipped";
                     row.skip_code = Some(code);
                     row.error_message = Some(why);
@@ -241,17 +248,13 @@ impl NotificationService {
     /// A message of one event, to be delivered at once.
     pub(super) fn row(
         &self,
-        rule: &Rule,
+        rule: &RuleText,
         service: &services::Service,
         event: &Event,
         now: DateTime<Utc>,
     ) -> history::New {
-        let RuleText {
-            custom_title,
-            custom_message,
-            ..
-        } = &rule.text;
-        let words = render::words(event, custom_title.as_deref(), custom_message.as_deref());
+        let own = (rule.custom_title.as_deref(), rule.custom_message.as_deref());
+        let words = render::words(event, own.0, own.1);
         history::New {
             delivery_id: self.parts.ids.uuid(),
             event_id: Some(event.event_id),
@@ -261,8 +264,8 @@ impl NotificationService {
             occurred_at: event.occurred_at,
             service_id: service.id,
             service_name: service.name.clone(),
-            rule_id: Some(rule.text.id),
-            rule_name: Some(rule.text.name.clone()),
+            rule_id: Some(rule.id),
+            rule_name: Some(rule.name.clone()),
             status: "pending",
             skip_code: None,
             error_message: None,
@@ -271,77 +274,14 @@ impl NotificationService {
             created_at: now,
             title: words.title,
             message: words.body,
-            priority: rule.text.priority.clone(),
+            priority: rule.priority.clone(),
             subject: catalogue::subject(event),
-            has_details: rule.text.include_details,
+            has_details: rule.include_details,
             batch_id: None,
             alert_id: None,
+            escalation_step: None,
             fallback_of: None,
         }
-    }
-
-    /// Turns what was gathered long enough into messages. Returns how many.
-    pub async fn flush_batches(&self) -> Result<usize, NotificationError> {
-        let now = self.parts.clock.now();
-        let tx = self.parts.db.begin().await?;
-        let due = batches::claim_due(&tx, now).await?;
-        if due.is_empty() {
-            tx.rollback().await?;
-            return Ok(0);
-        }
-        let mut rows = Vec::new();
-        for batch in &due {
-            let rule = rules::get(&tx, batch.rule_id).await?;
-            let rule = rule.and_then(|row| Rule::new(row.text()).ok());
-            let service = match &rule {
-                Some(rule) => services::get(&tx, rule.text.service_id).await?,
-                None => None,
-            };
-            if let (Some(rule), Some(service)) = (rule, service)
-                && let Some(row) = self.digest(&rule, &service, batch, now)
-            {
-                rows.push(row);
-            }
-            batches::mark_sent(&tx, batch.id, now).await?;
-        }
-        history::insert(&tx, &rows).await?;
-        tx.commit().await?;
-        Ok(due.len())
-    }
-
-    fn digest(
-        &self,
-        rule: &Rule,
-        service: &services::Service,
-        batch: &batches::Row,
-        now: DateTime<Utc>,
-    ) -> Option<history::New> {
-        let events = batch.events();
-        let first = events.first()?;
-        let mut row = self.row(rule, service, first, now);
-        if batch.event_count > 1 {
-            let why = match batch.kind.as_str() {
-                kind if kind == Gathering::Quiet.as_str() => "from quiet hours",
-                kind if kind == Gathering::Storm.as_str() => "within a minute",
-                _ => "gathered",
-            };
-            let words = render::digest(batch.event_count, why, &events);
-            row.title = words.title;
-            row.message = words.body;
-            row.event_data = serde_json::json!({ "count": batch.event_count, "events": events });
-            row.severity = Severity::from_name(&batch.severity).as_str();
-            row.occurred_at = batch.last_event;
-            row.event_id = None;
-        }
-        row.event_count = batch.event_count;
-        row.batch_id = Some(batch.id);
-        if !service.is_enabled {
-            row.status = "skipped";
-            row.skip_code = Some("service_disabled");
-            row.error_message = Some("its service is switched off".to_owned());
-            row.next_retry = None;
-        }
-        Some(row)
     }
 
     /// What rules would do with past events, without doing it. Newest last.
@@ -370,6 +310,49 @@ impl NotificationService {
         }
         decided
     }
+}
+
+/// Opens an alert for what somebody must answer, if the rule has somebody to tell next.
+pub(super) async fn open_alert(
+    tx: &impl sea_orm::ConnectionTrait,
+    rule: &Rule,
+    subject: &str,
+    event: &Event,
+    title: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<i32>, NotificationError> {
+    let Some(first) = rule.text.conditions.escalation.first() else {
+        return Ok(None);
+    };
+    if !is_trouble(&rule.text, event) {
+        return Ok(None);
+    }
+    let next_at = now + TimeDelta::minutes(i64::from(first.after_minutes));
+    let id = alerts::open(tx, rule.text.id, subject, event, title, next_at).await?;
+    Ok(Some(id))
+}
+
+/// Whether somebody must answer it: the end of a trouble and other good news that a rule for a whole group tells
+/// of too, nobody has to.
+pub(super) fn is_trouble(rule: &RuleText, event: &Event) -> bool {
+    let known = catalogue::find(&event.event_type);
+    let is_good = known.is_some_and(|one| !one.ends.is_empty() || one.tone == Tone::Success);
+    !is_good && (event.severity > Severity::Info || rule.event_type == event.event_type)
+}
+
+/// Ends the alerts whose trouble an event ends.
+async fn resolve(
+    tx: &impl sea_orm::ConnectionTrait,
+    event: &Event,
+    now: DateTime<Utc>,
+) -> Result<(), NotificationError> {
+    let ends = catalogue::find(&event.event_type).map_or(&[][..], |one| one.ends);
+    if !ends.is_empty() {
+        let at = event.occurred_at.format("%Y-%m-%d %H:%M UTC");
+        let by = format!("{} of {at}", event.event_type);
+        alerts::resolve(tx, &catalogue::subject(event), ends, &by, now).await?;
+    }
+    Ok(())
 }
 
 /// What the rules that are asked did lately.

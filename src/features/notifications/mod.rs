@@ -7,6 +7,7 @@ mod catalogue;
 mod channel;
 pub mod channels;
 mod decide;
+mod digest;
 mod dispatch;
 mod error;
 mod escalation;

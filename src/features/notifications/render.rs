@@ -3,15 +3,22 @@
 use std::sync::OnceLock;
 
 use minijinja::value::Value as Context;
-use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, filters};
 use serde_json::{Value, json};
 
 use super::catalogue::{self, EventType};
 use super::channels::message::{Tone, cut};
 use crate::platform::events::{Event, Severity};
+use crate::platform::template::{Limited, check_bounds};
 
 /// Steps a template may take.
 const FUEL: u64 = 20_000;
+/// Nested deeper, a template is a riddle.
+const RECURSION: usize = 32;
+/// Bytes of what a template gives, and of a value on the way to it.
+const MOST_BYTES: usize = 256 * 1024;
+/// Values that are joined at once.
+const MOST_JOINS: usize = 20;
 /// Characters of a title.
 pub const MOST_TITLE: usize = 250;
 /// Characters of a text.
@@ -24,19 +31,69 @@ const MOST_TOLD: usize = 15;
 pub struct Words {
     pub title: String,
     pub body: String,
+    /// Why the rule's own words were not used.
+    pub fault: Option<String>,
 }
 
 fn environment() -> &'static Environment<'static> {
     static ENVIRONMENT: OnceLock<Environment<'static>> = OnceLock::new();
     ENVIRONMENT.get_or_init(|| {
-        let mut environment = Environment::new();
+        // Nothing of the engine's own but what cannot make values grow without end.
+        let mut environment = Environment::empty();
         environment.set_fuel(Some(FUEL));
+        environment.set_recursion_limit(RECURSION);
         environment.set_undefined_behavior(UndefinedBehavior::Chainable);
         environment.set_auto_escape_callback(|_| AutoEscape::None);
         environment.add_filter("bytes", bytes);
         environment.add_filter("kind", kind);
+        environment.add_filter("tojson", tojson);
+        environment.add_filter("join", join);
+        environment.add_filter("upper", filters::upper);
+        environment.add_filter("lower", filters::lower);
+        environment.add_filter("title", filters::title);
+        environment.add_filter("capitalize", filters::capitalize);
+        environment.add_filter("trim", filters::trim);
+        environment.add_filter("length", filters::length);
+        environment.add_filter("first", filters::first);
+        environment.add_filter("last", filters::last);
+        environment.add_filter("round", filters::round);
+        environment.add_filter("default", filters::default);
+        environment.add_test("defined", minijinja::tests::is_defined);
         environment
     })
+}
+
+fn too_large() -> Error {
+    Error::new(ErrorKind::InvalidOperation, "a value becomes too large")
+}
+
+/// A value as JSON, for templates of JSON.
+fn tojson(value: Context) -> Result<Context, Error> {
+    let json = serde_json::to_string(&value)
+        .map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))?;
+    if json.len() > MOST_BYTES {
+        return Err(too_large());
+    }
+    Ok(Context::from_safe_string(json))
+}
+
+/// What is in a list, with something between.
+fn join(list: Context, between: Option<String>) -> Result<String, Error> {
+    let between = between.unwrap_or_default();
+    let mut joined = String::new();
+    if list.is_undefined() || list.is_none() {
+        return Ok(joined);
+    }
+    for (at, one) in list.try_iter()?.enumerate() {
+        if at > 0 {
+            joined.push_str(&between);
+        }
+        joined.push_str(&one.to_string());
+        if joined.len() > MOST_BYTES {
+            return Err(too_large());
+        }
+    }
+    Ok(joined)
 }
 
 /// `7340032` is `7.3 MB`.
@@ -73,13 +130,22 @@ pub fn check(template: &str) -> Result<(), String> {
     if template.chars().count() > MOST_BODY {
         return Err(format!("is longer than {MOST_BODY} characters"));
     }
-    let event = json!({ "type": "backup.failed", "severity": "error", "data": {} });
-    evaluate(template, &event)
-        .map(|_| ())
-        .map_err(|error| blame(&error))
+    check_bounds(template, MOST_JOINS)
+        .map_err(|refused| format!("in line {}: {}", refused.line, refused.why))?;
+    // Without data and with each type's: a fault may hide behind a condition.
+    let bare = json!({ "type": "backup.failed", "severity": "error", "data": {} });
+    let samples = catalogue::EVENT_TYPES.iter().map(|known| {
+        let data: Value = serde_json::from_str(known.sample).unwrap_or_default();
+        json!({ "type": known.name, "severity": known.severity.as_str(), "label": known.label, "data": data,
+            "id": "00000000-0000-0000-0000-000000000000", "occurred_at": "2026-03-01T02:00:00Z" })
+    });
+    for event in std::iter::once(bare).chain(samples) {
+        evaluate(template, &event).map_err(|error| blame(&error))?;
+    }
+    Ok(())
 }
 
-fn evaluate(template: &str, event: &Value) -> Result<String, minijinja::Error> {
+fn evaluate(template: &str, event: &Value) -> Result<String, Error> {
     // The fields of the data by their own names, and everything under `event`.
     let mut context = event
         .get("data")
@@ -87,19 +153,37 @@ fn evaluate(template: &str, event: &Value) -> Result<String, minijinja::Error> {
         .cloned()
         .unwrap_or_default();
     context.insert("event".to_owned(), event.clone());
-    environment().render_str(template, Context::from(minijinja::value::Serde(&context)))
+    render(template, Context::from(minijinja::value::Serde(&context)))
+}
+
+fn render(template: &str, context: Context) -> Result<String, Error> {
+    check_bounds(template, MOST_JOINS)
+        .map_err(|refused| Error::new(ErrorKind::InvalidOperation, refused.why))?;
+    let mut out = Limited::new(MOST_BYTES);
+    let template = environment().template_from_str(template)?;
+    template.render_captured_to(context, &mut out)?;
+    String::from_utf8(out.into_bytes())
+        .map_err(|_| Error::new(ErrorKind::InvalidOperation, "is no text"))
 }
 
 /// Renders a template of JSON.
 pub fn json_template(template: &str, context: &Value) -> Result<String, String> {
-    let rendered =
-        environment().render_str(template, Context::from(minijinja::value::Serde(context)));
+    let rendered = render(template, Context::from(minijinja::value::Serde(context)));
     rendered.map_err(|error| blame(&error))
 }
 
-fn blame(error: &minijinja::Error) -> String {
+fn blame(error: &Error) -> String {
     if error.kind() == ErrorKind::OutOfFuel {
         return "does too much: take its loops out".to_owned();
+    }
+    if error.kind() == ErrorKind::WriteFailure {
+        return "becomes larger than 256 KB: take its loops out".to_owned();
+    }
+    if error.kind() == ErrorKind::UnknownFilter {
+        return format!(
+            "{}. There are: bytes, kind, tojson, join, upper, lower, title, capitalize, trim, length, first, last, round, default",
+            error.detail().unwrap_or("has a filter that is not known")
+        );
     }
     let line = error
         .line()
@@ -119,9 +203,13 @@ pub fn words(event: &Event, title: Option<&str>, body: Option<&str>) -> Words {
         "id": event.event_id, "data": event.data,
         "label": known.map_or(event.event_type.as_str(), |one| one.label),
     });
-    let say = |own: Option<&str>, usual: Option<&str>, last: &str| {
+    let mut fault = None;
+    let mut say = |own: Option<&str>, usual: Option<&str>, last: &str| {
         let own = own.filter(|template| !template.trim().is_empty());
-        let said = own.and_then(|template| evaluate(template, &context).ok());
+        let said = own.and_then(|template| {
+            let said = evaluate(template, &context);
+            said.map_err(|error| fault = Some(blame(&error))).ok()
+        });
         let said = said.or_else(|| evaluate(usual?, &context).ok());
         said.filter(|text| !text.trim().is_empty())
             .unwrap_or_else(|| last.to_owned())
@@ -131,6 +219,7 @@ pub fn words(event: &Event, title: Option<&str>, body: Option<&str>) -> Words {
     Words {
         title: one_line(&title),
         body: cut(&without_controls(body.trim()), MOST_BODY),
+        fault,
     }
 }
 
@@ -173,6 +262,7 @@ pub fn digest(count: i32, why: &str, events: &[Event]) -> Words {
     Words {
         title: one_line(&format!("{count} × {what}, {why}")),
         body: cut(&lines.join("\n"), MOST_BODY),
+        fault: None,
     }
 }
 
@@ -185,7 +275,8 @@ fn one_line(text: &str) -> String {
     cut(&line.join(" "), MOST_TITLE)
 }
 
-fn without_controls(text: &str) -> String {
+/// The text without what does not print.
+pub fn without_controls(text: &str) -> String {
     text.chars()
         .filter(|c| *c == '\n' || *c == '\t' || !c.is_control())
         .collect()
@@ -241,11 +332,39 @@ mod tests {
         );
         assert_eq!(words.title, "Backup failed Bcc: x");
         assert_eq!(words.body, "disk full / error");
-        let endless =
-            "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}";
+        let endless = "{% for a in message %}{% for b in message %}{% for c in message %}\
+                       {% for d in message %}x{% endfor %}{% endfor %}{% endfor %}{% endfor %}";
         assert!(check(endless).unwrap_err().contains("too much"));
         let broken = check("a\n{{ message").unwrap_err();
         assert!(broken.contains("line 2"), "{broken}");
         assert!(check("{% include '/etc/passwd' %}").is_err());
+    }
+
+    #[test]
+    fn no_template_takes_more_memory_than_it_may() {
+        for greedy in [
+            "{{ 'a' * 100000000 }}",
+            "{% if event.id %}{% set x = 'a' * 9 %}{% set x = x ~ x %}{% endif %}",
+            "{% for x in [message ~ message] %}{% for y in [x ~ x] %}{{ y }}{% endfor %}{% endfor %}",
+            "{% if event.id %}{{ range(99999999) | join(message) }}{% endif %}",
+            "{{ message | replace('', message) | replace('', message) }}",
+        ] {
+            assert!(check(greedy).is_err(), "{greedy}");
+            // Also what was stored before it was refused.
+            let said = words(
+                &event("backup.failed", r#"{"message":"m"}"#),
+                None,
+                Some(greedy),
+            );
+            assert_eq!(said.body, "m", "{greedy}");
+            assert!(said.fault.is_some());
+        }
+        let escapes = format!("{{{{ message{} }}}}", " | tojson".repeat(60));
+        assert!(check(&escapes).unwrap_err().contains("too large"));
+        let long = "x".repeat(100_000);
+        let joins = r#"{"a": {{ (event.type ~ ": " ~ message) | tojson }}}"#;
+        let context = json!({ "event": { "type": "backup.failed" }, "message": long });
+        let said: Value = serde_json::from_str(&json_template(joins, &context).unwrap()).unwrap();
+        assert_eq!(said["a"].as_str().unwrap().len(), 100_015);
     }
 }

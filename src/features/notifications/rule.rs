@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -166,7 +167,7 @@ pub struct Rule {
     types: Types,
     pattern: Option<Regex>,
     time_range: Option<Window>,
-    pub(super) quiet_hours: Option<Window>,
+    quiet_hours: Option<Window>,
 }
 
 #[derive(Debug)]
@@ -251,6 +252,20 @@ impl Rule {
         })
     }
 
+    /// A rule as it was kept. Words that are no longer fine are left out, for the usual ones take their place.
+    pub fn kept(text: RuleText) -> Result<Self, BadRule> {
+        Self::new(text.clone()).or_else(|bad| {
+            if !bad.field.starts_with("custom_") {
+                return Err(bad);
+            }
+            Self::new(RuleText {
+                custom_title: None,
+                custom_message: None,
+                ..text
+            })
+        })
+    }
+
     /// Whether it is for an event of this type at all.
     pub fn is_for(&self, event_type: &str) -> bool {
         match &self.types {
@@ -279,6 +294,17 @@ impl Rule {
         self.time_range
             .as_ref()
             .is_none_or(|window| window.contains(event.occurred_at))
+    }
+
+    /// Until when nothing of that severity is told, if it is quiet now.
+    pub fn quiet_until(&self, severity: Severity, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let is_loud = self
+            .text
+            .conditions
+            .quiet_except
+            .is_some_and(|least| severity >= least);
+        let quiet = self.quiet_hours.as_ref().filter(|_| !is_loud)?;
+        quiet.contains(now).then(|| quiet.end_after(now)).flatten()
     }
 
     /// Messages in a minute, beyond which they are gathered.

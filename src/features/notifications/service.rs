@@ -10,9 +10,10 @@ use tokio::sync::Notify;
 use url::Url;
 
 use super::decide::Decision;
+use super::digest::RULE_DELETED;
 use super::dispatch::RuleBook;
 use super::error::NotificationError;
-use super::render;
+use super::render::{self, Words};
 use super::rule::{Rule, RuleText};
 use super::store::{events, history, rules};
 use crate::features::audit::{self, Action, Actor, Entry};
@@ -78,8 +79,16 @@ pub(super) struct Happened {
 pub(super) struct Tried {
     pub event: Event,
     pub decision: Decision,
-    pub title: String,
-    pub body: String,
+    pub words: Words,
+}
+
+/// What a rule would have done.
+pub(super) struct Trial {
+    pub events: usize,
+    pub is_cut: bool,
+    pub decisions: Vec<Decision>,
+    /// The newest of them.
+    pub shown: Vec<Tried>,
 }
 
 impl NotificationService {
@@ -154,6 +163,8 @@ impl NotificationService {
     ) -> Result<(), NotificationError> {
         let rule = self.rule(id).await?;
         let tx = self.parts.db.begin().await?;
+        self.leave_gathered(&tx, std::slice::from_ref(&rule), RULE_DELETED)
+            .await?;
         if !rules::delete(&tx, id).await? {
             return Err(NotificationError::NoRule(id));
         }
@@ -203,35 +214,37 @@ impl NotificationService {
         Ok(rule)
     }
 
-    /// What a rule would have done with the events of the last days. Newest first, and how many there were.
+    /// What a rule would have done with the events of the last days; the newest `most_shown` in words.
     pub(super) async fn try_rule(
         &self,
         text: RuleText,
         days: u32,
-    ) -> Result<(usize, Vec<Tried>), NotificationError> {
+        most_shown: usize,
+    ) -> Result<Trial, NotificationError> {
         let rule = Rule::new(text)?;
         let since = self.parts.clock.now() - chrono::TimeDelta::days(i64::from(days));
         let rows = events::since(self.parts.db.orm(), since, MOST_TRIED).await?;
         let past: Vec<Event> = rows.into_iter().map(events::Row::event).collect();
-        let tried = Self::try_on(&rule, &past, true)
-            .into_iter()
+        let tried = Self::try_on(&rule, &past, true);
+        let own = (
+            rule.text.custom_title.as_deref(),
+            rule.text.custom_message.as_deref(),
+        );
+        let shown = tried
+            .iter()
             .rev()
-            .map(|(at, decision)| {
-                let event = past[at].clone();
-                let own = (
-                    rule.text.custom_title.as_deref(),
-                    rule.text.custom_message.as_deref(),
-                );
-                let words = render::words(&event, own.0, own.1);
-                Tried {
-                    event,
-                    decision,
-                    title: words.title,
-                    body: words.body,
-                }
+            .take(most_shown)
+            .map(|(at, decision)| Tried {
+                event: past[*at].clone(),
+                decision: decision.clone(),
+                words: render::words(&past[*at], own.0, own.1),
             });
-        let tried = tried.collect();
-        Ok((past.len(), tried))
+        Ok(Trial {
+            events: past.len(),
+            is_cut: i64::try_from(past.len()).unwrap_or(i64::MAX) >= MOST_TRIED,
+            shown: shown.collect(),
+            decisions: tried.into_iter().map(|(_, decision)| decision).collect(),
+        })
     }
 
     pub(super) async fn history(

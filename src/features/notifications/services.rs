@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 use super::channel::Channel;
 use super::channels::Undelivered;
 use super::channels::message::Message;
+use super::digest::SERVICE_DELETED;
 use super::error::NotificationError;
 use super::kinds::{self, Prepared};
 use super::service::{NotificationService, one_line};
-use super::store::services;
+use super::store::{alerts, history, rules, services};
 use crate::features::audit::{self, Action, Actor, Entry};
 use crate::features::settings::Location;
 
@@ -81,6 +82,10 @@ impl NotificationService {
             return Err(name_taken());
         }
         self.seal(&tx, id, &prepared).await?;
+        let secret = before.as_ref().map(Prepared::secret);
+        if stored.config != row.config || secret != Some(prepared.secret()) {
+            history::begin_anew(&tx, id).await?;
+        }
         let entry =
             Entry::new(Action::NotificationServiceChanged).resource("notification_service", id);
         let entry = entry.details(json!({ "name": row.name, "enabled": row.is_enabled }));
@@ -96,6 +101,11 @@ impl NotificationService {
     ) -> Result<(), NotificationError> {
         let service = self.service(id).await?;
         let tx = self.parts.db.begin().await?;
+        let all = rules::list(&tx).await?;
+        let (own, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|row| row.service_id == id);
+        self.leave_gathered(&tx, &own, SERVICE_DELETED).await?;
+        history::leave_waiting(&tx, id, SERVICE_DELETED).await?;
+        self.forget_steps(&tx, &others, id).await?;
         if !services::delete(&tx, id).await? {
             return Err(NotificationError::NoService(id));
         }
@@ -104,6 +114,33 @@ impl NotificationService {
         let entry = entry.details(json!({ "name": service.name }));
         self.commit(tx, actor, entry, "notifications.services")
             .await
+    }
+
+    /// Takes the steps of escalations out that tell a service which goes; what is open goes on with the others.
+    async fn forget_steps(
+        &self,
+        tx: &impl sea_orm::ConnectionTrait,
+        rows: &[rules::Row],
+        service_id: i32,
+    ) -> Result<(), NotificationError> {
+        for row in rows {
+            let mut text = row.text();
+            let steps = &text.conditions.escalation;
+            let gone: Vec<i32> = (0..)
+                .zip(steps)
+                .filter(|(_, step)| step.service_id == service_id)
+                .map(|(at, _)| at)
+                .collect();
+            if gone.is_empty() {
+                continue;
+            }
+            text.conditions
+                .escalation
+                .retain(|step| step.service_id != service_id);
+            rules::update(tx, &text, row.sort_order, self.parts.clock.now()).await?;
+            alerts::steps_gone(tx, row.id, gone).await?;
+        }
+        Ok(())
     }
 
     /// Sends a test message by a service that is kept, and keeps what became of it.

@@ -1,22 +1,27 @@
 //! Delivers: a lane for each service, so that one that stalls holds up no other.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures_util::stream::StreamExt;
+use sea_orm::ConnectionTrait;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::wait_after;
 use super::channel::Channel;
 use super::channels::message::Message;
 use super::channels::{Delivered, Undelivered};
+use super::digest::{Left, SERVICE_OFF};
 use super::error::NotificationError;
 use super::escalation::page;
 use super::service::NotificationService;
-use super::store::{batches, history, services};
+use super::store::{alerts, batches, history, services};
+use crate::features::audit::{self, Action, Actor, Entry};
 use crate::features::settings::Key;
-use crate::platform::events::{self as happened, Severity};
+use crate::platform::events::{self as happened, Event, Severity};
 
 /// Deliveries that are taken at once, for each that a service takes side by side.
 const CLAIM: i64 = 4;
@@ -26,19 +31,43 @@ const LEASE: TimeDelta = TimeDelta::minutes(15);
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long the worker sleeps when nothing wakes it: events of other daemons come by the table alone.
 const PERIOD: Duration = Duration::from_secs(5);
+/// Decides so long before it looks after deliveries again.
+const DECIDING: Duration = Duration::from_millis(250);
 const TIDY: Duration = Duration::from_hours(1);
 /// After that many failed attempts another service is told, while the first is tried on.
 const FALLBACK_AFTER: i32 = 3;
+/// Or after that long, when its turn does not come because the service is left alone or others wait too.
+const UNHEARD_AFTER: TimeDelta = TimeDelta::minutes(2);
 /// Messages that may wait for one service.
 const MOST_WAITING: i64 = 10_000;
 /// The bell and the trial of rules look back that far.
 const EVENTS_KEPT: TimeDelta = TimeDelta::days(30);
 const LONGEST_WAIT: TimeDelta = TimeDelta::days(3);
 
+/// How a service does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lane {
+    /// It took what it got.
+    Well,
+    /// It did not.
+    Ill,
+    /// It did not, and asks to be left alone.
+    LeftAlone,
+}
+
+const ACKNOWLEDGED: Left = Left {
+    code: "acknowledged",
+    why: "somebody acknowledged it meanwhile, or it ended",
+};
+
 impl NotificationService {
     /// Works until `stop`: decides, gathers, delivers, escalates.
     pub async fn work(&self, stop: CancellationToken) {
         let mut happened = self.parts.events.subscribe();
+        // Only the leader works: whoever held something before was killed, or lost its place.
+        if let Err(error) = history::release_all(self.parts.db.orm()).await {
+            tracing::warn!(%error, "cannot free what was being delivered; it goes on when its lease is over");
+        }
         let mut tidy = tokio::time::interval(TIDY);
         loop {
             // Once for everything that came meanwhile.
@@ -91,15 +120,19 @@ impl NotificationService {
 
     /// One turn: which services have something to deliver, and how long nothing will be due.
     async fn turn(&self, busy: &BTreeSet<i32>) -> Result<(Vec<i32>, Duration), NotificationError> {
-        self.dispatch().await?;
+        let has_more = self.dispatch_for(DECIDING).await?;
         self.flush_batches().await?;
         self.escalate().await?;
+        self.tell_others().await?;
         let (db, now) = (self.parts.db.orm(), self.parts.clock.now());
         let mut due = history::due_services(db, now).await?;
         due.retain(|id| !busy.contains(id));
         // A busy lane looks for more by itself; waiting for it here would be spinning.
         let taken = busy.iter().chain(&due).copied().collect();
         let next = history::next_due(db, taken).await?;
+        if has_more {
+            return Ok((due, Duration::ZERO));
+        }
         let until = next.map(|at| (at - now).to_std().unwrap_or(Duration::from_millis(50)));
         Ok((
             due,
@@ -111,6 +144,7 @@ impl NotificationService {
 
     /// Everything that is due, once. For tests and tools that move the clock by hand.
     pub async fn run_once(&self) -> Result<(), NotificationError> {
+        self.dispatch().await?;
         let (due, _) = self.turn(&BTreeSet::new()).await?;
         for id in due {
             self.lane(id, CancellationToken::new()).await?;
@@ -130,9 +164,19 @@ impl NotificationService {
                 return Ok(());
             };
             let opened = self.open(&service).await;
-            let width = opened.as_ref().map_or(1, Channel::width);
             let now = self.parts.clock.now();
-            let most = i64::try_from(width).unwrap_or(1) * CLAIM;
+            if service.not_before.is_some_and(|at| at > now) {
+                return Ok(());
+            }
+            // One that failed last is asked for one thing first.
+            let is_probe = service.failing_since.is_some();
+            let width = opened.as_ref().map_or(1, Channel::width);
+            let width = if is_probe { 1 } else { width };
+            let most = if is_probe {
+                1
+            } else {
+                i64::try_from(width).unwrap_or(1) * CLAIM
+            };
             let claimed = history::claim(db, service_id, most, now, now + LEASE).await?;
             if claimed.is_empty() {
                 return Ok(());
@@ -141,18 +185,19 @@ impl NotificationService {
             let delivered = self
                 .deliver_all(&service, opened.as_ref(), claimed, width, &stop)
                 .await;
-            if delivered.is_err() || stop.is_cancelled() {
+            let is_left_alone = matches!(delivered, Ok(Lane::LeftAlone));
+            if delivered.is_err() || is_left_alone || stop.is_cancelled() {
                 // What was not begun, or could not be noted, is free at once: rather twice than late.
                 history::release(db, ids).await?;
             }
-            if delivered? {
+            if delivered? == Lane::Well {
                 services::note_delivery(db, service_id, None, self.parts.clock.now()).await?;
             }
         }
         Ok(())
     }
 
-    /// Delivers what was claimed. Returns whether the last was taken.
+    /// Delivers what was claimed.
     async fn deliver_all(
         &self,
         service: &services::Service,
@@ -160,31 +205,38 @@ impl NotificationService {
         claimed: Vec<history::Row>,
         width: usize,
         stop: &CancellationToken,
-    ) -> Result<bool, NotificationError> {
+    ) -> Result<Lane, NotificationError> {
         let interval = channel.map_or(Duration::ZERO, Channel::interval);
+        // What it asks for holds for the messages after it too.
+        let is_left_alone = &AtomicBool::new(false);
         let mut attempts = futures_util::stream::iter(claimed)
             .map(|row| async move {
-                if stop.is_cancelled() {
-                    return Ok(false);
+                if stop.is_cancelled() || is_left_alone.load(Ordering::Relaxed) {
+                    return Ok(Lane::LeftAlone);
                 }
-                let is_sent = self.attempt(service, channel, &row).await?;
-                if !interval.is_zero() {
+                let ended = self.attempt(service, channel, &row).await?;
+                if ended == Lane::LeftAlone {
+                    is_left_alone.store(true, Ordering::Relaxed);
+                } else if !interval.is_zero() {
                     tokio::select! {
                         () = tokio::time::sleep(interval) => {}
                         () = stop.cancelled() => {}
                     }
                 }
-                Ok::<_, NotificationError>(is_sent)
+                Ok::<_, NotificationError>(ended)
             })
             .buffer_unordered(width);
-        let (mut is_well, mut failure) = (false, None);
+        let (mut last, mut failure) = (Lane::Ill, None);
         while let Some(ended) = attempts.next().await {
             match ended {
-                Ok(is_sent) => is_well = is_sent,
+                Ok(ended) => last = ended,
                 Err(error) => failure = Some(error),
             }
         }
-        failure.map_or(Ok(is_well), Err)
+        if is_left_alone.load(Ordering::Relaxed) {
+            last = Lane::LeftAlone;
+        }
+        failure.map_or(Ok(last), Err)
     }
 
     async fn attempt(
@@ -192,38 +244,67 @@ impl NotificationService {
         service: &services::Service,
         channel: Result<&Channel, &String>,
         row: &history::Row,
-    ) -> Result<bool, NotificationError> {
+    ) -> Result<Lane, NotificationError> {
         let parts_done = usize::try_from(row.parts_done).unwrap_or_default();
         let started = std::time::Instant::now();
-        let result = if service.is_enabled {
-            match channel {
-                Ok(channel) => {
-                    let message = self.message(row);
-                    channel.send(&self.parts, &message, parts_done).await
-                }
-                Err(why) => Err(Undelivered::lasting(why.clone(), parts_done)),
-            }
-        } else {
-            let end = skipped(
-                "service_disabled",
-                "its service is switched off",
-                row.parts_done,
-            );
+        if !service.is_enabled {
+            self.note_off(service, row).await?;
+            return Ok(Lane::Ill);
+        }
+        if self.is_answered(row).await? {
+            let end = skipped(ACKNOWLEDGED, row.parts_done);
             history::end(self.parts.db.orm(), row.id, &end, self.parts.clock.now()).await?;
-            return Ok(false);
+            return Ok(Lane::Well);
+        }
+        let result = match channel {
+            Ok(channel) => {
+                let message = self.message(row);
+                channel.send(&self.parts, &message, parts_done).await
+            }
+            Err(why) => Err(Undelivered::lasting(why.clone(), parts_done)),
         };
         let duration_ms = i32::try_from(started.elapsed().as_millis()).unwrap_or(i32::MAX);
         match result {
             Ok(delivered) => {
                 self.note_sent(row, &delivered, duration_ms).await?;
-                Ok(true)
+                Ok(Lane::Well)
             }
             Err(trouble) => {
+                let is_left_alone = trouble.is_transient && trouble.retry_after.is_some();
                 self.note_trouble(service, row, trouble, duration_ms)
                     .await?;
-                Ok(false)
+                Ok(if is_left_alone {
+                    Lane::LeftAlone
+                } else {
+                    Lane::Ill
+                })
             }
         }
+    }
+
+    /// Whether it says that nobody answered, and somebody did meanwhile.
+    async fn is_answered(&self, row: &history::Row) -> Result<bool, NotificationError> {
+        let Some(alert) = row.alert_id.filter(|_| row.escalation_step.is_some()) else {
+            return Ok(false);
+        };
+        let alert = alerts::get(self.parts.db.orm(), alert).await?;
+        Ok(alert.is_some_and(|alert| alert.status != "open"))
+    }
+
+    /// The service was switched off meanwhile. If Flowkeep did that, another one is told.
+    async fn note_off(
+        &self,
+        service: &services::Service,
+        row: &history::Row,
+    ) -> Result<(), NotificationError> {
+        let tx = self.parts.db.begin().await?;
+        let end = skipped(SERVICE_OFF, row.parts_done);
+        history::end(&tx, row.id, &end, self.parts.clock.now()).await?;
+        if let Some(why) = &service.disabled_reason {
+            self.fall_back(&tx, service, row, why).await?;
+        }
+        tx.commit().await?;
+        Ok(())
     }
 
     async fn note_sent(
@@ -254,7 +335,7 @@ impl NotificationService {
         trouble: Undelivered,
         duration_ms: i32,
     ) -> Result<(), NotificationError> {
-        let (db, now) = (self.parts.db.orm(), self.parts.clock.now());
+        let now = self.parts.clock.now();
         let attempt = row.retry_count + 1;
         let [random] = self.parts.ids.bytes::<1>();
         let wait =
@@ -278,20 +359,71 @@ impl NotificationService {
             retry_at = ?end.next_retry,
             "a notification was not delivered"
         );
-        history::end(db, row.id, &end, now).await?;
-        services::note_delivery(db, service.id, Some(&trouble.why), now).await?;
+        // In one transaction: a trouble that is noted as failed is told to another one, or is not noted.
+        let tx = self.parts.db.begin().await?;
+        history::end(&tx, row.id, &end, now).await?;
+        services::note_delivery(&tx, service.id, Some(&trouble.why), now).await?;
+        if let (Some(asked), Some(wait)) = (trouble.retry_after, wait)
+            && !asked.is_zero()
+        {
+            services::leave_alone(&tx, service.id, now + wait).await?;
+        }
+        let mut happened = None;
         if trouble.is_gone {
-            let why =
-                "It answered 410: nobody is there any more. Switch it on again when it is back.";
-            services::switch_off(db, service.id, why, now).await?;
+            happened = Some(self.switch_off(&tx, service).await?);
         }
         if end.status == "failed"
             && let Some(batch) = row.batch_id
         {
-            batches::mark_failed(db, batch).await?;
+            batches::mark_failed(&tx, batch).await?;
         }
         if end.status == "failed" || attempt == FALLBACK_AFTER {
-            self.fall_back(service, row, &trouble.why).await?;
+            self.fall_back(&tx, service, row, &trouble.why).await?;
+        }
+        tx.commit().await?;
+        if let Some(event) = happened {
+            self.parts.events.publish(event);
+        }
+        Ok(())
+    }
+
+    /// Nobody is there any more: the service is switched off, and that is told.
+    async fn switch_off(
+        &self,
+        tx: &impl ConnectionTrait,
+        service: &services::Service,
+    ) -> Result<Event, NotificationError> {
+        let why = "It answered 410: nobody is there any more. Switch it on again when it is back.";
+        let (clock, ids) = (&self.parts.clock, &self.parts.ids);
+        services::switch_off(tx, service.id, why, clock.now()).await?;
+        let entry = Entry::new(Action::NotificationServiceChanged)
+            .resource("notification_service", service.id)
+            .details(json!({ "name": service.name, "enabled": false, "why": why }));
+        audit::record(tx, clock, &Actor::system(), entry).await?;
+        let data = json!({ "service": service.name, "service_id": service.id, "message": why });
+        let event = Event::now(ids, clock, "management.service_off", Severity::Error, data);
+        happened::record(tx, &event).await?;
+        Ok(event)
+    }
+
+    /// Tells others what waits for a service that does not deliver, when it has waited long enough.
+    async fn tell_others(&self) -> Result<(), NotificationError> {
+        let now = self.parts.clock.now();
+        let rows = history::unheard(self.parts.db.orm(), now - UNHEARD_AFTER, now).await?;
+        for row in rows {
+            let tx = self.parts.db.begin().await?;
+            let service = match row.service_id {
+                Some(id) => services::get(&tx, id).await?,
+                None => None,
+            };
+            if let Some(service) = service {
+                let why = match &service.last_error {
+                    Some(error) => error.clone(),
+                    None => "it has not taken it for two minutes".to_owned(),
+                };
+                self.fall_back(&tx, &service, &row, &why).await?;
+            }
+            tx.commit().await?;
         }
         Ok(())
     }
@@ -300,11 +432,11 @@ impl NotificationService {
     /// unheard because its channel is the trouble.
     async fn fall_back(
         &self,
+        db: &impl ConnectionTrait,
         failed: &services::Service,
         row: &history::Row,
         why: &str,
     ) -> Result<(), NotificationError> {
-        let db = self.parts.db.orm();
         let severity = Severity::from_name(&row.severity);
         if severity < Severity::Warning || history::has_fallback(db, row.id).await? {
             return Ok(());
@@ -344,6 +476,7 @@ impl NotificationService {
             has_details: row.has_details,
             batch_id: None,
             alert_id: row.alert_id,
+            escalation_step: row.escalation_step,
             fallback_of: Some(row.id),
         };
         history::insert(db, &[new]).await?;
@@ -356,7 +489,11 @@ impl NotificationService {
         let base = self.parts.public_url.as_ref();
         let link =
             base.and_then(|base| page(base, &format!("notifications/history?message={}", row.id)));
-        let acknowledge = row.alert_id.and_then(|id| self.acknowledge_link(id));
+        let told_at = row.queued_at.or(row.created_at);
+        let told_at = told_at.unwrap_or_else(|| self.parts.clock.now());
+        let acknowledge = row
+            .alert_id
+            .and_then(|id| self.acknowledge_link(id, told_at));
         let severity = Severity::from_name(&row.severity);
         let known = super::catalogue::find(&row.event_type);
         Message {
@@ -394,11 +531,11 @@ impl NotificationService {
     }
 }
 
-fn skipped(code: &'static str, why: &str, parts_done: i32) -> history::End {
+fn skipped(left: Left, parts_done: i32) -> history::End {
     history::End {
         status: "skipped",
-        skip_code: Some(code),
-        error: Some(why.to_owned()),
+        skip_code: Some(left.code),
+        error: Some(left.why.to_owned()),
         next_retry: None,
         parts_done,
         response_status: None,

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Told, add_webhook, allow_private, happen};
 use crate::support::app::TestApp;
-use crate::support::receiver::Receiver;
+use crate::support::receiver::{Receiver, status};
 
 /// An application that knows its own address.
 async fn told() -> Told {
@@ -252,5 +252,190 @@ async fn the_bell_counts_what_needs_a_look_and_forgets_what_was_seen() {
             .await
             .status,
         StatusCode::UNPROCESSABLE_ENTITY
+    );
+}
+
+async fn alerts(told: &Told) -> Vec<(String, String)> {
+    let alerts = told.client.get("/api/notifications/alerts").await.json();
+    let text = |one: &serde_json::Value, part: &str| one[part].as_str().unwrap().to_owned();
+    let items = alerts["items"].as_array().unwrap();
+    items
+        .iter()
+        .map(|one| (text(one, "title"), text(one, "status")))
+        .collect()
+}
+
+async fn unhealthy(told: &Told, container: &str) {
+    let data = json!({ "container": container });
+    happen(&told.app, "container.unhealthy", Severity::Error, data).await;
+}
+
+#[tokio::test]
+async fn what_comes_as_a_digest_after_quiet_hours_must_be_acknowledged_too() {
+    let told = told().await;
+    let second = Receiver::start().await;
+    let second_id = add_webhook(&told.client, "second", &second).await;
+    told.rule(json!({ "event_type": "container.*", "conditions": {
+        "quiet_hours": { "from": "11:00", "to": "13:00", "timezone": "UTC" },
+        "escalation": [{ "after_minutes": 10, "service_id": second_id }],
+    } }))
+    .await;
+    for name in ["a", "b", "c"] {
+        unhealthy(&told, name).await;
+    }
+    let over = json!({ "container": "c" });
+    happen(&told.app, "container.recovered", Severity::Info, over).await;
+    told.run().await;
+    assert!(alerts(&told).await.is_empty(), "nobody was told yet");
+    told.app.advance(TimeDelta::hours(1));
+    told.run().await;
+    let digest = told.receiver.came().remove(0).json();
+    assert!(digest["data"]["acknowledge"].is_string(), "{digest}");
+    assert_eq!(alerts(&told).await.len(), 1);
+    told.app.advance(TimeDelta::minutes(10));
+    told.run().await;
+    let next = second.came().remove(0).json();
+    let words = next["data"]["message"].as_str().unwrap();
+    assert!(
+        words.starts_with("Nobody has acknowledged") && words.contains("b is unhealthy"),
+        "{next}"
+    );
+}
+
+#[tokio::test]
+async fn a_trouble_that_comes_back_after_everybody_was_told_is_told_to_everybody_again() {
+    let told = told().await;
+    let second = Receiver::start().await;
+    let second_id = add_webhook(&told.client, "second", &second).await;
+    told.rule(
+        json!({ "event_type": "security.account_locked", "conditions": {
+        "escalation": [{ "after_minutes": 10, "service_id": second_id }],
+    } }),
+    )
+    .await;
+    for times in 1..=2 {
+        let data = json!({ "username": "admin" });
+        happen(&told.app, "security.account_locked", Severity::Error, data).await;
+        told.run().await;
+        told.app.advance(TimeDelta::minutes(10));
+        told.run().await;
+        assert_eq!(second.came().len(), times);
+        told.app.advance(TimeDelta::days(1));
+        told.run().await;
+    }
+}
+
+#[tokio::test]
+async fn what_recovered_and_failed_again_is_open_and_good_news_never_is() {
+    let told = told().await;
+    let second = Receiver::start().await;
+    let second_id = add_webhook(&told.client, "second", &second).await;
+    told.rule(json!({ "event_type": "container.*", "conditions": {
+        "escalation": [{ "after_minutes": 10, "service_id": second_id }],
+    } }))
+    .await;
+    unhealthy(&told, "a").await;
+    let over = json!({ "container": "a" });
+    happen(&told.app, "container.recovered", Severity::Info, over).await;
+    unhealthy(&told, "a").await;
+    let begun = json!({ "container": "b" });
+    happen(&told.app, "container.started", Severity::Info, begun).await;
+    told.run().await;
+    let states = alerts(&told).await;
+    let states: Vec<_> = states.iter().map(|(_, status)| status.as_str()).collect();
+    assert_eq!(states, ["open", "resolved"]);
+}
+
+#[tokio::test]
+async fn a_step_that_could_not_be_told_in_time_is_not_told_after_the_acknowledgement() {
+    let told = told().await;
+    let second = Receiver::answering(|_, _| status(503)).await;
+    let second_id = add_webhook(&told.client, "second", &second).await;
+    told.rule(json!({ "event_type": "container.unhealthy", "conditions": {
+        "escalation": [{ "after_minutes": 10, "service_id": second_id }],
+    } }))
+    .await;
+    unhealthy(&told, "a").await;
+    told.run().await;
+    told.app.advance(TimeDelta::minutes(10));
+    told.run().await;
+    assert_eq!(second.came().len(), 1);
+    let open = told.client.get("/api/notifications/alerts").await.json();
+    let path = format!(
+        "/api/notifications/alerts/{}/acknowledge",
+        open["items"][0]["id"]
+    );
+    assert_eq!(
+        told.client.post(&path, json!({})).await.status,
+        StatusCode::OK
+    );
+    told.app.advance(TimeDelta::minutes(1));
+    told.run().await;
+    assert_eq!(second.came().len(), 1);
+    let newest = told.history().await.remove(0);
+    assert_eq!(
+        (
+            newest["skip_code"].as_str(),
+            newest["escalation_step"].as_i64()
+        ),
+        (Some("acknowledged"), Some(1))
+    );
+}
+
+#[tokio::test]
+async fn a_step_that_nobody_would_hear_is_passed_over_at_once_and_a_rule_that_is_off_takes_none() {
+    let told = told().await;
+    let (second, third) = (Receiver::start().await, Receiver::start().await);
+    let second_id = add_webhook(&told.client, "second", &second).await;
+    let third_id = add_webhook(&told.client, "third", &third).await;
+    let fourth_id = add_webhook(&told.client, "fourth", &third).await;
+    let rule = json!({ "event_type": "container.unhealthy", "conditions": { "escalation": [
+        { "after_minutes": 10, "service_id": second_id }, { "after_minutes": 20, "service_id": third_id },
+        { "after_minutes": 30, "service_id": fourth_id },
+    ] } });
+    let id = told.rule(rule).await;
+    let off =
+        json!({ "name": "second", "service_type": "webhook", "config": {}, "enabled": false });
+    let path = format!("/api/notifications/services/{second_id}");
+    assert_eq!(told.client.put(&path, off).await.status, StatusCode::OK);
+    unhealthy(&told, "a").await;
+    told.run().await;
+    told.app.advance(TimeDelta::minutes(10));
+    told.run().await;
+    assert_eq!((second.came().len(), third.came().len()), (0, 1));
+    let lines = told.history().await;
+    assert!(
+        lines
+            .iter()
+            .any(|row| row["skip_code"] == "service_disabled" && row["escalation_step"] == 1),
+        "{lines:?}"
+    );
+
+    // A service that goes takes its steps along; the rule can still be changed.
+    assert_eq!(
+        told.client.delete(&path).await.status,
+        StatusCode::NO_CONTENT
+    );
+    let path = format!("/api/notifications/rules/{id}");
+    let mut left = told.client.get(&path).await.json();
+    let steps: Vec<_> = left["conditions"]["escalation"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| step["service_id"].clone())
+        .collect();
+    assert_eq!(steps, [json!(third_id), json!(fourth_id)]);
+    for given in ["id", "created_at", "updated_at", "last_triggered", "fault"] {
+        left.as_object_mut().unwrap().remove(given);
+    }
+    left["enabled"] = json!(false);
+    let changed = told.client.put(&path, left).await;
+    assert_eq!(changed.status, StatusCode::OK, "{changed:?}");
+    told.app.advance(TimeDelta::minutes(30));
+    told.run().await;
+    assert_eq!(
+        third.came().len(),
+        1,
+        "a rule that is off tells nobody further"
     );
 }

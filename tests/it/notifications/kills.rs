@@ -51,12 +51,6 @@ async fn f58_ten_thousand_deliveries_survive_random_kills() {
         }
         daemon.kill().await;
         kills += 1;
-        // What it held is free when its lease is over; nobody waits a quarter of an hour for that here.
-        told.app
-            .execute(
-                "UPDATE notification_history SET lease_expires_at = NULL WHERE status = 'pending'",
-            )
-            .await;
         daemon = Daemon::start(&told.app).await;
     }
     let deadline = Instant::now() + Duration::from_mins(2);

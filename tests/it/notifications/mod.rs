@@ -9,6 +9,7 @@ mod native;
 mod rules;
 mod services;
 mod targets;
+mod unheard;
 mod wire;
 
 use chrono::{DateTime, Utc};

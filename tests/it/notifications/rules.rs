@@ -336,7 +336,7 @@ async fn bad_rules_name_the_field_and_the_remedy() {
         (
             json!({ "custom_message": "{% include 'x' %}" }),
             "custom_message",
-            "template",
+            "there are if and for",
         ),
         (
             json!({ "conditions": { "time_range": { "from": "25:00", "to": "07:00" } } }),

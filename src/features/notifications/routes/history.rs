@@ -28,7 +28,8 @@ pub struct NotificationMessage {
     rule_name: Option<String>,
     /// `pending`, `sent`, `failed` or `skipped`.
     status: String,
-    /// `cooldown`, `out_of_hours`, `service_disabled`, `service_deleted`, `queue_full`, `expired`.
+    /// `cooldown`, `out_of_hours`, `service_disabled`, `service_deleted`, `rule_disabled`, `rule_deleted`,
+    /// `rule_invalid`, `acknowledged`, `queue_full`, `expired`.
     skip_code: Option<String>,
     /// Why it failed, was skipped, or is tried again.
     error_message: Option<String>,
@@ -45,6 +46,23 @@ pub struct NotificationMessage {
     /// Whose place it took: a service could not be reached.
     fallback_of: Option<i32>,
     alert_id: Option<i32>,
+    /// Which step of an escalation it is; null for the first message.
+    escalation_step: Option<i32>,
+}
+
+/// An attempt to deliver a message.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub struct NotificationAttempt {
+    at: DateTime<Utc>,
+    /// `sent` or `failed`.
+    outcome: String,
+    /// Why it failed.
+    error: Option<String>,
+    /// The status of the answer.
+    response_status: Option<i32>,
+    /// The beginning of what the service said.
+    response_text: Option<String>,
+    duration_ms: Option<i32>,
 }
 
 /// A message with all that is known of it.
@@ -65,6 +83,8 @@ pub struct NotificationMessageDetails {
     response_text: Option<String>,
     /// How long the last attempt took.
     duration_ms: Option<i32>,
+    /// The latest attempts, the oldest first.
+    attempts: Vec<NotificationAttempt>,
 }
 
 /// Which messages are wanted.
@@ -107,6 +127,7 @@ impl From<Row> for NotificationMessage {
             event_count: row.event_count,
             fallback_of: row.fallback_of,
             alert_id: row.alert_id,
+            escalation_step: row.escalation_step,
         }
     }
 }
@@ -121,6 +142,7 @@ impl From<Row> for NotificationMessageDetails {
             response_status: row.response_status,
             response_text: row.response_text.clone(),
             duration_ms: row.duration_ms,
+            attempts: serde_json::from_value(row.attempts.clone()).unwrap_or_default(),
             message: row.into(),
         }
     }

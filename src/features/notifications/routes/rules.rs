@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::features::auth::CurrentUser;
 use crate::features::notifications::decide::Decision;
-use crate::features::notifications::rule::{Conditions, RuleText};
+use crate::features::notifications::rule::{Conditions, Rule, RuleText};
 use crate::features::notifications::service::Tried;
 use crate::features::notifications::store::rules::Row;
 use crate::features::notifications::{NotificationService, catalogue};
@@ -42,6 +42,8 @@ pub struct NotificationRule {
     sort_order: i32,
     created_at: Option<DateTime<Utc>>,
     updated_at: Option<DateTime<Utc>>,
+    /// Why it tells nothing though it is on: it is no rule of this version. Change it.
+    fault: Option<String>,
 }
 
 /// Every rule, in their order.
@@ -112,6 +114,8 @@ fn week() -> u32 {
 pub struct RuleTrial {
     /// Events of those days.
     events: usize,
+    /// Whether there were more; the newest 5,000 are looked at.
+    is_cut: bool,
     /// Those that the rule is for.
     matched: usize,
     /// Messages that would have gone out at once.
@@ -137,6 +141,8 @@ pub struct TriedEvent {
     reason: Option<String>,
     title: String,
     message: String,
+    /// Why the rule's own words were not used.
+    fault: Option<String>,
 }
 
 /// A type of event.
@@ -185,7 +191,9 @@ impl NotificationRuleRequest {
 
 impl From<Row> for NotificationRule {
     fn from(row: Row) -> Self {
+        let fault = Rule::new(row.text()).err();
         Self {
+            fault: fault.map(|bad| format!("{} {}", bad.field, bad.why)),
             conditions: row.conditions(),
             id: row.id,
             name: row.name,
@@ -223,8 +231,9 @@ impl From<Tried> for TriedEvent {
             occurred_at: tried.event.occurred_at,
             outcome,
             reason,
-            title: tried.title,
-            message: tried.body,
+            title: tried.words.title,
+            message: tried.words.body,
+            fault: tried.words.fault,
         }
     }
 }
@@ -308,16 +317,19 @@ pub async fn try_rule(
         return Err(ApiError::invalid("days", "must be between 1 and 30"));
     }
     let (text, _) = request.rule.text(0);
-    let (events, tried) = notifications.try_rule(text, request.days).await?;
+    let trial = notifications
+        .try_rule(text, request.days, MOST_SHOWN)
+        .await?;
     let count =
-        |wanted: fn(&Decision) -> bool| tried.iter().filter(|one| wanted(&one.decision)).count();
+        |wanted: fn(&Decision) -> bool| trial.decisions.iter().filter(|one| wanted(one)).count();
     Ok(Json(RuleTrial {
-        events,
-        matched: tried.len(),
+        events: trial.events,
+        is_cut: trial.is_cut,
+        matched: trial.decisions.len(),
         told: count(|one| *one == Decision::Tell),
         gathered: count(|one| matches!(one, Decision::Gather { .. })),
         skipped: count(|one| matches!(one, Decision::Skip { .. })),
-        items: tried.into_iter().take(MOST_SHOWN).map(Into::into).collect(),
+        items: trial.shown.into_iter().map(Into::into).collect(),
     }))
 }
 

@@ -31,7 +31,8 @@ pub struct Alert {
     pub closed_by: Option<String>,
 }
 
-/// Opens an alert, or adds to the one that is open for the same rule and subject. Returns its id.
+/// Opens an alert, or adds to the one that is open for the same rule and subject; one that was told to everybody
+/// begins anew with that. Returns its id.
 pub async fn open(
     tx: &impl ConnectionTrait,
     rule_id: i32,
@@ -43,7 +44,12 @@ pub async fn open(
     let sql = "INSERT INTO notification_alerts (rule_id, subject, event_type, event_id, event_data, severity, title, \
                opened_at, last_event_at, next_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9) \
                ON CONFLICT (rule_id, subject) WHERE status = 'open' DO UPDATE SET \
-               event_count = notification_alerts.event_count + 1, last_event_at = EXCLUDED.last_event_at RETURNING id";
+               event_count = notification_alerts.event_count + 1, \
+               last_event_at = GREATEST(notification_alerts.last_event_at, EXCLUDED.last_event_at), \
+               event_type = EXCLUDED.event_type, event_id = EXCLUDED.event_id, event_data = EXCLUDED.event_data, \
+               severity = EXCLUDED.severity, title = EXCLUDED.title, \
+               next_step = CASE WHEN notification_alerts.next_at IS NULL THEN 0 ELSE notification_alerts.next_step END, \
+               next_at = COALESCE(notification_alerts.next_at, EXCLUDED.next_at) RETURNING id";
     let values = vec![
         rule_id.into(),
         subject.to_owned().into(),
@@ -79,6 +85,20 @@ pub async fn step(
 ) -> Result<(), DbErr> {
     let sql = "UPDATE notification_alerts SET next_step = $2, next_at = $3 WHERE id = $1";
     tx.execute_raw(statement(sql, vec![id.into(), next.into(), at.into()]))
+        .await
+        .map(|_| ())
+}
+
+/// Steps of a rule went: those that follow are counted anew.
+pub async fn steps_gone(
+    tx: &impl ConnectionTrait,
+    rule_id: i32,
+    gone: Vec<i32>,
+) -> Result<(), DbErr> {
+    let sql = "UPDATE notification_alerts SET next_step = next_step - \
+               (SELECT COUNT(*) FROM UNNEST($2::integer[]) AS g(at) WHERE g.at < next_step)::integer \
+               WHERE rule_id = $1 AND status = 'open'";
+    tx.execute_raw(statement(sql, vec![rule_id.into(), gone.into()]))
         .await
         .map(|_| ())
 }

@@ -93,6 +93,28 @@ pub async fn claim_due(tx: &impl ConnectionTrait, now: DateTime<Utc>) -> Result<
         .await
 }
 
+/// What a rule is gathering.
+pub async fn collecting(tx: &impl ConnectionTrait, rule_id: i32) -> Result<Vec<Row>, DbErr> {
+    let sql = "SELECT id, COALESCE(event_count, 1) AS event_count, last_event, \
+               COALESCE(events_data, '[]') AS events_data, rule_id, kind, severity FROM notification_batch \
+               WHERE status = 'collecting' AND rule_id = $1 ORDER BY due_at FOR UPDATE";
+    Row::find_by_statement(statement(sql, vec![rule_id.into()]))
+        .all(tx)
+        .await
+}
+
+/// Its message has to wait longer.
+pub async fn postpone(
+    tx: &impl ConnectionTrait,
+    id: i32,
+    due_at: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let sql = "UPDATE notification_batch SET due_at = $2 WHERE id = $1";
+    tx.execute_raw(statement(sql, vec![id.into(), due_at.into()]))
+        .await
+        .map(|_| ())
+}
+
 /// Notes that its message is on its way; what it kept is in the history from now on.
 pub async fn mark_sent(tx: &impl ConnectionTrait, id: i32, at: DateTime<Utc>) -> Result<(), DbErr> {
     let sql = "UPDATE notification_batch SET status = 'sent', sent_at = $2 WHERE id = $1";

@@ -7,6 +7,7 @@ use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::features::notifications::decide::LastTold;
 use crate::platform::db::statement;
 use crate::platform::events::{Event, Severity};
 
@@ -133,50 +134,65 @@ struct Told {
     rule_id: i32,
     subject: String,
     told_at: DateTime<Utc>,
+    severity: String,
 }
 
 /// When rules last told of subjects.
 pub async fn told(
     db: &impl ConnectionTrait,
     keys: &BTreeSet<(i32, String)>,
-) -> Result<HashMap<(i32, String), DateTime<Utc>>, DbErr> {
+) -> Result<HashMap<(i32, String), LastTold>, DbErr> {
     if keys.is_empty() {
         return Ok(HashMap::new());
     }
     let (rules, subjects): (Vec<i32>, Vec<String>) = keys.iter().cloned().unzip();
-    let sql = "SELECT c.rule_id, c.subject, c.told_at FROM notification_cooldowns c \
+    let sql = "SELECT c.rule_id, c.subject, c.told_at, c.severity FROM notification_cooldowns c \
                JOIN UNNEST($1::integer[], $2::text[]) AS k(rule_id, subject) USING (rule_id, subject)";
     let rows = Told::find_by_statement(statement(sql, vec![rules.into(), subjects.into()]))
         .all(db)
         .await?;
     Ok(rows
         .into_iter()
-        .map(|row| ((row.rule_id, row.subject), row.told_at))
+        .map(|row| {
+            let last = LastTold {
+                at: row.told_at,
+                severity: Severity::from_name(&row.severity),
+            };
+            ((row.rule_id, row.subject), last)
+        })
         .collect())
 }
 
 /// Notes when rules last told of subjects.
 pub async fn note_told(
     tx: &impl ConnectionTrait,
-    told: impl Iterator<Item = (i32, String, DateTime<Utc>)>,
+    told: impl Iterator<Item = (i32, String, LastTold)>,
 ) -> Result<(), DbErr> {
-    let (mut rules, mut subjects, mut times) = (Vec::new(), Vec::new(), Vec::new());
-    for (rule, subject, at) in told {
+    let (mut rules, mut subjects) = (Vec::new(), Vec::new());
+    let (mut times, mut severities) = (Vec::new(), Vec::new());
+    for (rule, subject, last) in told {
         rules.push(rule);
         subjects.push(subject);
-        times.push(at);
+        times.push(last.at);
+        severities.push(last.severity.as_str().to_owned());
     }
     if rules.is_empty() {
         return Ok(());
     }
     // A rule may have been deleted meanwhile; then nothing is to be noted.
-    let sql = "INSERT INTO notification_cooldowns (rule_id, subject, told_at) \
-               SELECT k.rule_id, k.subject, k.told_at FROM UNNEST($1::integer[], $2::text[], $3::timestamptz[]) \
-               AS k(rule_id, subject, told_at) JOIN notification_rules r ON r.id = k.rule_id \
-               ON CONFLICT (rule_id, subject) DO UPDATE SET told_at = EXCLUDED.told_at";
+    let sql = "INSERT INTO notification_cooldowns (rule_id, subject, told_at, severity) \
+               SELECT k.rule_id, k.subject, k.told_at, k.severity \
+               FROM UNNEST($1::integer[], $2::text[], $3::timestamptz[], $4::text[]) \
+               AS k(rule_id, subject, told_at, severity) JOIN notification_rules r ON r.id = k.rule_id \
+               ON CONFLICT (rule_id, subject) DO UPDATE SET told_at = EXCLUDED.told_at, severity = EXCLUDED.severity";
     tx.execute_raw(statement(
         sql,
-        vec![rules.into(), subjects.into(), times.into()],
+        vec![
+            rules.into(),
+            subjects.into(),
+            times.into(),
+            severities.into(),
+        ],
     ))
     .await
     .map(|_| ())

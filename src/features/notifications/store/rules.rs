@@ -140,7 +140,8 @@ pub async fn update(
 ) -> Result<bool, DbErr> {
     let sql = "UPDATE notification_rules SET name = $1, enabled = $2, event_type = $3, event_pattern = $4, service_id = $5, \
                priority = $6, conditions = $7, custom_title = $8, custom_message = $9, include_details = $10, \
-               cooldown_minutes = $11, sort_order = $12, updated_at = GREATEST($13, updated_at + INTERVAL '1 microsecond') \
+               cooldown_minutes = $11, sort_order = $12, \
+               updated_at = GREATEST($13, (SELECT MAX(updated_at) FROM notification_rules) + INTERVAL '1 microsecond') \
                WHERE id = $14";
     let mut values = values(rule, sort_order, at)?;
     values.push(rule.id.into());

@@ -8,7 +8,7 @@ use crate::platform::db::statement;
 
 const COLUMNS: &str = "id, name, service_type, COALESCE(enabled, TRUE) AS is_enabled, config, secret, \
     COALESCE(priority, 0) AS priority, last_test, last_test_result, last_test_error, disabled_reason, \
-    failing_since, last_error, last_success, created_at, updated_at";
+    failing_since, last_error, last_success, not_before, created_at, updated_at";
 
 /// A row of `notification_services`.
 #[derive(Clone, Debug, FromQueryResult)]
@@ -27,6 +27,7 @@ pub struct Service {
     pub failing_since: Option<DateTime<Utc>>,
     pub last_error: Option<String>,
     pub last_success: Option<DateTime<Utc>>,
+    pub not_before: Option<DateTime<Utc>>,
     pub created_at: Option<DateTime<Utc>>,
     pub updated_at: Option<DateTime<Utc>>,
 }
@@ -91,7 +92,7 @@ pub async fn update(
 ) -> Result<bool, DbErr> {
     let sql = "UPDATE notification_services SET name = $2, service_type = $3, enabled = $4, config = $5, priority = $6, \
                updated_at = $7, disabled_reason = CASE WHEN $4 THEN NULL ELSE disabled_reason END, \
-               failing_since = CASE WHEN $4 THEN failing_since END WHERE id = $1";
+               failing_since = CASE WHEN $4 THEN failing_since END, not_before = NULL WHERE id = $1";
     let values = vec![
         id.into(),
         draft.name.clone().into(),
@@ -159,8 +160,8 @@ pub async fn note_delivery(
     // A success is noted once a minute at most: many deliveries would write the row over and over.
     let (sql, values) = match error {
         None => (
-            "UPDATE notification_services SET last_success = $2, failing_since = NULL, last_error = NULL WHERE id = $1 \
-             AND (failing_since IS NOT NULL OR last_error IS NOT NULL OR last_success IS NULL OR last_success < $2 - INTERVAL '1 minute')",
+            "UPDATE notification_services SET last_success = $2, failing_since = NULL, last_error = NULL, not_before = NULL WHERE id = $1 \
+             AND (failing_since IS NOT NULL OR last_error IS NOT NULL OR not_before IS NOT NULL OR last_success IS NULL OR last_success < $2 - INTERVAL '1 minute')",
             vec![id.into(), at.into()],
         ),
         Some(error) => (
@@ -169,6 +170,19 @@ pub async fn note_delivery(
         ),
     };
     db.execute_raw(statement(sql, values)).await.map(|_| ())
+}
+
+/// It asked to be left alone until then, with all that waits for it.
+pub async fn leave_alone(
+    db: &impl ConnectionTrait,
+    id: i32,
+    until: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let sql =
+        "UPDATE notification_services SET not_before = GREATEST(not_before, $2) WHERE id = $1";
+    db.execute_raw(statement(sql, vec![id.into(), until.into()]))
+        .await
+        .map(|_| ())
 }
 
 /// Switches one off because nobody is there any more.

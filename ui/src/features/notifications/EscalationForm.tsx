@@ -13,9 +13,9 @@ export function EscalationForm({ draft, must, wrong, services }: Part) {
   return (
     <Stack gap="xs">
       <Text size="sm" c="dimmed">
-        What is told becomes an alert, and one after the other is told until somebody acknowledges it or the trouble
-        ends. Messages carry a link for that if Flowkeep knows its own address: set FLOWKEEP_PUBLIC_URL. Without it,
-        acknowledge under Alerts.
+        A trouble that is told becomes an alert, and one after the other is told until somebody acknowledges it or the
+        trouble ends. What comes as a digest is one alert. Messages carry a link for that if Flowkeep knows its own
+        address: set FLOWKEEP_PUBLIC_URL. Without it, acknowledge under Alerts.
       </Text>
       {steps.map((step, at) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: the form holds no state of its own

@@ -45,6 +45,7 @@ function Shown({ message }: { message: Details }) {
     ["Events in it", message.event_count > 1 ? String(message.event_count) : null],
     ["In the place of", message.fallback_of ? `message ${message.fallback_of}` : null],
     ["Alert", message.alert_id ? String(message.alert_id) : null],
+    ["Step", message.escalation_step ? `${message.escalation_step} of the escalation` : null],
     ["Sent", message.sent_at ? dateTime(message.sent_at) : null],
     ["Failed attempts", message.retry_count > 0 ? String(message.retry_count) : null],
     ["Tried again", message.next_retry ? dateTime(message.next_retry) : null],
@@ -90,8 +91,41 @@ function Shown({ message }: { message: Details }) {
         </Table.Tbody>
       </Table>
       <Block title="What the service said" text={message.response_text} />
+      <Attempts attempts={message.attempts} />
       <Block title="The event's data" text={message.event_data ? JSON.stringify(message.event_data, null, 2) : null} />
     </Stack>
+  );
+}
+
+/** Each attempt, when there was more than one. */
+function Attempts({ attempts }: { attempts: Details["attempts"] }) {
+  if (attempts.length < 2) return null;
+  return (
+    <div>
+      <Title order={3} size="h6" mb={4}>
+        Attempts
+      </Title>
+      <Stack component="ol" gap={6} p={0} m={0} style={{ listStyle: "none" }}>
+        {attempts.map((attempt) => (
+          <li key={attempt.at}>
+            <Text size="sm">
+              {[
+                dateTime(attempt.at),
+                attempt.outcome === "sent" ? "taken" : "not taken",
+                attempt.duration_ms == null ? "" : duration(attempt.duration_ms),
+              ]
+                .filter(Boolean)
+                .join(" · ")}
+            </Text>
+            {(attempt.error ?? attempt.response_text) ? (
+              <Text size="xs" c="dimmed" style={{ overflowWrap: "anywhere" }}>
+                {attempt.error ?? attempt.response_text}
+              </Text>
+            ) : null}
+          </li>
+        ))}
+      </Stack>
+    </div>
   );
 }
 

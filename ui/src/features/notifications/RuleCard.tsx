@@ -77,6 +77,11 @@ export function RuleCard({
           <Text size="sm" style={{ overflowWrap: "anywhere" }}>
             {ruleWords(rule, types, services)}
           </Text>
+          {rule.fault ? (
+            <Text size="sm" c="var(--mantine-color-error)" style={{ overflowWrap: "anywhere" }}>
+              It cannot be used as it is: {rule.fault}. Change it.
+            </Text>
+          ) : null}
           <Text size="xs" c="dimmed">
             {rule.last_triggered ? (
               <>
@@ -163,7 +168,8 @@ function RemoveDialog({ rule, close }: { rule: Rule; close: () => void }) {
       close={close}
       go={() => remove.mutate()}
     >
-      What it was for is told no more, unless another rule is for it too. Its history stays.
+      What it was for is told no more, unless another rule is for it too. What it has gathered is not told, and its open
+      alerts end. Its history stays.
     </Confirm>
   );
 }

@@ -21,7 +21,8 @@ export function ServiceCard({
 }: {
   service: Service;
   kind: Kind | undefined;
-  rules: Rule[];
+  /** Undefined while they are not known. */
+  rules: Rule[] | undefined;
   edit: () => void;
 }) {
   const path = `/api/notifications/services/${service.id}`;
@@ -141,8 +142,25 @@ function Trouble({ service, goOn }: { service: Service; goOn: () => void }) {
   );
 }
 
-function RemoveDialog({ service, rules, close }: { service: Service; rules: Rule[]; close: () => void }) {
+/** What goes with a service, in words. */
+function consequences(service: Service, rules: Rule[]): string[] {
+  const names = (those: Rule[]) => those.map((rule) => rule.name).join(", ");
   const own = rules.filter((rule) => rule.service_id === service.id);
+  const stepped = rules.filter(
+    (rule) =>
+      rule.service_id !== service.id && rule.conditions.escalation?.some((step) => step.service_id === service.id),
+  );
+  return [
+    own.length > 0
+      ? `With it go the rules that tell it something, with what they have gathered and their open alerts: ${names(own)}.`
+      : "",
+    stepped.length > 0 ? `These rules lose a step of their escalation: ${names(stepped)}.` : "",
+    own.length + stepped.length === 0 ? "No rule uses it." : "",
+    "What waits for it is not sent. What it was told stays in the history.",
+  ].filter(Boolean);
+}
+
+function RemoveDialog({ service, rules, close }: { service: Service; rules: Rule[] | undefined; close: () => void }) {
   const remove = useMutation({
     mutationFn: () => api.remove(`/api/notifications/services/${service.id}`),
     onSuccess: () => {
@@ -158,13 +176,11 @@ function RemoveDialog({ service, rules, close }: { service: Service; rules: Rule
       act="Delete it"
       keep="Keep it"
       color="red"
-      isPending={remove.isPending}
+      isPending={remove.isPending || !rules}
       close={close}
       go={() => remove.mutate()}
     >
-      {own.length === 0
-        ? "No rule uses it. What it was told stays in the history."
-        : `With it go the rules that tell it something: ${own.map((rule) => rule.name).join(", ")}. What it was told stays in the history.`}
+      {rules ? consequences(service, rules).join(" ") : "Which rules use it is being read…"}
     </Confirm>
   );
 }

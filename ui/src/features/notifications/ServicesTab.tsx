@@ -42,7 +42,7 @@ export function ServicesTab() {
             key={service.id}
             service={service}
             kind={kindOf(service, types.data?.items ?? [])}
-            rules={rules.data?.items ?? []}
+            rules={rules.data?.items}
             edit={() => setEdited(service)}
           />
         ))}

@@ -44,7 +44,7 @@ export function Trial({ draft, failed }: { draft: RuleDraft; failed: (reason: Er
 }
 
 export function TrialResult({ result }: { result: Result }) {
-  const { events, matched, told, gathered, skipped, items } = result;
+  const { events, matched, told, gathered, skipped, items, is_cut } = result;
   const parts = [
     told > 0 ? `${count(told)} told at once` : "",
     gathered > 0 ? `${count(gathered)} gathered` : "",
@@ -56,6 +56,7 @@ export function TrialResult({ result }: { result: Result }) {
         {matched === 0
           ? `It is for none of the ${count(events)} events of those days.`
           : `It is for ${count(matched)} of ${count(events)} events: ${parts.join(", ")}.`}
+        {is_cut ? " Only the newest events were looked at; there were more." : ""}
       </Text>
       {items.length > 0 ? (
         <ScrollArea.Autosize mah={300} viewportProps={{ tabIndex: 0, "aria-label": "What it would have done" }}>
@@ -78,6 +79,16 @@ export function TrialResult({ result }: { result: Result }) {
                   <Text size="sm" style={{ overflowWrap: "anywhere" }}>
                     {item.title}
                   </Text>
+                  {item.message ? (
+                    <Text size="xs" lineClamp={4} style={{ whiteSpace: "pre-wrap", overflowWrap: "anywhere" }}>
+                      {item.message}
+                    </Text>
+                  ) : null}
+                  {item.fault ? (
+                    <Text size="xs" c="var(--mantine-color-error)" style={{ overflowWrap: "anywhere" }}>
+                      Your words fail here, and the usual ones take their place: {item.fault}
+                    </Text>
+                  ) : null}
                   {item.reason ? (
                     <Text size="xs" c="dimmed">
                       {item.reason}

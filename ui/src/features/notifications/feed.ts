@@ -7,6 +7,8 @@ export type LiveEvent = Omit<FeedItem, "id" | "is_seen">;
 
 /** Events that come close together are read anew once. */
 const GATHERED_MS = 400;
+const STORM_MS = 60_000;
+const MOST_SAID = 5;
 const FIRST_RETRY_MS = 2_000;
 const LONGEST_RETRY_MS = 60_000;
 
@@ -23,9 +25,15 @@ function readAnew() {
   }, GATHERED_MS);
 }
 
-/** What is bad is said in passing too. */
-export function announce(event: LiveEvent) {
+/** When the latest ones were said in passing. */
+let said: number[] = [];
+
+/** What is bad is said in passing too; of a storm only the beginning, for the bell counts all of it. */
+export function announce(event: LiveEvent, now = Date.now()) {
   if (event.severity !== "error" && event.severity !== "critical") return;
+  said = said.filter((at) => now - at < STORM_MS && at <= now);
+  if (said.length >= MOST_SAID) return;
+  said.push(now);
   notifications.show({
     // The same event twice is one.
     id: event.event_id,

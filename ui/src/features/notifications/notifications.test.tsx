@@ -171,12 +171,14 @@ describe("rules", () => {
       outcome,
       reason,
       title: `Backup ${id} failed`,
-      message: "",
+      message: `Text of ${id}`,
+      fault: id === "two" ? "is no template" : null,
     });
     const sent = answering({
       ...BASE,
       "POST /api/notifications/rules/try": {
         events: 9,
+        is_cut: false,
         matched: 2,
         told: 1,
         gathered: 0,
@@ -191,6 +193,8 @@ describe("rules", () => {
     fireEvent.click(within(dialog).getByRole("button", { name: "Try it" }));
     expect(await within(dialog).findByText("It is for 2 of 9 events: 1 told at once, 1 not told.")).toBeTruthy();
     expect(within(dialog).getByText("the same was told at noon")).toBeTruthy();
+    expect(within(dialog).getByText("Text of one")).toBeTruthy();
+    expect(within(dialog).getByText(/Your words fail here.*is no template/)).toBeTruthy();
     expect(bodyOf(sent, "POST", "/api/notifications/rules/try")).toMatchObject({
       days: 7,
       rule: { event_type: "backup.*", service_id: 4, conditions: { severity_threshold: "warning" } },
@@ -241,6 +245,16 @@ const DETAILS = {
   response_status: 500,
   response_text: "oops",
   duration_ms: 40,
+  attempts: [
+    { at: "2026-11-20T10:00:01Z", outcome: "failed", error: "it answered 503", response_status: 503, duration_ms: 30 },
+    {
+      at: "2026-11-20T10:00:09Z",
+      outcome: "failed",
+      error: "it answered 500: oops",
+      response_status: 500,
+      duration_ms: 40,
+    },
+  ],
 };
 
 describe("history", () => {
@@ -254,7 +268,14 @@ describe("history", () => {
     show(HistoryTab);
     fireEvent.click(await screen.findByRole("button", { name: "Backup failed: n8n" }));
     const drawer = await screen.findByRole("dialog");
-    for (const text of ["The disk is full.", "oops", /"disk_full"/, DETAILS.delivery_id, "Backup failed"])
+    for (const text of [
+      "The disk is full.",
+      "oops",
+      "it answered 503",
+      /"disk_full"/,
+      DETAILS.delivery_id,
+      "Backup failed",
+    ])
       expect(await within(drawer).findByText(text)).toBeTruthy();
     fireEvent.click(within(drawer).getByRole("button", { name: "Send it again" }));
     expect(await within(drawer).findByText("Waiting")).toBeTruthy();

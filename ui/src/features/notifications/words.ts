@@ -50,6 +50,8 @@ const GROUPS: Record<string, string> = {
   system: "The machine",
   security: "Signing in",
   management: "Flowkeep itself",
+  workflow: "Runs of workflows",
+  n8n: "n8n itself",
   flow: "Workflows",
 };
 
