@@ -202,6 +202,7 @@ async fn do_once(state: &AppState, term: Term, over: &CancellationToken) {
         state.schedules.keep_watch(over.clone()),
         state.host.work(over.clone()),
         state.watchdog.work(over.clone()),
+        state.upgrades.work(over.clone()),
     );
 }
 

@@ -6,12 +6,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+use axum::body::Body;
+use axum::response::Response;
+use http::StatusCode;
 use serde_json::{Value, json};
 use sqlx::Connection;
 
 use crate::support::app::TestApp;
 use crate::support::daemon::{Daemon, command, output, program};
 use crate::support::postgres::{SAMPLE_KEY, connect, empty_database, sample_n8n, url_of};
+use crate::support::receiver::Receiver;
 
 const SECRET: &str = "hidden-word-in-a-url";
 
@@ -109,6 +113,7 @@ async fn a_sound_installation_has_nothing_to_fix_with_the_daemon_running_or_stop
     said.expect_nothing_wrong();
     said.expect("daemon", "ok", "answers on");
     said.expect("n8n", "ok", "workflows");
+    said.expect("backups", "warn", "there is no good backup of n8n");
     assert!(daemon.stop().await.success());
 }
 
@@ -333,6 +338,58 @@ async fn an_engine_that_is_away_or_dead_is_a_warning_with_a_remedy() {
     ask(command)
         .await
         .expect("Docker", "warn", "systemctl start docker");
+}
+
+#[tokio::test]
+async fn what_the_settings_name_and_is_not_so_is_told() {
+    // An engine without a container, and an n8n that migrates its database.
+    let engine = Receiver::answering(|_, came| {
+        let (status, body) = if came.path.ends_with("/version") {
+            (200, json!({ "Version": "27.0.0", "ApiVersion": "1.46" }))
+        } else {
+            (404, json!({ "message": "no such container" }))
+        };
+        answer(status, body.to_string())
+    })
+    .await;
+    let n8n =
+        Receiver::answering(|_, _| answer(200, "n8n is starting up. Please wait".to_owned())).await;
+    let (app, client) = TestApp::with_admin().await;
+    client.reauthenticate().await;
+    for (path, body) in [
+        (
+            "/api/settings/n8n.containers",
+            json!({ "value": "n8n_mian" }),
+        ),
+        ("/api/n8n/api", json!({ "url": n8n.url, "key": SECRET })),
+    ] {
+        let set = client.put(path, body).await;
+        assert!(set.status.is_success(), "{set:?}");
+    }
+    app.execute(
+        "INSERT INTO backup_destinations (name, kind, path, sentinel, created_at, updated_at, last_checked_at, \
+         last_error_code, last_error) VALUES ('NAS', 'folder', '/mnt/nas', gen_random_uuid(), now(), now(), now(), \
+         'not_mounted', 'It is not mounted.')",
+    )
+    .await;
+    let ask_it = || {
+        let mut command = doctor(&app);
+        command.env("FLOWKEEP_DOCKER_HOST", engine.url.replace("http", "tcp"));
+        ask(command)
+    };
+    let said = ask_it().await;
+    said.expect("n8n's containers", "warn", "n8n_mian");
+    said.expect("n8n's API", "warn", "it is starting up");
+    said.expect("destinations", "warn", "NAS: It is not mounted.");
+    said.expect_nothing_wrong();
+    drop(n8n);
+    ask_it().await.expect("n8n's API", "warn", "is not well");
+}
+
+fn answer(status: u16, body: String) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    response
 }
 
 #[tokio::test]

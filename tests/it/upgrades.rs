@@ -3,16 +3,18 @@
 use std::collections::HashMap;
 
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, HealthConfig, HostConfig, RestartPolicy,
-    RestartPolicyNameEnum,
+    ContainerCreateBody, ContainerInspectResponse, EndpointSettings, HealthConfig, HostConfig,
+    NetworkCreateRequest, NetworkingConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
 };
+use chrono::TimeDelta;
 use flowkeep::platform::docker::{Docker, Successor};
 use http::StatusCode;
 use serde_json::{Value, json};
 use sqlx::Connection;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::backups::{Story, until};
-use crate::support::app::TestApp;
+use crate::support::app::{TestApp, TestClient};
 use crate::support::postgres::{connect, empty_database_on, server_majors};
 
 const BEFORE: &str = "pgvector/pgvector:pg15";
@@ -31,6 +33,15 @@ struct Box {
 
 /// n8n in a container that runs `script` and is well as long as `check` says so.
 async fn begin(script: &str, check: Option<&str>) -> Option<Box> {
+    begin_with(script, check, |_| {}).await
+}
+
+/// The same, with a container that is made as `change` says.
+async fn begin_with(
+    script: &str,
+    check: Option<&str>,
+    change: impl FnOnce(&mut ContainerCreateBody),
+) -> Option<Box> {
     let address = std::env::var("FLOWKEEP_TEST_DOCKER").ok()?;
     let source = empty_database_on(*server_majors().await.first().unwrap()).await;
     let builder = TestApp::builder().args(&[&format!("--docker-host={address}")]);
@@ -55,7 +66,7 @@ async fn begin(script: &str, check: Option<&str>) -> Option<Box> {
         "n8n_{}",
         flowkeep::platform::ids::Ids::system().uuid().simple()
     );
-    let body = ContainerCreateBody {
+    let mut body = ContainerCreateBody {
         image: Some(BEFORE.to_owned()),
         entrypoint: Some(["bash", "-c"].map(str::to_owned).into()),
         cmd: Some(vec![script.to_owned()]),
@@ -80,6 +91,7 @@ async fn begin(script: &str, check: Option<&str>) -> Option<Box> {
         }),
         ..ContainerCreateBody::default()
     };
+    change(&mut body);
     let networks = Vec::new();
     let made = docker.create_successor(&name, Successor { body, networks });
     let id = made.await.unwrap();
@@ -483,4 +495,258 @@ async fn what_cannot_be_upgraded_says_why() {
     let answer = here.story.client.post("/api/n8n/upgrades", json!({})).await;
     assert_eq!(answer.code(), "no_containers", "{answer:?}");
     here.end().await;
+}
+
+#[tokio::test]
+async fn the_former_containers_are_nobodys_to_start_and_go_by_themselves_after_a_day() {
+    let Some(here) = begin(RUN, None).await else {
+        return;
+    };
+    let path = here.start(AFTER).await;
+    let run = here.ended(&path).await;
+    let aside = format!("{}-before-upgrade-{}", here.name, run["id"]);
+    let listed = here.get("/api/containers").await.to_string();
+    assert!(
+        listed.contains(&here.name) && !listed.contains(&aside),
+        "{listed}"
+    );
+    let start = format!("/api/containers/{aside}/start");
+    let refused = here.story.client.post(&start, json!({})).await;
+    assert_eq!(refused.status, StatusCode::NOT_FOUND, "{refused:?}");
+
+    let state = here.story.app.state.clone();
+    let (upgrades, stop) = (state.upgrades.clone(), state.lifecycle.soft().clone());
+    upgrades.settle().await.unwrap();
+    assert!(here.inspect(&aside).await.is_some(), "the day is not over");
+    here.story.app.advance(TimeDelta::hours(25));
+    state
+        .lifecycle
+        .spawn("upgrades", async move { upgrades.work(stop).await });
+    until("the end of the former container", || async {
+        here.inspect(&aside).await.is_none().then_some(())
+    })
+    .await;
+    here.end().await;
+}
+
+#[tokio::test]
+async fn n8n_keeps_its_network_its_alias_and_its_published_port() {
+    let Ok(address) = std::env::var("FLOWKEEP_TEST_DOCKER") else {
+        return;
+    };
+    let engine = bollard::Docker::connect_with_unix(
+        address.trim_start_matches("unix://"),
+        60,
+        bollard::API_DEFAULT_VERSION,
+    )
+    .unwrap();
+    let ids = flowkeep::platform::ids::Ids::system();
+    let network = format!("box_{}", ids.uuid().simple());
+    let request = NetworkCreateRequest {
+        name: network.clone(),
+        ..NetworkCreateRequest::default()
+    };
+    engine.create_network(request).await.unwrap();
+    let port = HashMap::from([(
+        "5678/tcp".to_owned(),
+        Some(vec![PortBinding {
+            host_ip: Some("127.0.0.1".to_owned()),
+            host_port: Some(String::new()),
+        }]),
+    )]);
+    let here = begin_with(RUN, None, |body| {
+        let host = body.host_config.as_mut().unwrap();
+        host.network_mode = Some(network.clone());
+        host.port_bindings = Some(port.clone());
+        let endpoint = EndpointSettings {
+            aliases: Some(vec!["workflows".to_owned()]),
+            ..EndpointSettings::default()
+        };
+        body.networking_config = Some(NetworkingConfig {
+            endpoints_config: Some(HashMap::from([(network.clone(), endpoint)])),
+        });
+    })
+    .await
+    .unwrap();
+    let path = here.start(AFTER).await;
+    let run = here.ended(&path).await;
+    assert_eq!(run["status"], "done", "{run}");
+
+    let made = here.inspect(&here.name).await.unwrap();
+    assert_ne!(made.id.as_deref(), Some(here.id.as_str()));
+    let host = made.host_config.unwrap();
+    assert_eq!(host.network_mode.as_deref(), Some(network.as_str()));
+    assert_eq!(host.port_bindings, Some(port));
+    let settings = made.network_settings.unwrap();
+    let endpoint = &settings.networks.unwrap()[&network];
+    assert_eq!(endpoint.aliases, Some(vec!["workflows".to_owned()]));
+    let published = settings.ports.unwrap()["5678/tcp"].clone().unwrap();
+    assert_eq!(published[0].host_ip.as_deref(), Some("127.0.0.1"));
+
+    here.end().await;
+    engine.remove_network(&network).await.unwrap();
+}
+
+#[tokio::test]
+async fn n8n_in_another_containers_network_comes_up_in_it_again() {
+    let Ok(address) = std::env::var("FLOWKEEP_TEST_DOCKER") else {
+        return;
+    };
+    let docker = Docker::new(&address);
+    let ids = flowkeep::platform::ids::Ids::system();
+    let feed = format!("feed_{}", ids.uuid().simple());
+    let body = ContainerCreateBody {
+        image: Some(BEFORE.to_owned()),
+        hostname: Some("feed".to_owned()),
+        entrypoint: Some(["bash", "-c", RUN].map(str::to_owned).into()),
+        host_config: Some(HostConfig {
+            network_mode: Some("none".to_owned()),
+            ..HostConfig::default()
+        }),
+        ..ContainerCreateBody::default()
+    };
+    let networks = Vec::new();
+    let made = docker.create_successor(&feed, Successor { body, networks });
+    let mode = format!("container:{}", made.await.unwrap());
+    docker.start_container(&feed).await.unwrap();
+    let here = begin_with(RUN, None, |body| {
+        body.host_config.as_mut().unwrap().network_mode = Some(mode.clone());
+    })
+    .await
+    .unwrap();
+    let former = here.inspect(&here.id).await.unwrap().config.unwrap();
+    assert_eq!(
+        former.hostname.as_deref(),
+        Some("feed"),
+        "as the engine says it"
+    );
+
+    let path = here.start(AFTER).await;
+    let run = here.ended(&path).await;
+    assert_eq!(run["status"], "done", "{run}");
+    let made = here.inspect(&here.name).await.unwrap();
+    assert_eq!(made.host_config.unwrap().network_mode, Some(mode));
+    here.end().await;
+    docker.remove_container(&feed).await.unwrap();
+}
+
+/// An upgrade that ended as `status`, with one container if `has_container`. Returns its path.
+async fn left(app: &TestApp, status: &str, has_container: bool, kept: TimeDelta) -> String {
+    let former = json!([{ "name": "n8n_main", "id": "0123", "image": BEFORE, "image_id": "sha256:1", "version": null,
+        "was_running": false, "is_replaced": true, "restart_policy": "no", "restart_count": null }]);
+    let containers = if has_container { former } else { json!([]) };
+    let sql = "INSERT INTO upgrade_runs (status, phase, job_id, image, containers, failure_code, started_at, \
+               completed_at, kept_until) VALUES ($1, 'waiting', gen_random_uuid(), 'n8nio/n8n:2', $2, \
+               CASE $1 WHEN 'stuck' THEN 'docker_unreachable' END, $3, $3, $4) RETURNING id";
+    let id: i32 = sqlx::query_scalar(sql)
+        .bind(status)
+        .bind(containers)
+        .bind(app.now())
+        .bind((status == "done").then(|| app.now() + kept))
+        .fetch_one(app.state.db.pool())
+        .await
+        .unwrap();
+    format!("/api/n8n/upgrades/{id}")
+}
+
+async fn take_back(client: &TestClient, path: &str) -> StatusCode {
+    client.reauthenticate().await;
+    let answer = client.post(&format!("{path}/take-back"), json!({})).await;
+    answer.status
+}
+
+#[tokio::test]
+async fn what_was_kept_for_longer_than_a_day_is_not_put_back_by_a_click() {
+    let (app, client) = TestApp::with_admin().await;
+    let path = left(&app, "done", false, TimeDelta::minutes(-1)).await;
+    client.reauthenticate().await;
+    let refused = client.post(&format!("{path}/take-back"), json!({})).await;
+    assert_eq!(refused.code(), "nothing_kept", "{refused:?}");
+    assert_eq!(client.get(&path).await.json()["status"], "done");
+
+    let path = left(&app, "done", false, TimeDelta::minutes(1)).await;
+    assert_eq!(take_back(&client, &path).await, StatusCode::ACCEPTED);
+}
+
+#[tokio::test]
+async fn taking_back_an_upgrade_that_was_stuck_ends_its_alert() {
+    let (app, client) = TestApp::with_admin().await;
+    let path = left(&app, "stuck", false, TimeDelta::zero()).await;
+    assert_eq!(take_back(&client, &path).await, StatusCode::ACCEPTED);
+    until("the way back", || async {
+        let run = client.get(&path).await.json();
+        (run["status"] == "rolled_back").then_some(())
+    })
+    .await;
+    assert_eq!(app.events().await, ["n8n.upgraded"]);
+}
+
+/// An engine that takes a question and does not answer it.
+async fn in_the_middle() -> (TestApp, TestClient, String, TcpListener, TcpStream) {
+    let engine = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("--docker-host=tcp://{}", engine.local_addr().unwrap());
+    let app = TestApp::builder().args(&[&address]).start().await;
+    app.setup_admin().await;
+    let client = app.client();
+    client.login().await;
+    let path = left(&app, "stuck", true, TimeDelta::zero()).await;
+    assert_eq!(take_back(&client, &path).await, StatusCode::ACCEPTED);
+    let (asked, _) = engine.accept().await.unwrap();
+    (app, client, path, engine, asked)
+}
+
+const LOCKS: &str = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' \
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+
+#[tokio::test]
+async fn an_upgrade_that_this_daemon_is_at_is_not_settled_when_its_lock_is_gone_for_a_moment() {
+    let (app, client, path, engine, asked) = in_the_middle().await;
+    let before: String = app.sql("SELECT job_id::text FROM upgrade_runs").await;
+    // As an outage of the database leaves it.
+    app.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory' \
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+    )
+    .await;
+    app.state.upgrades.settle().await.unwrap();
+    let after: String = app.sql("SELECT job_id::text FROM upgrade_runs").await;
+    assert_eq!(before, after);
+    drop((asked, engine));
+    let run = until("the end", || async {
+        let run = client.get(&path).await.json();
+        (run["status"] != "running").then_some(run)
+    })
+    .await;
+    assert_eq!(run["status"], "stuck", "{run}");
+    assert_eq!(run["steps"].as_array().unwrap().len(), 1, "{run}");
+    assert_eq!(app.events().await, ["n8n.upgrade_failed"]);
+}
+
+#[tokio::test]
+async fn a_worker_whose_upgrade_another_daemon_went_on_with_touches_and_tells_nothing_more() {
+    let (app, client, path, engine, asked) = in_the_middle().await;
+    app.execute("UPDATE upgrade_runs SET job_id = gen_random_uuid()")
+        .await;
+    drop((asked, engine));
+    until("the end of the first worker", || async {
+        (app.sql::<i64>(LOCKS).await == 0).then_some(())
+    })
+    .await;
+    let run = client.get(&path).await.json();
+    assert_eq!(
+        (&run["status"], &run["phase"]),
+        (&json!("running"), &json!("taking_back"))
+    );
+    assert!(app.events().await.is_empty());
+
+    // Nobody is at it any more: now it is settled, by one of those who try.
+    let other = TestApp::builder().beside(&app).start().await;
+    app.state.upgrades.settle().await.unwrap();
+    other.state.upgrades.settle().await.unwrap();
+    until("the end", || async {
+        let run = client.get(&path).await.json();
+        (run["status"] == "stuck").then_some(())
+    })
+    .await;
+    assert_eq!(app.events().await, ["n8n.upgrade_failed"]);
 }

@@ -1,9 +1,11 @@
 //! Variables: can they be used, do they mean anything, do they fit each other.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
+use super::place::Place;
 use super::report::Report;
 use super::{Patient, users};
 use crate::cli::environment;
@@ -22,21 +24,23 @@ pub fn check(patient: &Patient, report: &mut Report) -> bool {
             NAME,
             error.to_string(),
             format!(
-                "correct {} in /etc/flowkeep/environment, then: systemctl restart flowkeep",
-                error.name
+                "correct {} in {}, then: {}",
+                error.name,
+                patient.place.variables(),
+                patient.place.restart()
             ),
         ),
     }
-    file(report);
+    file(patient.place, report);
     let from_process = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     let from_file = environment::read().unwrap_or_default().values.into_keys();
     unknown(from_process.chain(from_file).collect(), report);
     tokens(patient, report);
-    access(&patient.config.http, report);
+    access(&patient.config.http, patient.place, report);
     checked.is_ok()
 }
 
-fn file(report: &mut Report) {
+fn file(of: Place, report: &mut Report) {
     let Some(path) = environment::path().filter(|path| path.exists()) else {
         return;
     };
@@ -48,7 +52,10 @@ fn file(report: &mut Report) {
                 "{place} cannot be read as {}: {error}; its values are not looked at",
                 users::me()
             ),
-            "run this as the daemon's user: runuser -u flowkeep -- flowkeep doctor",
+            format!(
+                "run this as the daemon's user: {}",
+                of.command_as("flowkeep", "doctor")
+            ),
         ),
         Ok(found) if !found.bad_lines.is_empty() => {
             // The line itself may hold a password.
@@ -139,17 +146,23 @@ fn tokens(patient: &Patient, report: &mut Report) {
                     path.display(),
                     users::me()
                 ),
-                format!(
-                    "put it there, and: chown root:flowkeep {0} && chmod 640 {0}",
-                    path.display()
-                ),
+                match patient.place {
+                    Place::Machine => format!(
+                        "put it there, and: chown root:flowkeep {0} && chmod 640 {0}",
+                        path.display()
+                    ),
+                    Place::Container => format!(
+                        "mount it there in the compose file, readable for {} alone",
+                        users::me()
+                    ),
+                },
             ),
         }
     }
 }
 
 /// Who can reach the page, and who can read along.
-fn access(http: &HttpConfig, report: &mut Report) {
+fn access(http: &HttpConfig, place: Place, report: &mut Report) {
     let is_open = !http.listen.ip().is_loopback();
     let is_https = http
         .public_url
@@ -176,11 +189,8 @@ fn access(http: &HttpConfig, report: &mut Report) {
     }
     if is_open && !is_https {
         has_said = true;
-        report.warn(
-            ACCESS,
-            format!("passwords travel unencrypted to {}, which other machines can reach", http.listen),
-            "put a proxy with HTTPS in front (/usr/share/flowkeep/nginx), and set FLOWKEEP_LISTEN=127.0.0.1:3333",
-        );
+        let (found, fix) = unencrypted(http.listen, place);
+        report.warn(ACCESS, found, fix);
     }
     if !has_said {
         let address = http.public_url.as_ref().map_or_else(
@@ -188,6 +198,21 @@ fn access(http: &HttpConfig, report: &mut Report) {
             |url| format!("at {url}"),
         );
         report.ok(ACCESS, address);
+    }
+}
+
+/// In a container it must listen on all addresses: who reaches them is what the compose file publishes.
+fn unencrypted(listen: SocketAddr, place: Place) -> (String, &'static str) {
+    match place {
+        Place::Machine => (
+            format!("passwords travel unencrypted to {listen}, which other machines can reach"),
+            "put a proxy with HTTPS in front (/usr/share/flowkeep/nginx), and set FLOWKEEP_LISTEN=127.0.0.1:3333",
+        ),
+        Place::Container => (
+            format!("passwords travel unencrypted to {listen}, wherever its port is published"),
+            "put a proxy with HTTPS in front (docker-compose.yaml has one), publish no port of flowkeep itself \
+             (or only 127.0.0.1:3333:3333), and set FLOWKEEP_PUBLIC_URL to the address people open",
+        ),
     }
 }
 
@@ -200,6 +225,18 @@ mod tests {
         assert_eq!(distance("FLOWKEEP_LISTEN", "FLOWKEEP_LISTEN"), 0);
         assert_eq!(distance("FLOWKEEP_LISTEN", "FLOWKEEP_LITSEN"), 2);
         assert_eq!(distance("abc", ""), 3);
+    }
+
+    #[test]
+    fn in_a_container_it_may_listen_everywhere_and_what_is_published_counts() {
+        let listen = "0.0.0.0:3333".parse().unwrap();
+        let (_, fix) = unencrypted(listen, Place::Machine);
+        assert!(fix.contains("FLOWKEEP_LISTEN=127.0.0.1:3333"), "{fix}");
+        let (_, fix) = unencrypted(listen, Place::Container);
+        assert!(
+            !fix.contains("FLOWKEEP_LISTEN=") && fix.contains("publish no port"),
+            "{fix}"
+        );
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use chrono::TimeDelta;
 
-use super::Patient;
+use super::place::Place;
 use super::report::Report;
+use super::{Patient, rest};
 use crate::app::{AppState, Parts, bootstrap};
 use crate::platform::db::DbFacts;
 use crate::platform::postgres::server_words;
@@ -38,7 +39,10 @@ pub async fn check(patient: &Patient, report: &mut Report) -> Option<usize> {
         report.warn(
             NAME,
             "the private PostgreSQL is not made yet",
-            "start the daemon, which makes it: systemctl start flowkeep",
+            format!(
+                "start the daemon, which makes it: {}",
+                patient.place.start()
+            ),
         );
         return None;
     }
@@ -67,7 +71,7 @@ pub async fn check(patient: &Patient, report: &mut Report) -> Option<usize> {
         return None;
     }
     let state = AppState::new(parts);
-    let destinations = inside(&state, report).await;
+    let destinations = inside(patient, &state, report).await;
     state.db.close().await;
     destinations
 }
@@ -89,7 +93,7 @@ async fn reach(patient: &Patient, parts: &Parts, report: &mut Report) -> Option<
             report.warn(
                 NAME,
                 format!("{place} is stopped with the daemon: its tables, the master key and n8n are not looked at"),
-                "start the daemon and look again: systemctl start flowkeep",
+                format!("start the daemon and look again: {}", patient.place.start()),
             );
             return None;
         }
@@ -136,7 +140,10 @@ async fn reach(patient: &Patient, parts: &Parts, report: &mut Report) -> Option<
         report.fail(
             NAME,
             format!("its tables cannot be backed up: {error}"),
-            format!("apt-get install postgresql-client-{}", facts.major),
+            patient.place.install(
+                &format!("postgresql-client-{}", facts.major),
+                "POSTGRES_CLIENTS",
+            ),
         );
     }
     Some(facts)
@@ -183,7 +190,7 @@ fn tables(facts: &DbFacts, report: &mut Report) -> bool {
 }
 
 /// What the tables hold.
-async fn inside(state: &AppState, report: &mut Report) -> Option<usize> {
+async fn inside(patient: &Patient, state: &AppState, report: &mut Report) -> Option<usize> {
     match state.settings.look().await {
         Ok(()) => report.ok(KEY, "opens this database's secrets"),
         Err(error) => {
@@ -195,11 +202,12 @@ async fn inside(state: &AppState, report: &mut Report) -> Option<usize> {
             return None;
         }
     }
-    n8n(state, report).await;
+    n8n(state, patient.place, report).await;
+    rest::check(state, patient.daemon.is_some(), report).await;
     state.destinations.count_enabled().await.ok()
 }
 
-async fn n8n(state: &AppState, report: &mut Report) {
+async fn n8n(state: &AppState, place: Place, report: &mut Report) {
     match state.n8n.source() {
         Ok(Some(_)) => {}
         Ok(None) => {
@@ -256,7 +264,10 @@ async fn n8n(state: &AppState, report: &mut Report) {
         report.warn(
             N8N,
             format!("its backups cannot be proven: {error}, and there is no Docker"),
-            format!("apt-get install postgresql-{}", facts.server_major),
+            place.install(
+                &format!("postgresql-{}", facts.server_major),
+                "POSTGRES_SERVERS",
+            ),
         );
     }
 }

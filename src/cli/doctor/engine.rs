@@ -4,12 +4,15 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
+use super::place::Place;
 use super::report::Report;
 use super::{Patient, users};
 use crate::platform::docker::{Docker, DockerError};
 
 const NAME: &str = "Docker";
 const LIMIT: Duration = Duration::from_secs(10);
+const MOUNT: &str = "mount it in the compose file (/var/run/docker.sock:/var/run/docker.sock), or name a socket proxy with \
+     FLOWKEEP_DOCKER_HOST=tcp://…";
 const DROP_IN: &str = "/usr/share/doc/flowkeep/examples/docker.conf";
 
 /// Without an engine backups are proven on this machine, so that nothing here is worse than a warning, unless an
@@ -35,11 +38,16 @@ pub async fn check(patient: &Patient, report: &mut Report) {
         Ok(Err(DockerError::NotThere(_))) => report.warn(
             NAME,
             format!("no engine at {address}: containers are not watched, and backups are proven on this machine"),
-            DockerError::NotThere(String::new()).remedy(),
+            match patient.place {
+                Place::Machine => DockerError::NotThere(String::new()).remedy(),
+                Place::Container => MOUNT,
+            },
         ),
         Ok(Err(error @ DockerError::Denied(_))) => {
             let (words, group) = owner.unwrap_or_else(|| ("its folder is closed".to_owned(), "docker".to_owned()));
-            let fix = if group == "root" {
+            let fix = if patient.place == Place::Container {
+                format!("give flowkeep the group that owns it on the machine (stat -c %g /var/run/docker.sock), under `group_add` in the compose file; here it is {group}")
+            } else if group == "root" {
                 format!("let a socket proxy speak for it (FLOWKEEP_DOCKER_HOST=tcp://127.0.0.1:2375), or give the socket to a group: chgrp docker {address}")
             } else {
                 format!("install {DROP_IN} as a drop-in with SupplementaryGroups={group}; for commands: usermod -aG {group} {}", users::me())
@@ -50,7 +58,7 @@ pub async fn check(patient: &Patient, report: &mut Report) {
         Err(_) => report.warn(
             NAME,
             format!("the engine at {address} does not answer within {} s", LIMIT.as_secs()),
-            "systemctl restart docker",
+            "on the machine: systemctl restart docker",
         ),
     }
 }

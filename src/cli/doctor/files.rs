@@ -1,11 +1,12 @@
 //! The data folder, the backup folder, the master key.
 
-use std::fs::Metadata;
+use std::fs::{DirEntry, Metadata};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::fs::{Access, access, statvfs};
 
+use super::place::Place;
 use super::report::Report;
 use super::{Patient, users};
 
@@ -35,7 +36,10 @@ pub fn check(patient: &Patient, report: &mut Report) -> bool {
             report.warn(
                 DATA,
                 format!("{place} is not there yet"),
-                "start the daemon, which makes it: systemctl start flowkeep",
+                format!(
+                    "start the daemon, which makes it: {}",
+                    patient.place.start()
+                ),
             );
             return false;
         }
@@ -43,12 +47,15 @@ pub fn check(patient: &Patient, report: &mut Report) -> bool {
             report.fail(
                 DATA,
                 format!("{place} cannot be looked at: {error}"),
-                "run this as the daemon's user: runuser -u flowkeep -- flowkeep doctor",
+                format!(
+                    "run this as the daemon's user: {}",
+                    patient.place.command_as("flowkeep", "doctor")
+                ),
             );
             return false;
         }
     };
-    let is_ours = ownership(dir, &folder, report);
+    let is_ours = ownership(dir, &folder, patient.place, report);
     space(DATA, dir, report);
     backups(patient, &folder, report);
     key(patient, report);
@@ -56,15 +63,22 @@ pub fn check(patient: &Patient, report: &mut Report) -> bool {
 }
 
 /// Whether the daemon can use the folder and what is in it.
-fn ownership(dir: &Path, folder: &Metadata, report: &mut Report) -> bool {
+fn ownership(dir: &Path, folder: &Metadata, of: Place, report: &mut Report) -> bool {
     let place = dir.display();
     let owner = users::user(folder.uid());
     let mode = folder.permissions().mode() & 0o7777;
     if access(dir, Access::WRITE_OK | Access::EXEC_OK).is_err() {
         report.fail(
             DATA,
-            format!("{place} belongs to {owner}, and {} may not write there", users::me()),
-            format!("run this as {owner}: runuser -u {owner} -- flowkeep doctor; or give the folder away: chown -R {}: {place}", users::me()),
+            format!(
+                "{place} belongs to {owner}, and {} may not write there",
+                users::me()
+            ),
+            format!(
+                "run this as {owner}: {}; or give the folder away: {}",
+                of.command_as(&owner, "doctor"),
+                of.shell(&format!("chown -R {}: {place}", users::me()))
+            ),
         );
         return false;
     }
@@ -72,7 +86,7 @@ fn ownership(dir: &Path, folder: &Metadata, report: &mut Report) -> bool {
         report.fail(
             DATA,
             format!("others than {owner} may write to {place} (mode {mode:o})"),
-            format!("chmod 711 {place}"),
+            of.shell(&format!("chmod 711 {place}")),
         );
     }
     // A command that root ran leaves files that the daemon cannot open. Root's own folder holds PostgreSQL's too.
@@ -81,19 +95,31 @@ fn ownership(dir: &Path, folder: &Metadata, report: &mut Report) -> bool {
         .flatten()
         .flatten()
         .find(|entry| {
-            entry
-                .metadata()
-                .is_ok_and(|file| file.uid() != folder.uid())
+            let is_strange =
+                |file: Metadata| file.uid() != folder.uid() && !is_the_disks(entry, &file);
+            entry.metadata().is_ok_and(is_strange)
         });
     match strange {
         Some(entry) if folder.uid() != 0 => report.fail(
             DATA,
-            format!("{} does not belong to {owner}, who owns the folder", entry.path().display()),
-            format!("chown -R {owner}: {place}; and run commands as {owner}: runuser -u {owner} -- flowkeep …"),
+            format!(
+                "{} does not belong to {owner}, who owns the folder",
+                entry.path().display()
+            ),
+            format!(
+                "{}; and run commands as {owner}: {}",
+                of.shell(&format!("chown -R {owner}: {place}")),
+                of.command_as(&owner, "…")
+            ),
         ),
         _ => report.ok(DATA, format!("{place}, of {owner}, mode {mode:o}")),
     }
     true
+}
+
+/// What ext4 makes at the top of a disk, for root alone.
+fn is_the_disks(entry: &DirEntry, file: &Metadata) -> bool {
+    entry.file_name() == "lost+found" && file.is_dir() && file.uid() == 0
 }
 
 fn space(check: &'static str, dir: &Path, report: &mut Report) {
@@ -129,7 +155,10 @@ fn backups(patient: &Patient, data: &Metadata, report: &mut Report) {
                 report.fail(
                     BACKUPS,
                     format!("{place} is not there"),
-                    format!("mount its disk, or: install -d -m 700 -o {owner} -g {owner} {place}"),
+                    match patient.place {
+                        Place::Machine => format!("mount its disk, or: install -d -m 700 -o {owner} -g {owner} {place}"),
+                        Place::Container => format!("mount a volume or a folder of {owner} there, under `volumes` of flowkeep in the compose file"),
+                    },
                 );
             }
             return;
@@ -148,13 +177,16 @@ fn backups(patient: &Patient, data: &Metadata, report: &mut Report) {
         report.fail(
             BACKUPS,
             format!("{} may not write to {place}", users::me()),
-            format!("chown {owner}: {place}; under systemd it also needs a drop-in with ReadWritePaths={place}"),
+            match patient.place {
+                Place::Machine => format!("chown {owner}: {place}; under systemd it also needs a drop-in with ReadWritePaths={place}"),
+                Place::Container => format!("{}, and mount it without `:ro`", patient.place.shell(&format!("chown {owner}: {place}"))),
+            },
         );
     } else if folder.permissions().mode() & 0o077 != 0 {
         report.warn(
             BACKUPS,
             format!("others can look into {place}"),
-            format!("chmod 700 {place}"),
+            patient.place.shell(&format!("chmod 700 {place}")),
         );
     }
     if folder.dev() != data.dev() {
@@ -192,7 +224,7 @@ fn key(patient: &Patient, report: &mut Report) {
         Ok(file) if file.permissions().mode() & 0o077 != 0 => report.fail(
             KEY,
             format!("others can read {place}"),
-            format!("chmod 600 {place}"),
+            patient.place.shell(&format!("chmod 600 {place}")),
         ),
         Ok(_) => report.ok(
             KEY,
@@ -208,5 +240,34 @@ fn key(patient: &Patient, report: &mut Report) {
             format!("{place}: {error}"),
             format!("give Flowkeep's user rights to {place}"),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_disks_own_folder_in_a_data_folder_is_nobodys_mistake() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let other = Some(rustix::fs::Uid::from_raw(4321));
+        rustix::fs::chown(dir.path(), other, None).unwrap();
+        std::fs::create_dir(dir.path().join("lost+found")).unwrap();
+        let told = || {
+            let mut report = Report::default();
+            let folder = dir.path().metadata().unwrap();
+            ownership(dir.path(), &folder, Place::Machine, &mut report);
+            report.to_text()
+        };
+        assert!(told().contains("All is well"), "{}", told());
+        std::fs::write(dir.path().join("flowkeep.lock"), "").unwrap();
+        assert!(
+            told().contains("flowkeep.lock does not belong to 4321"),
+            "{}",
+            told()
+        );
     }
 }

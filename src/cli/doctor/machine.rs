@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Patient;
+use super::place::Place;
 use super::report::Report;
 use crate::cli::health;
 use crate::platform::postgres::is_program;
@@ -18,10 +19,7 @@ const CLOCK: &str = "clock";
 const MB: u64 = 1_024;
 
 pub async fn check(patient: &Patient, report: &mut Report) {
-    let is_container = ["/.dockerenv", "/run/.containerenv"]
-        .iter()
-        .any(|mark| Path::new(mark).exists());
-    if Path::new("/run/systemd/system").is_dir() && !is_container {
+    if Path::new("/run/systemd/system").is_dir() && patient.place == Place::Machine {
         unit(patient, report).await;
         synchronised(patient, report).await;
     }
@@ -55,7 +53,7 @@ fn property<'a>(text: &'a str, name: &str) -> &'a str {
 
 async fn unit(patient: &Patient, report: &mut Report) {
     let properties =
-        "--property=LoadState,ActiveState,UnitFileState,Result,NRestarts,NeedDaemonReload";
+        "--property=LoadState,ActiveState,SubState,UnitFileState,Result,NRestarts,NeedDaemonReload";
     let Some(text) = ask(
         patient,
         "systemctl",
@@ -82,6 +80,20 @@ fn judge_unit(text: &str, report: &mut Report) {
     }
     let state = property(text, "ActiveState");
     match (state, property(text, "UnitFileState")) {
+        // It ended at once, and systemd waits before it tries again.
+        ("activating", _) if property(text, "SubState") == "auto-restart" => report.fail(
+            UNIT,
+            format!(
+                "flowkeep.service ends at its start again and again ({})",
+                property(text, "Result")
+            ),
+            "journalctl -u flowkeep says why",
+        ),
+        ("activating" | "reloading", _) => report.warn(
+            UNIT,
+            "flowkeep.service is starting",
+            "look again in a minute; journalctl -u flowkeep says what it is at",
+        ),
         ("active", "enabled") => {
             report.ok(UNIT, "flowkeep.service runs, and starts with the machine");
         }
@@ -142,23 +154,26 @@ async fn daemon(patient: &Patient, report: &mut Report) {
             Ok((_, answer)) => report.fail(
                 DAEMON,
                 format!("process {process} answers on {listen} and is not ready: {}", health::describe(&answer)),
-                "the parts say what to do; the log says more: journalctl -u flowkeep",
+                format!("the parts say what to do; the log says more: {}", patient.place.log()),
             ),
             Err(error) => report.fail(
                 DAEMON,
                 format!("process {process} holds the data folder, and nothing answers on {listen}: {error}"),
-                "if FLOWKEEP_LISTEN was changed: systemctl restart flowkeep",
+                format!("if FLOWKEEP_LISTEN was changed: {}", patient.place.restart()),
             ),
         }
         return;
     }
     // Given back at once.
     match TcpListener::bind(listen) {
-        Ok(_) => report.warn(DAEMON, format!("it does not run; {listen} is free for it"), "systemctl start flowkeep, or: flowkeep serve"),
+        Ok(_) => report.warn(DAEMON, format!("it does not run; {listen} is free for it"), match patient.place {
+            Place::Machine => format!("{}, or: flowkeep serve", patient.place.start()),
+            Place::Container => patient.place.start(),
+        }),
         Err(error) if error.kind() == ErrorKind::AddrInUse && health::ask(listen).await.is_ok() => report.warn(
             DAEMON,
             format!("a Flowkeep answers on {listen}, and it does not use {}", patient.config.data.data_dir.display()),
-            "run this as its user and with its FLOWKEEP_DATA_DIR: runuser -u flowkeep -- flowkeep doctor",
+            format!("run this as its user and with its FLOWKEEP_DATA_DIR: {}", patient.place.command_as("flowkeep", "doctor")),
         ),
         Err(error) if error.kind() == ErrorKind::AddrInUse => report.fail(
             DAEMON,
@@ -263,6 +278,10 @@ mod tests {
             of(|r| judge_unit(&unit("inactive", "enabled"), r)).0,
             Level::Fail
         );
+        let (level, text) = of(|r| judge_unit(&unit("activating", "enabled"), r));
+        assert!(level == Level::Warn && text.contains("starting"), "{text}");
+        let looping = unit("activating", "enabled") + "SubState=auto-restart\n";
+        assert_eq!(of(|r| judge_unit(&looping, r)).0, Level::Fail);
         assert_eq!(
             of(|r| judge_unit("LoadState=not-found\n", r)).1,
             "All is well.\n"

@@ -6,8 +6,10 @@ mod database;
 mod engine;
 mod files;
 mod machine;
+mod place;
 mod programs;
 mod report;
+mod rest;
 mod users;
 
 use std::io::Write;
@@ -16,6 +18,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use self::place::Place;
 use self::report::{Level, Report};
 use crate::platform::clock::Clock;
 use crate::platform::config::Config;
@@ -38,6 +41,8 @@ struct Patient {
     processes: Processes,
     clock: Clock,
     installations: Installations,
+    /// Where the daemon lives.
+    place: Place,
     /// The process that holds the data folder, if the daemon runs.
     daemon: Option<String>,
 }
@@ -85,6 +90,7 @@ async fn examine(config: Config) -> Report {
         processes,
         clock: Clock::system(),
         installations,
+        place: Place::here(),
         daemon,
     };
     let is_valid = configuration::check(&patient, &mut report);

@@ -1,6 +1,7 @@
 //! PostgreSQL's programs, and those of others that Flowkeep runs.
 
 use super::Patient;
+use super::place::Place;
 use super::report::Report;
 use crate::platform::postgres::{is_program, unprivileged_identity};
 
@@ -15,7 +16,12 @@ pub fn check(patient: &Patient, report: &mut Report) {
         report.fail(
             POSTGRESQL,
             "there is no pg_dump here",
-            "apt-get install postgresql-client postgresql, of a version not older than n8n's server",
+            format!(
+                "{}, of a version not older than n8n's server",
+                patient
+                    .place
+                    .install("postgresql-client postgresql", "POSTGRES_CLIENTS")
+            ),
         );
     } else {
         let found = all.iter().map(|one| {
@@ -37,12 +43,18 @@ pub fn check(patient: &Patient, report: &mut Report) {
         Err(error) if needs_server => report.fail(
             "private PostgreSQL",
             error.to_string(),
-            "apt-get install postgresql, or set DATABASE_URL",
+            format!(
+                "{}, or set DATABASE_URL",
+                patient.place.install("postgresql", "POSTGRES_SERVERS")
+            ),
         ),
         Err(_) => report.warn(
             "proofs on this machine",
             "no server programs are here, so backups can only be proven in Docker",
-            "apt-get install postgresql, of the major version of n8n's server",
+            format!(
+                "{}, of the major version of n8n's server",
+                patient.place.install("postgresql", "POSTGRES_SERVERS")
+            ),
         ),
     }
     if rustix::process::geteuid().is_root()
@@ -54,7 +66,10 @@ pub fn check(patient: &Patient, report: &mut Report) {
         report.warn(
             "ssh",
             "not installed: copies cannot go to another machine by SFTP",
-            "apt-get install openssh-client, if you want that",
+            match patient.place {
+                Place::Machine => "apt-get install openssh-client, if you want that",
+                Place::Container => "use an image that has openssh-client, if you want that",
+            },
         );
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::features::settings::{Key, SettingsService};
+use crate::platform::docker::is_aside;
 
 /// What every throwaway container of a Flowkeep carries; these are nobody's business.
 const CAGED: &str = "flowkeep.owner";
@@ -52,9 +53,10 @@ impl Policy {
         }
     }
 
-    /// Whether a container with that name and those labels is the project's.
+    /// Whether a container with that name and those labels is the project's. One that an upgrade of n8n keeps is the
+    /// upgrade's: started beside the new one it would be an old n8n on a database that was migrated.
     pub fn allows(&self, name: &str, labels: &HashMap<String, String>) -> bool {
-        if !is_name(name) || labels.contains_key(CAGED) {
+        if !is_name(name) || labels.contains_key(CAGED) || is_aside(name) {
             return false;
         }
         let project = labels.get(COMPOSE_PROJECT);
@@ -112,6 +114,19 @@ mod tests {
         };
         assert!(policy.allows("flowkeep-x", &labels(&[])));
         assert!(!policy.allows("flowkeep-x", &labels(&[("flowkeep.owner", "flowkeep")])));
+    }
+
+    #[test]
+    fn what_an_upgrade_keeps_is_not_the_projects_however_it_is_named() {
+        let kept = "n8n_main-before-upgrade-3";
+        let policy = Policy {
+            prefixes: vec!["n8n_".to_owned()],
+            names: vec![kept.to_owned()],
+            projects: vec!["flows".to_owned()],
+            ..Policy::default()
+        };
+        assert!(!policy.allows(kept, &labels(&[(COMPOSE_PROJECT, "flows")])));
+        assert!(policy.allows("n8n_main-before-upgrade", &labels(&[])));
     }
 
     #[test]

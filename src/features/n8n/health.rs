@@ -9,6 +9,9 @@ use super::N8nService;
 use crate::platform::causes::root_cause;
 
 const LIMIT: Duration = Duration::from_secs(5);
+/// What n8n answers with 200 at every path it does not know while it migrates; its check is such a path where a proxy or
+/// `N8N_PATH` puts it elsewhere.
+const MIGRATING: &str = "n8n is starting up";
 /// One client for good: making one reads every root certificate of the machine.
 static CLIENT: OnceLock<Option<reqwest::Client>> = OnceLock::new();
 
@@ -34,6 +37,17 @@ fn client() -> Option<&'static reqwest::Client> {
     made.as_ref()
 }
 
+/// Whether an answer of 200 only says that one should wait.
+async fn starting(mut answer: reqwest::Response) -> Option<String> {
+    match answer.chunk().await {
+        Ok(Some(words)) if words.starts_with(MIGRATING.as_bytes()) => {
+            Some("it is starting up and migrates its database".to_owned())
+        }
+        Ok(_) => None,
+        Err(error) => Some(root_cause(&error.without_url())),
+    }
+}
+
 impl N8nService {
     /// Asks n8n whether it is well, for at most five seconds. `None` when no address is set.
     pub async fn health(&self) -> Option<Health> {
@@ -41,7 +55,7 @@ impl N8nService {
         let url = format!("{}/healthz", base.as_str().trim_end_matches('/'));
         let began = Instant::now();
         let problem = match client()?.get(url).send().await {
-            Ok(answer) if answer.status().is_success() => None,
+            Ok(answer) if answer.status().is_success() => starting(answer).await,
             Ok(answer) => Some(format!("it answers {}", answer.status().as_u16())),
             Err(error) if error.is_timeout() => {
                 Some(format!("no answer for {} s", LIMIT.as_secs()))

@@ -5,8 +5,8 @@ use crate::platform::docker::models::{RestartPolicy, RestartPolicyNameEnum};
 use super::error::Trouble;
 use super::service::{Job, UpgradeService};
 use super::store::{self, Former};
-use super::work::{aside, migrations, running};
-use crate::platform::docker::DockerError;
+use super::work::{migrations, running};
+use crate::platform::docker::{DockerError, aside};
 
 impl UpgradeService {
     /// Takes everything back that was done, and notes why.
@@ -21,6 +21,10 @@ impl UpgradeService {
                 ("rolled_back", Trouble { message, ..why })
             }
             Err(_) if self.parts.lifecycle.is_stopping() => return,
+            Err(trouble) if trouble.is_lost() => {
+                tracing::warn!(upgrade = job.id, "{}", trouble.message);
+                return;
+            }
             Err(trouble) => {
                 let message = format!(
                     "{} And it could not be taken back: {}",
@@ -33,13 +37,17 @@ impl UpgradeService {
                 ("stuck", Trouble::new(trouble.code, message, remedy))
             }
         };
-        if let Err(error) = self.end(job.id, status, Some(&told), None).await {
+        if let Err(error) = self
+            .end((job.id, job.hold.job_id), status, Some(&told), None)
+            .await
+        {
             tracing::error!(%error, "the end of an upgrade cannot be noted");
         }
     }
 
     /// Returns whether anything had been changed.
     async fn undo_all(&self, job: &Job) -> Result<bool, Trouble> {
+        self.still(job).await?;
         let run = self.row(job.id).await?;
         if matches!(
             run.phase.as_str(),
@@ -51,11 +59,14 @@ impl UpgradeService {
         let formers = run.formers();
         let mut was_replaced = false;
         for former in formers.iter().rev() {
+            self.still(job).await?;
             let back = self.put_back(job, former).await;
             let what = format!("{} of before cannot come back", former.name);
             was_replaced |= back.map_err(|error| Trouble::docker(&what, &error))?;
         }
+        self.still(job).await?;
         self.restore_database(job, was_replaced).await?;
+        self.still(job).await?;
         for former in formers.iter().filter(|former| former.was_running) {
             let started = self.parts.docker.start_container(&former.name).await;
             let what = format!("{} of before does not start", former.name);

@@ -55,6 +55,8 @@ pub enum UpgradeError {
     Database(#[from] DbErr),
 }
 
+const LOST: &str = "lost";
+
 /// Why a step failed: for programs, for people, and what helps.
 #[derive(Clone, Debug)]
 pub struct Trouble {
@@ -75,6 +77,25 @@ impl Trouble {
     /// The engine did not do it.
     pub fn docker(what: &str, error: &DockerError) -> Self {
         Self::new(error.code(), format!("{what}: {error}."), error.remedy())
+    }
+
+    /// Somebody else has the upgrade by now.
+    pub fn lost() -> Self {
+        Self::new(
+            LOST,
+            "Another worker has gone on with this upgrade.",
+            "Look at how it ends.",
+        )
+    }
+
+    /// Whether somebody else has the upgrade by now: then nothing more is done, and nothing is taken back.
+    pub fn is_lost(&self) -> bool {
+        self.code == LOST
+    }
+
+    /// Flowkeep ends.
+    pub fn interrupted(remedy: &str) -> Self {
+        Self::new("interrupted", "Flowkeep was stopped meanwhile.", remedy)
     }
 
     /// Flowkeep's own database failed.

@@ -1,18 +1,21 @@
-//! The use cases: begin, take back, let go of what was kept, settle.
+//! The use cases: begin, take back, end.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use parking_lot::Mutex;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::error::{Trouble, UpgradeError};
+use super::hold::Hold;
 use super::image;
 use super::store::{self, End, Former, Run};
 use crate::features::audit::{self, Action, Actor, Entry};
-use crate::features::backups::{BackupError, BackupService, Claim, is_lock_free};
+use crate::features::backups::BackupService;
 use crate::features::n8n::N8nService;
 use crate::features::restores::RestoreService;
 use crate::features::verification::VerificationService;
@@ -82,14 +85,16 @@ pub struct UpgradeParts {
 #[derive(Clone)]
 pub struct UpgradeService {
     pub(super) parts: Arc<UpgradeParts>,
+    /// The work that this process is at. Its locks may be gone for a moment after an outage of the database.
+    pub(super) at_work: Arc<Mutex<HashSet<Uuid>>>,
 }
 
-/// An upgrade at work: nobody else settles it while its lock is held.
+/// An upgrade at work.
 pub(super) struct Job {
     pub id: i32,
     pub image: String,
     pub actor: Actor,
-    claim: Claim,
+    pub hold: Hold,
 }
 
 impl UpgradeService {
@@ -97,6 +102,7 @@ impl UpgradeService {
     pub fn new(parts: UpgradeParts) -> Self {
         Self {
             parts: Arc::new(parts),
+            at_work: Arc::default(),
         }
     }
 
@@ -177,13 +183,12 @@ impl UpgradeService {
         let formers = self.formers().await?;
         let main = formers.first().ok_or(UpgradeError::NoContainers)?;
         let image = image::target(asked, &main.image).map_err(UpgradeError::Image)?;
-        let job_id = self.parts.ids.uuid();
-        let claim = self.claim(job_id).await?;
+        let hold = self.hold().await?;
         let tx = self.parts.db.begin().await?;
         let now = self.parts.clock.now();
-        let begun = store::insert(&tx, job_id, &image, actor.user_id, now).await?;
+        let begun = store::insert(&tx, hold.job_id, &image, actor.user_id, now).await?;
         let Some(id) = begun else {
-            claim.release().await;
+            hold.release().await;
             return Err(UpgradeError::AlreadyRunning);
         };
         store::note_containers(&tx, id, &formers).await?;
@@ -195,22 +200,15 @@ impl UpgradeService {
             id,
             image,
             actor: actor.clone(),
-            claim,
+            hold,
         };
         let this = self.clone();
         self.parts.lifecycle.spawn("upgrade", async move {
             let outcome = this.forward(&job).await;
             this.conclude(&job, outcome).await;
-            job.claim.release().await;
+            job.hold.release().await;
         });
         Ok(id)
-    }
-
-    async fn claim(&self, job_id: Uuid) -> Result<Claim, UpgradeError> {
-        let options = self.parts.own_database.to_sqlx();
-        let cancel = self.parts.lifecycle.soft().child_token();
-        let claim = Claim::take(&options, job_id, &self.parts.lifecycle, cancel).await;
-        Ok(claim.map_err(BackupError::Lock)?)
     }
 
     /// Gives n8n the containers and the database back that it had before an upgrade that went well.
@@ -219,114 +217,49 @@ impl UpgradeService {
         if !matches!(run.status.as_str(), "done" | "stuck") {
             return Err(UpgradeError::WrongState(run.status));
         }
-        if run.status == "done" && run.kept_until.is_none() {
+        let now = self.parts.clock.now();
+        if run.status == "done" && run.kept_until.is_none_or(|until| until <= now) {
             return Err(UpgradeError::NothingKept);
         }
-        let job_id = self.parts.ids.uuid();
-        let claim = self.claim(job_id).await?;
+        let hold = self.hold().await?;
         let tx = self.parts.db.begin().await?;
-        if !store::reopen(&tx, id, &run.status, job_id).await? {
-            claim.release().await;
+        if !store::reopen(&tx, id, &run.status, hold.job_id, now).await? {
+            hold.release().await;
             return Err(UpgradeError::AlreadyRunning);
         }
         let entry = Entry::new(Action::UpgradeTakenBack).resource("upgrade", id);
         audit::record(&tx, &self.parts.clock, actor, entry).await?;
         tx.commit().await?;
         let why = Trouble::new("taken_back", "Somebody took it back.", String::new());
-        self.go_back(id, run.image, actor.clone(), claim, why);
+        let job = Job {
+            id,
+            image: run.image,
+            actor: actor.clone(),
+            hold,
+        };
+        self.go_back(job, why);
         Ok(())
     }
 
-    fn go_back(&self, id: i32, image: String, actor: Actor, claim: Claim, why: Trouble) {
-        let job = Job {
-            id,
-            image,
-            actor,
-            claim,
-        };
+    pub(super) fn go_back(&self, job: Job, why: Trouble) {
         let this = self.clone();
         self.parts.lifecycle.spawn("upgrade", async move {
             this.retreat(&job, why).await;
-            job.claim.release().await;
+            job.hold.release().await;
         });
     }
 
-    /// Removes the former containers of an upgrade that went well.
-    pub(super) async fn clear(&self, actor: &Actor, id: i32) -> Result<(), UpgradeError> {
-        let run = self.get(id).await?;
-        if run.status != "done" {
-            return Err(UpgradeError::WrongState(run.status));
-        }
-        self.remove_formers(&run).await?;
-        let tx = self.parts.db.begin().await?;
-        store::note_cleared(&tx, id).await?;
-        let entry = Entry::new(Action::UpgradeCleared).resource("upgrade", id);
-        audit::record(&tx, &self.parts.clock, actor, entry).await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    /// Clears those that were kept long enough, or all of them for one that begins.
-    pub(super) async fn clear_old(&self, is_for_next: bool) -> Result<(), UpgradeError> {
-        let now = (!is_for_next).then(|| self.parts.clock.now());
-        for run in store::to_clear(self.parts.db.orm(), now).await? {
-            self.remove_formers(&run).await?;
-            store::note_cleared(self.parts.db.orm(), run.id).await?;
-        }
-        Ok(())
-    }
-
-    /// Goes on with what a crash cut off. Nothing was changed: it failed. Something was: it is taken back; all
-    /// that was missing was the answer: it is waited for.
-    pub async fn settle(&self) -> Result<(), UpgradeError> {
-        for run in store::unsettled(self.parts.db.orm()).await? {
-            let is_free = is_lock_free(self.parts.db.pool(), run.job_id).await;
-            if !is_free.unwrap_or(false) {
-                continue;
-            }
-            let interrupted = Trouble::new(
-                "interrupted",
-                "Flowkeep ended in the middle of it.",
-                "Begin again.",
-            );
-            if matches!(
-                run.phase.as_str(),
-                "begun" | "backing_up" | "proving" | "pulling"
-            ) {
-                self.end(run.id, "failed", Some(&interrupted), None).await?;
-                continue;
-            }
-            let claim = self.claim(run.job_id).await?;
-            if run.phase != "waiting" {
-                self.go_back(run.id, run.image, Actor::system(), claim, interrupted);
-                continue;
-            }
-            let job = Job {
-                id: run.id,
-                image: run.image,
-                actor: Actor::system(),
-                claim,
-            };
-            let this = self.clone();
-            self.parts.lifecycle.spawn("upgrade", async move {
-                let outcome = this.await_all(&job).await;
-                this.conclude(&job, outcome).await;
-                job.claim.release().await;
-            });
-        }
-        // Docker may be away; the next start tries again.
-        if let Err(error) = self.clear_old(false).await {
-            tracing::warn!(%error, "former containers of n8n are left for now");
-        }
-        Ok(())
-    }
-
-    async fn conclude(&self, job: &Job, outcome: Result<bool, Trouble>) {
+    pub(super) async fn conclude(&self, job: &Job, outcome: Result<bool, Trouble>) {
+        let mine = (job.id, job.hold.job_id);
         let ended = match outcome {
-            Ok(true) => self.end(job.id, "done", None, Some(KEPT)).await,
-            Ok(false) => self.end(job.id, "unchanged", None, None).await,
+            Ok(true) => self.end(mine, "done", None, Some(KEPT)).await,
+            Ok(false) => self.end(mine, "unchanged", None, None).await,
             // The next start goes on.
             Err(_) if self.parts.lifecycle.is_stopping() => return,
+            Err(trouble) if trouble.is_lost() => {
+                tracing::warn!(upgrade = job.id, "{}", trouble.message);
+                return;
+            }
             Err(trouble) => {
                 self.retreat(job, trouble).await;
                 return;
@@ -337,10 +270,10 @@ impl UpgradeService {
         }
     }
 
-    /// Notes the end, with its line in the audit log and its event.
+    /// Notes the end, with its line in the audit log and its event, unless another worker has it by now.
     pub(super) async fn end(
         &self,
-        id: i32,
+        (id, job_id): (i32, Uuid),
         status: &str,
         trouble: Option<&Trouble>,
         kept: Option<TimeDelta>,
@@ -361,7 +294,8 @@ impl UpgradeService {
             kept_until: kept.map(|kept| now + kept),
         };
         let tx = self.parts.db.begin().await?;
-        if !store::finish(&tx, id, &end, now).await? {
+        if !store::finish(&tx, id, job_id, &end, now).await? {
+            tracing::warn!(upgrade = id, status, "its end is somebody else's to note");
             return Ok(());
         }
         let facts = json!({
@@ -377,7 +311,9 @@ impl UpgradeService {
             entry.details(facts.clone()),
         )
         .await?;
-        let event = self.tell(&tx, status, facts).await?;
+        // One that is taken up again has the reason of before: it was told of when it was stuck.
+        let was_told = run.failure_code.is_some();
+        let event = self.tell(&tx, status, was_told, facts).await?;
         tx.commit().await?;
         if let Some(event) = event {
             self.parts.events.publish(event);
@@ -389,10 +325,13 @@ impl UpgradeService {
         &self,
         tx: &impl ConnectionTrait,
         status: &str,
+        was_told: bool,
         facts: Value,
     ) -> Result<Option<Event>, UpgradeError> {
         let is_wanted = facts["code"] == "taken_back" && status == "rolled_back";
         let (name, severity) = match status {
+            // It ends the alert that said that it needs somebody.
+            "rolled_back" if was_told => ("n8n.upgraded", Severity::Info),
             _ if is_wanted => return Ok(None),
             "done" => ("n8n.upgraded", Severity::Info),
             "unchanged" => return Ok(None),

@@ -85,16 +85,18 @@ pub async fn insert(
     }
 }
 
-/// Takes one that ended back to work. False when it is in another state, or another one is under way.
+/// Takes one that ended back to work. False when it is in another state, another one is under way, or what it kept is
+/// gone or too old by now.
 pub async fn reopen(
     tx: &impl ConnectionTrait,
     id: i32,
     from: &str,
     job_id: Uuid,
+    now: DateTime<Utc>,
 ) -> Result<bool, DbErr> {
     let sql = "UPDATE upgrade_runs SET status = 'running', phase = 'taking_back', job_id = $3, \
-               completed_at = NULL WHERE id = $1 AND status = $2";
-    let values = vec![id.into(), from.into(), job_id.into()];
+               completed_at = NULL WHERE id = $1 AND status = $2 AND (status <> 'done' OR kept_until > $4)";
+    let values = vec![id.into(), from.into(), job_id.into(), now.into()];
     match tx.execute_raw(statement(sql, values)).await {
         Ok(done) => Ok(done.rows_affected() == 1),
         Err(error) if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => {
@@ -104,18 +106,46 @@ pub async fn reopen(
     }
 }
 
-/// Notes what it is at.
+/// Gives one that is under way to another worker; whoever had it finds that out at its next step. False when somebody
+/// else was faster.
+pub async fn hand_over(
+    db: &impl ConnectionTrait,
+    id: i32,
+    from: Uuid,
+    to: Uuid,
+) -> Result<bool, DbErr> {
+    let sql =
+        "UPDATE upgrade_runs SET job_id = $3 WHERE id = $1 AND job_id = $2 AND status = 'running'";
+    let done = db
+        .execute_raw(statement(sql, vec![id.into(), from.into(), to.into()]))
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Whether a worker still has it.
+pub async fn is_of(db: &impl ConnectionTrait, id: i32, job_id: Uuid) -> Result<bool, DbErr> {
+    let sql =
+        "SELECT 1 AS one FROM upgrade_runs WHERE id = $1 AND job_id = $2 AND status = 'running'";
+    let found = db
+        .query_one_raw(statement(sql, vec![id.into(), job_id.into()]))
+        .await?;
+    Ok(found.is_some())
+}
+
+/// Notes what it is at. False when another worker has it by now.
 pub async fn enter(
     db: &impl ConnectionTrait,
     id: i32,
+    job_id: Uuid,
     phase: &str,
     at: DateTime<Utc>,
-) -> Result<(), DbErr> {
-    let sql = "UPDATE upgrade_runs SET phase = $2, steps = steps || $3::jsonb WHERE id = $1";
+) -> Result<bool, DbErr> {
+    let sql = "UPDATE upgrade_runs SET phase = $3, steps = steps || $4::jsonb \
+               WHERE id = $1 AND job_id = $2 AND status = 'running'";
     let step = json!([{ "phase": phase, "began_at": at }]);
-    db.execute_raw(statement(sql, vec![id.into(), phase.into(), step.into()]))
-        .await?;
-    Ok(())
+    let values = vec![id.into(), job_id.into(), phase.into(), step.into()];
+    let done = db.execute_raw(statement(sql, values)).await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// Notes what came of the step that it is at.
@@ -178,15 +208,16 @@ pub struct End<'a> {
     pub kept_until: Option<DateTime<Utc>>,
 }
 
-/// Notes the end. False when it was noted before.
+/// Notes the end. False when it was noted before, or another worker has it by now.
 pub async fn finish(
     tx: &impl ConnectionTrait,
     id: i32,
+    job_id: Uuid,
     end: &End<'_>,
     at: DateTime<Utc>,
 ) -> Result<bool, DbErr> {
     let sql = "UPDATE upgrade_runs SET status = $2, failure_code = $3, message = $4, remedy = $5, \
-               kept_until = $6, completed_at = $7 WHERE id = $1 AND status = 'running'";
+               kept_until = $6, completed_at = $7 WHERE id = $1 AND job_id = $8 AND status = 'running'";
     let values = vec![
         id.into(),
         end.status.into(),
@@ -195,6 +226,7 @@ pub async fn finish(
         end.remedy.map(str::to_owned).into(),
         end.kept_until.into(),
         at.into(),
+        job_id.into(),
     ];
     let done = tx.execute_raw(statement(sql, values)).await?;
     Ok(done.rows_affected() == 1)
@@ -227,16 +259,25 @@ pub async fn unsettled(db: &impl ConnectionTrait) -> Result<Vec<Run>, DbErr> {
     Run::find_by_statement(statement(sql, vec![])).all(db).await
 }
 
-/// Those whose former containers were kept long enough, and those before the one that begins.
+/// Those whose former containers were kept until `now`, or all of them.
 pub async fn to_clear(
     db: &impl ConnectionTrait,
     now: Option<DateTime<Utc>>,
 ) -> Result<Vec<Run>, DbErr> {
     let sql = format!(
         "SELECT {COLUMNS} FROM upgrade_runs WHERE status = 'done' AND kept_until IS NOT NULL \
-         AND ($1::timestamptz IS NULL OR kept_until <= $1)"
+         AND ($1::timestamptz IS NULL OR kept_until <= $1) ORDER BY id"
     );
     Run::find_by_statement(statement(sql, vec![now.into()]))
         .all(db)
+        .await
+}
+
+/// One that went well, held fast until the transaction ends: nobody takes it back meanwhile.
+pub async fn hold_done(tx: &impl ConnectionTrait, id: i32) -> Result<Option<Run>, DbErr> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM upgrade_runs WHERE id = $1 AND status = 'done' FOR UPDATE");
+    Run::find_by_statement(statement(sql, vec![id.into()]))
+        .one(tx)
         .await
 }

@@ -11,25 +11,14 @@ use crate::features::backups::{BackupType, RunRequest, Trigger};
 use crate::features::n8n::{N8nError, N8nService, has_table};
 use crate::features::restores::until_disconnected;
 use crate::features::verification::VerificationError;
-use crate::platform::docker::{DockerError, successor};
+use crate::platform::docker::{DockerError, aside, successor};
 
 /// A new image is some hundred megabytes.
 const PULL_LIMIT: Duration = Duration::from_mins(30);
 /// On each container that was made here: which upgrade's it is.
 pub(super) const LABEL: &str = "io.flowkeep.upgrade";
 
-/// The name of a former container while it is kept.
-pub(super) fn aside(name: &str, id: i32) -> String {
-    format!("{name}-before-upgrade-{id}")
-}
-
 impl UpgradeService {
-    pub(super) async fn enter(&self, job: &Job, phase: &str) -> Result<(), Trouble> {
-        let now = self.parts.clock.now();
-        let noted = store::enter(self.parts.db.orm(), job.id, phase, now).await;
-        noted.map_err(|error| Trouble::own(&error))
-    }
-
     pub(super) async fn remark(&self, job: &Job, words: &str) -> Result<(), Trouble> {
         let noted = store::remark(self.parts.db.orm(), job.id, words).await;
         noted.map_err(|error| Trouble::own(&error))
@@ -72,9 +61,11 @@ impl UpgradeService {
             .map_err(|error| Trouble::own(&error))?;
         self.enter(job, "replacing").await?;
         for former in formers.iter().filter(|former| former.is_replaced) {
+            self.still(job).await?;
             self.replace(job, former, &image_id).await?;
         }
         // Those beside, a runner maybe, were only stopped.
+        self.still(job).await?;
         for former in &formers {
             if former.was_running {
                 let started = self.parts.docker.start_container(&former.name).await;
@@ -122,11 +113,7 @@ impl UpgradeService {
                 format!("Backup {backup} could not be proven, so nothing was changed: {why}"),
                 "Look at the proof under Proofs, then try again.",
             )),
-            Err(VerificationError::Stopped) => Err(Trouble::new(
-                "interrupted",
-                "Flowkeep was stopped meanwhile.",
-                "Begin again.",
-            )),
+            Err(VerificationError::Stopped) => Err(Trouble::interrupted("Begin again.")),
             Err(error) => Err(Trouble::new(
                 "not_proven",
                 format!("Backup {backup} could not be proven: {error}."),

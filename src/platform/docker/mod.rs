@@ -19,7 +19,7 @@ pub use error::DockerError;
 pub use exec::{Ended, Exec};
 pub use logs::{LogFrames, LogPiece, LogQuery, LogStream};
 pub use raw::RawBody;
-pub use successor::{Successor, successor};
+pub use successor::{Successor, aside, is_aside, successor};
 
 use std::collections::VecDeque;
 use std::sync::Arc;

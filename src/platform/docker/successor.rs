@@ -14,6 +14,19 @@ use super::{Docker, DockerError};
 /// Compose compares this with the image that the name leads to.
 const COMPOSE_IMAGE: &str = "com.docker.compose.image";
 
+const ASIDE: &str = "-before-upgrade-";
+
+/// The name of a former container while it is kept.
+pub fn aside(name: &str, upgrade: i32) -> String {
+    format!("{name}{ASIDE}{upgrade}")
+}
+
+/// Whether a container of that name is a former one that is kept.
+pub fn is_aside(name: &str) -> bool {
+    let number = name.rsplit_once(ASIDE).map_or("", |(_, number)| number);
+    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// What to create, and the networks that are joined before it starts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Successor {
@@ -40,6 +53,9 @@ pub fn successor(
     let mut networks = networks(old, &host, &id);
     let first = (!networks.is_empty()).then(|| networks.remove(0));
     let mut body = own(config, &defaults, &id);
+    if has_anothers_name(&host) {
+        (body.hostname, body.domainname) = (None, None);
+    }
     let all = body.labels.get_or_insert_default();
     if let Some(compose) = all.get_mut(COMPOSE_IMAGE) {
         image_id.clone_into(compose);
@@ -51,6 +67,13 @@ pub fn successor(
     });
     body.host_config = Some(host);
     Successor { body, networks }
+}
+
+/// Whether the container has the name of another one or of the machine. The engine says it as if it were the
+/// container's own, and takes it from nobody.
+fn has_anothers_name(host: &HostConfig) -> bool {
+    let mode = host.network_mode.as_deref().unwrap_or_default();
+    mode.starts_with("container:") || host.uts_mode.as_deref() == Some("host")
 }
 
 /// The configuration without what the image said.
@@ -347,5 +370,38 @@ mod tests {
         let made = successor(&old, &former(), "n8n:2", "sha256:new", ("a", "b"));
         assert_eq!(made.body.networking_config, None);
         assert!(made.networks.is_empty());
+    }
+
+    #[test]
+    fn a_name_that_is_anothers_or_the_machines_is_not_asked_for() {
+        let of = |mode: &str, uts: &str| {
+            let mut old = old();
+            let config = old.config.as_mut().unwrap();
+            config.hostname = Some("vpn".to_owned());
+            config.domainname = Some("example.com".to_owned());
+            let host = old.host_config.as_mut().unwrap();
+            host.network_mode = Some(mode.to_owned());
+            host.uts_mode = Some(uts.to_owned());
+            let made = successor(&old, &former(), "n8n:2", "sha256:new", ("a", "b"));
+            (made.body.hostname, made.body.domainname)
+        };
+        let own = (Some("vpn".to_owned()), Some("example.com".to_owned()));
+        assert_eq!(of("box_default", ""), own);
+        assert_eq!(of("container:feed", ""), (None, None));
+        assert_eq!(of("box_default", "host"), (None, None));
+    }
+
+    #[test]
+    fn a_kept_container_is_known_by_its_name() {
+        assert_eq!(aside("n8n_main", 3), "n8n_main-before-upgrade-3");
+        assert!(is_aside(&aside("n8n_main", 12)));
+        for name in [
+            "n8n_main",
+            "n8n-before-upgrade-",
+            "n8n-before-upgrade-x",
+            "n8n-before-upgrade-3b",
+        ] {
+            assert!(!is_aside(name), "{name}");
+        }
     }
 }

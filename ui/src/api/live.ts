@@ -1,6 +1,7 @@
-/** Running work, as it happens: one stream of events for the whole page, reconnected by the browser. */
+/** Running work, as it happens: one stream of events for the whole page. */
 import { useSyncExternalStore } from "react";
 import { queryClient } from "./queries";
+import { openStream } from "./stream";
 
 export type BackupProgress = {
   id: number;
@@ -68,7 +69,7 @@ export function reduce(state: Live, name: string, data: unknown): Live {
 
 const NAMES = ["snapshot", "backup.progress", "backup.finished", "verification.progress", "verification.finished"];
 let state = EMPTY;
-let source: EventSource | undefined;
+let close: (() => void) | undefined;
 const listeners = new Set<() => void>();
 
 function set(next: Live) {
@@ -82,24 +83,22 @@ function refresh() {
 }
 
 function open() {
-  source = new EventSource("/api/backups/events");
-  for (const name of NAMES) {
-    source.addEventListener(name, (event) => {
-      set(reduce(state, name, JSON.parse((event as MessageEvent<string>).data)));
-      if (name.endsWith(".finished") || name === "snapshot") refresh();
-    });
-  }
-  source.onerror = () => set({ ...state, isConnected: false });
+  const hear = (name: string) => (data: unknown) => {
+    set(reduce(state, name, data));
+    if (name.endsWith(".finished") || name === "snapshot") refresh();
+  };
+  const hearers = Object.fromEntries(NAMES.map((name) => [name, hear(name)]));
+  close = openStream("/api/backups/events", hearers, () => set({ ...state, isConnected: false }));
 }
 
 function subscribe(listener: () => void) {
   listeners.add(listener);
-  if (!source) open();
+  if (!close) open();
   return () => {
     listeners.delete(listener);
     if (listeners.size === 0) {
-      source?.close();
-      source = undefined;
+      close?.();
+      close = undefined;
       state = EMPTY;
     }
   };

@@ -1,5 +1,6 @@
 /** What containers use, as it is measured: one stream for the whole page, open only while something shows it. */
 import { useSyncExternalStore } from "react";
+import { openStream } from "../../api/stream";
 import type { Usage } from "./queries";
 
 export type Sample = { at: number; items: Usage[] };
@@ -10,7 +11,7 @@ const NOTHING: Stats = { samples: [], down: null };
 const MOST_SAMPLES = 300;
 
 let stats = NOTHING;
-let source: EventSource | undefined;
+let close: (() => void) | undefined;
 const listeners = new Set<() => void>();
 
 function set(next: Stats) {
@@ -27,21 +28,16 @@ export function withSample(now: Stats, sample: Sample): Stats {
 
 function subscribe(listener: () => void) {
   listeners.add(listener);
-  if (!source) {
-    source = new EventSource("/api/containers/stats/live");
-    source.addEventListener("stats", (event) => {
-      const { at, items } = JSON.parse((event as MessageEvent<string>).data) as { at: string; items: Usage[] };
-      set(withSample(stats, { at: new Date(at).getTime() / 1000, items }));
-    });
-    source.addEventListener("down", (event) => {
-      set({ ...stats, down: JSON.parse((event as MessageEvent<string>).data) as Stats["down"] });
-    });
-  }
+  close ??= openStream("/api/containers/stats/live", {
+    stats: ({ at, items }: { at: string; items: Usage[] }) =>
+      set(withSample(stats, { at: new Date(at).getTime() / 1000, items })),
+    down: (down: Stats["down"]) => set({ ...stats, down }),
+  });
   return () => {
     listeners.delete(listener);
     if (listeners.size === 0) {
-      source?.close();
-      source = undefined;
+      close?.();
+      close = undefined;
       stats = NOTHING;
     }
   };

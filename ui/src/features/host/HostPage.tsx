@@ -20,6 +20,7 @@ import { ApiError, type Schemas } from "../../api/client";
 import { Chart } from "../../components/Chart";
 import { Page } from "../../components/Page";
 import { Failed, Loading } from "../../components/States";
+import { Time } from "../../components/Time";
 import { bytes, count } from "../../lib/format";
 import {
   degrees,
@@ -50,15 +51,23 @@ const RANGES: { value: Range; label: string }[] = [
 /** The machine: how it stands, how it stood, and how long its disks last. */
 export function HostPage() {
   const overview = useQuery(hostQueries.overview());
-  const samples = useLiveSamples();
+  const { samples, isStale } = useLiveSamples();
   const [range, setRange] = useState<Range>("1h");
-  const now = samples.at(-1) ?? overview.data?.sample;
+  const stored = overview.data?.sample;
+  const last = samples.at(-1);
+  // While the stream is away the minute's sample is newer, sooner or later.
+  const now = last && !(isStale && stored && stored.at > last.at) ? last : stored;
   return (
     <Page title="Host" about="The machine that n8n and Flowkeep are on.">
       {overview.isPending ? <Loading lines={4} /> : null}
       {overview.isError ? <Failed error={overview.error} retry={() => void overview.refetch()} /> : null}
       {overview.data && now ? (
         <Stack>
+          {isStale ? (
+            <Text size="sm" c="dimmed" role="status">
+              Not live at the moment; it is tried again. These are the numbers of <Time at={now.at} />.
+            </Text>
+          ) : null}
           <Conditions overview={overview.data} />
           <Figures now={now} overview={overview.data} />
           <Card withBorder>

@@ -2,6 +2,7 @@
 import { queryOptions } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { api, query, type Schemas } from "../../api/client";
+import { openStream } from "../../api/stream";
 
 export type Sample = Schemas["HostSample"];
 export type History = Schemas["History"];
@@ -39,16 +40,32 @@ export const hostQueries = {
 /** Five minutes of looks, two seconds apart. */
 const KEPT = 150;
 
-/** Follows the machine while the page is shown. The browser opens the stream anew when it ends. */
-export function useLiveSamples(): Sample[] {
+/** What came longer ago is not how the machine stands now. */
+const FRESH_MS = 10_000;
+
+/** Follows the machine while the page is shown. */
+export function useLiveSamples(): { samples: Sample[]; isStale: boolean } {
   const [samples, setSamples] = useState<Sample[]>([]);
+  const [isStale, setStale] = useState(false);
   useEffect(() => {
-    const source = new EventSource("/api/system/live");
-    source.addEventListener("sample", (event) => {
-      const sample = JSON.parse((event as MessageEvent<string>).data) as Sample;
-      setSamples((before) => [...before, sample].slice(-KEPT));
+    let fresh: ReturnType<typeof setTimeout> | undefined;
+    // By when it came, not by what it says: the two clocks may differ.
+    const expect = () => {
+      clearTimeout(fresh);
+      fresh = setTimeout(() => setStale(true), FRESH_MS);
+    };
+    expect();
+    const close = openStream("/api/system/live", {
+      sample: (sample: Sample) => {
+        setSamples((before) => [...before, sample].slice(-KEPT));
+        setStale(false);
+        expect();
+      },
     });
-    return () => source.close();
+    return () => {
+      close();
+      clearTimeout(fresh);
+    };
   }, []);
-  return samples;
+  return { samples, isStale };
 }

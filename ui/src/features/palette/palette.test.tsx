@@ -34,6 +34,18 @@ const ANSWERS = {
   "GET /api/backups/destinations": { items: [{ id: 4, name: "Second disk", kind: "folder", path: "/mnt" }] },
   "GET /api/notifications/services": { items: [{ id: 5, name: "My phone", service_type: "ntfy" }] },
   "GET /api/notifications/rules": { items: [{ id: 6, name: "What breaks", event_type: "backup.failed" }] },
+  "GET /api/watchdog": {
+    open: [{ id: 9, kind: "failing", workflow_name: "Nightly report", workflow_id: "w9" }],
+    mutes: [],
+    watched: [],
+  },
+  "GET /api/containers": {
+    engine: { is_reachable: true },
+    items: [{ name: "n8n_main", image: "n8nio/n8n:2", status: "running" }],
+  },
+  "GET /api/auth/sso": {
+    items: [{ slug: "dozzle", name: "Dozzle", url: "https://logs.example.com/", is_enabled: false }],
+  },
   "GET /api/email/templates": { items: [{ key: "backup_failed", name: "Backup failed", description: "Mail." }] },
 };
 const close = vi.fn();
@@ -73,6 +85,15 @@ describe("the registry", () => {
       const path = does.to.split(/[?#]/)[0] ?? "";
       expect(router.getMatchedRoutes(path)[2]?.id, does.to).toBeDefined();
     }
+  });
+
+  it("finds containers, tools and what is wrong with workflows by their names", async () => {
+    answering(ANSWERS);
+    const found = (await Promise.all(SOURCES.map(({ load }) => load()))).flat();
+    const of = (label: string) => found.find((one) => one.label === label);
+    expect(of("n8n_main")).toMatchObject({ kind: "Container", does: { to: "/containers/n8n_main" } });
+    expect(of("Dozzle")).toMatchObject({ detail: "https://logs.example.com/ · off" });
+    expect(of("Nightly report")).toMatchObject({ kind: "Open incident", does: { to: "/watchdog" } });
   });
 
   it("offers only what can be done", () => {

@@ -10,11 +10,14 @@ import {
   IconArchive,
   IconArrowBackUp,
   IconBook2,
+  IconBox,
   IconBroadcast,
   IconCalendarClock,
   IconDatabase,
   IconDeviceDesktopDown,
+  IconHeartbeat,
   IconHistory,
+  IconKey,
   IconKeyboard,
   IconListCheck,
   IconLogout,
@@ -37,8 +40,12 @@ import { NAVIGATION } from "../../layouts/navigation";
 import { backupType, dateTime } from "../../lib/format";
 import { offeredInstall } from "../../lib/install";
 import { startBackup, startProof } from "../backups/actions";
+import { containerQueries } from "../containers/queries";
 import { emailQueries } from "../email/queries";
 import { notificationQueries } from "../notifications/queries";
+import { ssoQueries } from "../sso/queries";
+import { watchdogQueries } from "../watchdog/queries";
+import { KINDS } from "../watchdog/words";
 
 export type Entry = {
   /** Stays the same for as long as the thing is there: by it an entry is remembered. */
@@ -163,6 +170,39 @@ function source<T, K extends QueryKey>(
 }
 
 export const SOURCES: readonly Source[] = [
+  source("Incidents", watchdogQueries.now(), ({ open }) =>
+    open.map(({ id, kind, workflow_name, workflow_id }) => ({
+      id: `incident:${id}`,
+      kind: "Open incident",
+      label: workflow_name,
+      detail: KINDS[kind]?.label ?? kind,
+      words: `watchdog trouble ${kind} ${workflow_id}`,
+      icon: IconHeartbeat,
+      does: { to: "/watchdog" },
+    })),
+  ),
+  source("Containers", containerQueries.all(), ({ items }) =>
+    items.map(({ name, image, status }) => ({
+      id: `container:${name}`,
+      kind: "Container",
+      label: name,
+      detail: [status, image].filter(Boolean).join(" · "),
+      words: "docker logs",
+      icon: IconBox,
+      does: { to: `/containers/${encodeURIComponent(name)}` },
+    })),
+  ),
+  source("Tools", ssoQueries.overview(), ({ items }) =>
+    items.map(({ slug, name, url, is_enabled }) => ({
+      id: `tool:${slug}`,
+      kind: "Tool",
+      label: name,
+      detail: [url, is_enabled ? "" : "off"].filter(Boolean).join(" · "),
+      words: `${slug} single sign-on sso`,
+      icon: IconKey,
+      does: { to: `/single-sign-on#tool-${slug}` },
+    })),
+  ),
   source("Settings", queries.settings(), ({ items }) =>
     items.map(({ key, title, description }) => ({
       id: `setting:${key}`,

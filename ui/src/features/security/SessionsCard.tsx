@@ -1,7 +1,9 @@
 import { Badge, Button, Card, Group, Stack, Text, Title } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
+import { useState } from "react";
 import { api, type Schemas } from "../../api/client";
 import { queries, queryClient } from "../../api/queries";
+import { Confirm } from "../../components/Confirm";
 import { tell, tellError } from "../../components/notify";
 import { Failed, Loading } from "../../components/States";
 import { Time } from "../../components/Time";
@@ -11,6 +13,7 @@ const refresh = () => void queryClient.invalidateQueries({ queryKey: ["sessions"
 
 export function SessionsCard() {
   const sessions = useQuery(queries.sessions());
+  const [isAsking, setAsking] = useState(false);
   const revoke = useMutation({
     mutationFn: (id: string) => api.remove(`/api/auth/sessions/${id}`),
     onSuccess: refresh,
@@ -19,7 +22,8 @@ export function SessionsCard() {
   const others = useMutation({
     mutationFn: () => api.post<Schemas["RevokedSessions"]>("/api/auth/sessions/revoke-others"),
     onSuccess: ({ revoked }) => {
-      tell(`${revoked} other sessions have ended.`);
+      tell(revoked === 1 ? "The other session has ended." : `${revoked} other sessions have ended.`);
+      setAsking(false);
       refresh();
     },
     onError: tellError,
@@ -33,7 +37,7 @@ export function SessionsCard() {
         </Title>
         <Group gap="xs">
           {items.length > 1 ? (
-            <Button variant="default" loading={others.isPending} onClick={() => others.mutate()}>
+            <Button variant="default" onClick={() => setAsking(true)}>
               End all others
             </Button>
           ) : null}
@@ -64,6 +68,17 @@ export function SessionsCard() {
           </Group>
         ))}
       </Stack>
+      <Confirm
+        title="End all other sessions?"
+        act="End them"
+        color="red"
+        isOpen={isAsking}
+        isPending={others.isPending}
+        close={() => setAsking(false)}
+        go={() => others.mutate()}
+      >
+        Everybody who is signed in elsewhere, you too, must sign in again there. This session stays.
+      </Confirm>
     </Card>
   );
 }

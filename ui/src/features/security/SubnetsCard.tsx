@@ -1,10 +1,13 @@
 import { Alert, Button, Card, Group, Stack, Switch, Text, TextInput, Title } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
-import { ApiError, api, fieldError, type Schemas } from "../../api/client";
+import { ApiError, api, fieldError, query, type Schemas } from "../../api/client";
 import { queries, queryClient } from "../../api/queries";
-import { tellError } from "../../components/notify";
+import { Confirm } from "../../components/Confirm";
 import { Failed, Loading } from "../../components/States";
+
+type Subnet = Schemas["Subnet"];
+type Wish = { subnet: Subnet; to: "on" | "off" | "removed" };
 
 const refresh = () => void queryClient.invalidateQueries({ queryKey: ["subnets"] });
 
@@ -25,16 +28,28 @@ export function SubnetsCard() {
       refresh();
     },
   });
-  const change = useMutation({
-    mutationFn: ({ id, enabled }: { id: number; enabled: boolean }) => api.put(`/api/auth/subnets/${id}`, { enabled }),
-    onSuccess: refresh,
-    onError: tellError,
+  const [wish, setWish] = useState<Wish>();
+  const act = useMutation({
+    mutationFn: async ({ subnet, to, isConfirmed }: Wish & { isConfirmed: boolean }) => {
+      const path = `/api/auth/subnets/${subnet.id}`;
+      const confirmed = isConfirmed ? { confirm_lockout: true } : {};
+      await (to === "removed"
+        ? api.remove(`${path}${query(confirmed)}`)
+        : api.put(path, { enabled: to === "on", ...confirmed }));
+    },
+    onSuccess: () => {
+      setWish(undefined);
+      refresh();
+    },
+    // What was refused is asked about, with the reason.
+    onError: (_, { subnet, to }) => setWish({ subnet, to }),
   });
-  const remove = useMutation({
-    mutationFn: (id: number) => api.remove(`/api/auth/subnets/${id}`),
-    onSuccess: refresh,
-    onError: tellError,
-  });
+  const ask = (wish: Wish) => {
+    act.reset();
+    // To let more in is done at once; it is asked about only if it would shut you out.
+    if (wish.to === "on") act.mutate({ ...wish, isConfirmed: false });
+    else setWish(wish);
+  };
   const items = subnets.data?.items ?? [];
   const cidrError = fieldError(add.error, "cidr");
   const wouldLock = add.error instanceof ApiError && add.error.code === "would_lock_you_out";
@@ -60,13 +75,13 @@ export function SubnetsCard() {
               label={subnet.cidr}
               description={subnet.description}
               checked={subnet.enabled}
-              onChange={(event) => change.mutate({ id: subnet.id, enabled: event.currentTarget.checked })}
+              onChange={(event) => ask({ subnet, to: event.currentTarget.checked ? "on" : "off" })}
             />
             <Button
               variant="subtle"
               color="red"
               size="xs"
-              onClick={() => remove.mutate(subnet.id)}
+              onClick={() => ask({ subnet, to: "removed" })}
               aria-label={`Remove ${subnet.cidr}`}
             >
               Remove
@@ -107,6 +122,58 @@ export function SubnetsCard() {
           </Button>
         </Group>
       </form>
+      {wish ? (
+        <AskDialog
+          wish={wish}
+          isLast={items.every((one) => one.id === wish.subnet.id || !one.enabled)}
+          error={act.error}
+          isPending={act.isPending}
+          close={() => setWish(undefined)}
+          go={(isConfirmed) => act.mutate({ ...wish, isConfirmed })}
+        />
+      ) : null}
     </Card>
+  );
+}
+
+/** What comes of it, before it is done. */
+function AskDialog({
+  wish: { subnet, to },
+  isLast,
+  error,
+  isPending,
+  close,
+  go,
+}: {
+  wish: Wish;
+  /** No other network counts. */
+  isLast: boolean;
+  error: Error | null;
+  isPending: boolean;
+  close: () => void;
+  go: (isConfirmed: boolean) => void;
+}) {
+  const wouldLock = error instanceof ApiError && error.code === "would_lock_you_out";
+  const verb = to === "removed" ? "Remove" : to === "off" ? "Switch off" : "Switch on";
+  const outcome =
+    to === "on"
+      ? `Only ${subnet.cidr} and the other networks of the list may come in.`
+      : !subnet.enabled
+        ? "It does not count now, so nothing changes for anybody."
+        : isLast
+          ? "It is the only network that counts: without it Flowkeep is open to every address that reaches it."
+          : `Whoever comes from ${subnet.cidr} is shut out at once, unless another network of the list holds the address.`;
+  return (
+    <Confirm
+      title={`${verb} ${subnet.cidr}?`}
+      act={wouldLock ? "Lock me out" : verb}
+      color="red"
+      isPending={isPending}
+      error={error}
+      close={close}
+      go={() => go(wouldLock)}
+    >
+      {outcome}
+    </Confirm>
   );
 }

@@ -2,6 +2,7 @@ import { Alert, Anchor, Badge, Button, Card, Group, List, Stack, Text, Title } f
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, type Schemas } from "../../api/client";
+import { useAnchor } from "../../components/anchor";
 import { Confirm } from "../../components/Confirm";
 import { tell, tellError } from "../../components/notify";
 import { Time } from "../../components/Time";
@@ -17,6 +18,7 @@ const WHY: Record<string, string> = {
 /** One tool: where it is, who gets in, and what nginx would be told. */
 export function ToolCard({ tool, edit, showNginx }: { tool: Tool; edit: () => void; showNginx: () => void }) {
   const [isRemoving, setRemoving] = useState(false);
+  const anchor = useAnchor<HTMLHeadingElement>(`tool-${tool.slug}`);
   const path = `/api/auth/sso/services/${encodeURIComponent(tool.slug)}`;
   const trial = useMutation({ mutationFn: () => api.get<Schemas["SsoTrial"]>(`${path}/check`), onError: tellError });
   const remove = useMutation({
@@ -31,7 +33,7 @@ export function ToolCard({ tool, edit, showNginx }: { tool: Tool; edit: () => vo
     <Card withBorder>
       <Group justify="space-between" align="flex-start" wrap="nowrap" gap="xs">
         <div style={{ minWidth: 0 }}>
-          <Title order={2} size="h4" style={{ overflowWrap: "anywhere" }}>
+          <Title order={2} size="h4" style={{ overflowWrap: "anywhere" }} {...anchor}>
             {tool.name}
           </Title>
           {tool.url ? (
