@@ -11,6 +11,7 @@
 
 mod back;
 mod error;
+mod hold;
 mod image;
 mod ready;
 mod routes;
