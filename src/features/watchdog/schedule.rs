@@ -33,7 +33,7 @@ enum Rule {
         every: Option<(Unit, i64)>,
         loose: TimeDelta,
     },
-    /// So long after the run before.
+    /// So long after the run before, or after n8n's start.
     Interval(TimeDelta),
 }
 
@@ -133,7 +133,8 @@ impl Rule {
         match self {
             Self::Interval(length) => Some(Due {
                 at: last.checked_add_signed(*length)?,
-                loose: SLACK,
+                // n8n counts anew from its start, which may be just before it was due.
+                loose: length.checked_add(&SLACK)?,
             }),
             Self::Cron { cron, every, loose } => {
                 // The run before may have begun a moment before its time, by another clock.
