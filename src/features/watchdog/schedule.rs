@@ -557,6 +557,23 @@ mod tests {
         assert!(Schedule::read(&json!({ "no": "nodes" })).is_empty());
     }
 
+    #[test]
+    fn an_interval_that_n8n_began_anew_at_its_start_is_not_missed_and_one_that_stopped_is() {
+        let every_two_hours = Schedule::read(&json!([
+            { "type": "n8n-nodes-base.interval", "parameters": { "interval": 2, "unit": "hours" } },
+        ]));
+        let missed = |now: &str| {
+            let last = "2026-03-01T08:00:00Z";
+            first_missed(&every_two_hours, last, now, Tz::UTC)
+        };
+        // n8n was started at 09:55, so it runs at 11:55.
+        assert_eq!(missed("2026-03-01T12:00:00Z"), None);
+        assert_eq!(
+            missed("2026-03-01T12:06:00Z"),
+            Some(("2026-03-01T10:00:00Z".to_owned(), 1))
+        );
+    }
+
     fn any_interval() -> impl Strategy<Value = Value> {
         prop_oneof![
             (1..60_i64).prop_map(|count| json!({ "field": "minutes", "minutesInterval": count })),

@@ -2,6 +2,7 @@
 import { fireEvent, screen, waitFor } from "@testing-library/react";
 import { describe, expect, it } from "vitest";
 import { answering, show } from "../../test/render";
+import { BoxFacts } from "../overview/Box";
 import type { Advice, Incident } from "./queries";
 import { WatchdogPage } from "./WatchdogPage";
 import { blindness, growthInWords, muteInWords, why } from "./words";
@@ -188,6 +189,21 @@ describe("a watch that cannot read", () => {
     show(WatchdogPage);
     expect(await screen.findByText("Every workflow runs well")).toBeTruthy();
     expect(screen.queryByRole("alert")).toBeNull();
+  });
+
+  it("is no good news on the overview either", async () => {
+    const broken = { status: 500, body: { error: { code: "x", message: "Broken.", fields: {} } } };
+    answering({
+      "GET /api/watchdog": { ...NOW, open: [], is_stale: true, trouble },
+      "GET /api/containers": broken,
+      "GET /api/system/overview": broken,
+      "GET /api/system/forecast": broken,
+    });
+    show(BoxFacts);
+    expect(
+      await screen.findByText(/Not known\. Nothing was read since .*password authentication failed\./),
+    ).toBeTruthy();
+    expect(screen.queryByText(/None: nothing fails/)).toBeNull();
   });
 
   it("is put into words", () => {
