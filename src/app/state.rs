@@ -213,7 +213,6 @@ impl AppState {
         let backups = backups(&parts, &n8n, &settings, &events);
         let proofs = Proofs::new(&parts, &docker, &settings, &n8n, &backups, &events);
         let upkeep = Upkeep::new(&parts, &backups, &settings, &n8n, &proofs.verifications);
-        let (host, watchdog) = watch(&parts, &settings, &n8n, &upkeep.destinations, &events);
         let flows = flows(&parts, &n8n, &backups, &events);
         let upgrades = upgrades(
             &parts,
@@ -222,6 +221,15 @@ impl AppState {
             &backups,
             &proofs.verifications,
             &upkeep.restores,
+            &events,
+        );
+        let (host, watchdog) = watch(
+            &parts,
+            &settings,
+            &n8n,
+            &upkeep.destinations,
+            &upkeep.restores,
+            &upgrades,
             &events,
         );
         let containers = containers(&parts, &docker, &settings, &events);

@@ -4,7 +4,9 @@ use super::Parts;
 use crate::features::destinations::DestinationService;
 use crate::features::host::{HostParts, HostService, Roots};
 use crate::features::n8n::N8nService;
+use crate::features::restores::RestoreService;
 use crate::features::settings::SettingsService;
+use crate::features::upgrades::UpgradeService;
 use crate::features::watchdog::{WatchdogParts, WatchdogService};
 use crate::platform::events::EventBus;
 
@@ -14,6 +16,8 @@ pub(super) fn watch(
     settings: &SettingsService,
     n8n: &N8nService,
     destinations: &DestinationService,
+    restores: &RestoreService,
+    upgrades: &UpgradeService,
     events: &EventBus,
 ) -> (HostService, WatchdogService) {
     let host = HostService::new(HostParts {
@@ -21,6 +25,8 @@ pub(super) fn watch(
         settings: settings.clone(),
         n8n: n8n.clone(),
         destinations: destinations.clone(),
+        restores: restores.clone(),
+        upgrades: upgrades.clone(),
         events: events.clone(),
         clock: parts.clock.clone(),
         ids: parts.ids.clone(),

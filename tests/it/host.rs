@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use chrono::{DateTime, TimeDelta, Utc};
 use flowkeep::features::host::{
-    HostCpu, HostDisk, HostMemory, HostParts, HostSample, HostService, N8nNow, Roots, ShareStatus,
+    HostCpu, HostDisk, HostMemory, HostParts, HostSample, HostService, HostShare, Mounts, N8nNow,
+    Roots, ShareStatus,
 };
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
@@ -26,6 +27,8 @@ fn host_on(app: &TestApp, roots: Roots) -> HostService {
         settings: app.state.settings.clone(),
         n8n: app.state.n8n.clone(),
         destinations: app.state.destinations.clone(),
+        restores: app.state.restores.clone(),
+        upgrades: app.state.upgrades.clone(),
         events: app.state.events.clone(),
         clock: app.state.clock.clone(),
         ids: app.state.ids.clone(),
@@ -61,7 +64,11 @@ fn sample(at: DateTime<Utc>, cpu: f64, used: u64) -> HostSample {
 }
 
 async fn observe(app: &TestApp, sample: &HostSample) {
-    app.state.host.observe(sample, None, &[]).await.unwrap();
+    app.state
+        .host
+        .observe(sample, None, &Mounts::default())
+        .await
+        .unwrap();
 }
 
 async fn history(client: &TestClient, metric: &str, range: &str) -> Value {
@@ -204,7 +211,7 @@ async fn a_disk_that_fills_up_is_told_of_once_also_over_a_restart_and_again_when
     let look = async |service: &HostService, used: u64| {
         app.advance(TimeDelta::minutes(1));
         service
-            .observe(&sample(app.now(), 1.0, used), None, &[])
+            .observe(&sample(app.now(), 1.0, used), None, &Mounts::default())
             .await
             .unwrap();
     };
@@ -408,7 +415,9 @@ async fn a_share_that_hangs_holds_up_nothing_and_is_told_of() {
             .0;
         app.advance(TimeDelta::minutes(1));
         again.at = app.now();
-        host.observe(&again, None, &[]).await.unwrap();
+        host.observe(&again, None, &Mounts::default())
+            .await
+            .unwrap();
     }
     assert!(
         began.elapsed() < Duration::from_secs(4),
@@ -437,7 +446,11 @@ async fn n8n_that_stays_away_is_told_of_and_when_it_is_back() {
             ..N8nNow::default()
         };
         let one = sample(app.now(), 1.0, 5);
-        app.state.host.observe(&one, Some(&n8n), &[]).await.unwrap();
+        app.state
+            .host
+            .observe(&one, Some(&n8n), &Mounts::default())
+            .await
+            .unwrap();
     }
     assert_eq!(app.events().await, ["system.n8n_down", "system.n8n_up"]);
     let outages = app
@@ -448,6 +461,137 @@ async fn n8n_that_stays_away_is_told_of_and_when_it_is_back() {
         .unwrap();
     assert_eq!(outages.len(), 1);
     assert_eq!(outages[0].1 - outages[0].0, TimeDelta::minutes(2));
+}
+
+async fn n8n_answers(app: &TestApp, service: &HostService, is_up: bool) {
+    app.advance(TimeDelta::minutes(1));
+    let n8n = N8nNow {
+        is_up: Some(is_up),
+        problem: (!is_up).then(|| "connection refused".to_owned()),
+        ..N8nNow::default()
+    };
+    let one = sample(app.now(), 1.0, 5);
+    let mounted = Mounts::default();
+    service.observe(&one, Some(&n8n), &mounted).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_look_that_fails_before_and_one_after_a_restart_are_no_outage() {
+    let app = TestApp::start().await;
+    n8n_answers(&app, &app.state.host, true).await;
+    n8n_answers(&app, &app.state.host, false).await;
+    app.advance(TimeDelta::hours(1));
+    let restarted = host_on(&app, Roots::default());
+    n8n_answers(&app, &restarted, false).await;
+    assert!(app.events().await.is_empty(), "n8n is just starting too");
+    n8n_answers(&app, &restarted, false).await;
+    assert_eq!(app.events().await, ["system.n8n_down"]);
+}
+
+#[tokio::test]
+async fn while_an_upgrade_or_a_restore_has_n8n_stopped_nobody_is_told_that_it_is_down() {
+    let app = TestApp::start().await;
+    let host = &app.state.host;
+    n8n_answers(&app, host, true).await;
+    app.execute(
+        "INSERT INTO upgrade_runs (status, phase, job_id, image, started_at) \
+         VALUES ('running', 'stopping', gen_random_uuid(), 'n8nio/n8n:2.41.1', now())",
+    )
+    .await;
+    for phase in ["saving", "replacing", "waiting"] {
+        n8n_answers(&app, host, false).await;
+        n8n_answers(&app, host, false).await;
+        let sql = format!("UPDATE upgrade_runs SET phase = '{phase}'");
+        let pool = app.state.db.pool();
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .execute(pool)
+            .await
+            .unwrap();
+    }
+    assert!(host.n8n_is_down().await.unwrap(), "the watchdog waits");
+    n8n_answers(&app, host, true).await;
+    app.execute("UPDATE upgrade_runs SET status = 'done', phase = 'waiting'")
+        .await;
+    app.execute(
+        "INSERT INTO restore_runs (status, job_id, database_name, scratch_name, stopped_containers, started_at) \
+         VALUES ('swapped', gen_random_uuid(), 'n8n', 'n8n_restored', '[\"n8n\"]', now())",
+    )
+    .await;
+    for _ in 0..5 {
+        n8n_answers(&app, host, false).await;
+    }
+    assert!(app.events().await.is_empty());
+    // It was started again, and does not come up.
+    app.execute("UPDATE restore_runs SET stopped_containers = '[]'")
+        .await;
+    n8n_answers(&app, host, false).await;
+    assert!(app.events().await.is_empty(), "it may be starting");
+    n8n_answers(&app, host, false).await;
+    assert_eq!(app.events().await, ["system.n8n_down"]);
+}
+
+#[tokio::test]
+async fn a_sample_of_a_clock_that_was_ahead_is_not_shown_as_how_n8n_stands() {
+    let (app, client) = TestApp::with_admin().await;
+    let body = json!({ "url": "http://127.0.0.1:2/", "key": "k" });
+    assert!(client.put("/api/n8n/api", body).await.status.is_success());
+    app.advance(TimeDelta::minutes(20));
+    n8n_answers(&app, &app.state.host, false).await;
+    app.advance(TimeDelta::minutes(-20));
+    n8n_answers(&app, &app.state.host, true).await;
+    let overview = client.get("/api/system/overview").await.json();
+    assert_eq!(overview["n8n"]["is_up"], true, "{overview}");
+}
+
+#[tokio::test]
+async fn a_share_with_the_longest_of_paths_does_not_stop_the_watch() {
+    let app = TestApp::start().await;
+    for _ in 0..3 {
+        app.advance(TimeDelta::minutes(1));
+        let mut one = sample(app.now(), 1.0, 5);
+        one.shares.push(HostShare {
+            mount: format!("/mnt/{}", "folder/".repeat(500)),
+            status: ShareStatus::Error,
+            problem: Some("no answer".to_owned()),
+            ..HostShare::default()
+        });
+        observe(&app, &one).await;
+    }
+    assert_eq!(app.events().await, ["system.nfs_error"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_hangs_is_shown_as_failing_and_its_alert_stays() {
+    let Some(mut hanging) = HangingShare::mount() else {
+        return;
+    };
+    let app = TestApp::start().await;
+    let mount = hanging.dir.path().display().to_string();
+    let full = |at| {
+        let mut one = sample(at, 1.0, 0);
+        one.disks[0].mount.clone_from(&mount);
+        one.disks[0].percent = 99.0;
+        one
+    };
+    for _ in 0..7 {
+        app.advance(TimeDelta::minutes(1));
+        observe(&app, &full(app.now())).await;
+    }
+    assert_eq!(app.events().await, ["system.disk_critical"]);
+    let (_files, roots) = kernel_with(&format!("1 0 8:1 / {mount} rw - ext4 /dev/sda1 rw\n"));
+    let host = host_on(&app, roots);
+    for _ in 0..3 {
+        app.advance(TimeDelta::minutes(5));
+        let meter = &mut flowkeep::features::host::Meter::default();
+        let (mut look, mounted) = host.look(meter).await;
+        look.at = app.now();
+        assert!(look.disks.is_empty());
+        assert_eq!(look.failing_disks[0].mount, mount);
+        assert!(look.failing_disks[0].problem.contains("no answer"));
+        host.observe(&look, None, &mounted).await.unwrap();
+    }
+    assert_eq!(app.events().await, ["system.disk_critical"]);
+    hanging.end();
 }
 
 /// Hundredths of a second that a process has used so far.

@@ -82,6 +82,61 @@ async fn a_value_that_does_not_fit_changes_nothing_and_says_what_would() {
 }
 
 #[tokio::test]
+async fn the_watchdogs_time_zone_is_a_real_one_or_empty() {
+    let (_app, client) = TestApp::with_admin().await;
+    let path = "/api/settings/watchdog.time_zone";
+    for (value, is_right) in [("Europe/Berlin", true), ("", true), ("Berlin", false)] {
+        let answer = client.put(path, json!({ "value": value })).await;
+        assert_eq!(answer.status.is_success(), is_right, "{}", answer.text());
+    }
+    let answer = client.put(path, json!({ "value": "GMT+25" })).await.json();
+    let why = answer["error"]["fields"]["value"].to_string();
+    assert!(why.contains("as in Europe/Berlin, or empty"), "{why}");
+    let path = "/api/settings/general.time_zone";
+    let answer = client.put(path, json!({ "value": "" })).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn a_disk_is_not_nearly_full_before_it_fills_up() {
+    let (app, client) = TestApp::with_admin().await;
+    let (warning, critical) = (
+        "/api/settings/host.disk_warning_percent",
+        "/api/settings/host.disk_critical_percent",
+    );
+    for (path, value, part) in [
+        (critical, 80, "must be at least 85"),
+        (warning, 96, "must be at most 95"),
+    ] {
+        let answer = client.put(path, json!({ "value": value })).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+        let why = answer.json()["error"]["fields"]["value"].to_string();
+        assert!(why.contains(part) && why.contains("first"), "{why}");
+    }
+    for (path, value) in [(warning, 70), (critical, 80), (warning, 80)] {
+        let answer = client.put(path, json!({ "value": value })).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    }
+    // The default would be above the other one now.
+    let answer = client.delete(warning).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(app.state.settings.integer(Key::HostDiskWarningPercent), 80);
+    // Taken from elsewhere, a pair that contradicts itself is left out, and the rest is taken.
+    let values = [
+        ("host.disk_warning_percent", json!(99)),
+        ("host.cpu_percent", json!(77)),
+    ]
+    .map(|(name, value)| (name.to_owned(), value));
+    let settings = &app.state.settings;
+    settings
+        .restore_values(&Actor::cli(), &values.into())
+        .await
+        .unwrap();
+    assert_eq!(settings.integer(Key::HostDiskWarningPercent), 80);
+    assert_eq!(settings.integer(Key::HostCpuPercent), 77);
+}
+
+#[tokio::test]
 async fn secrets_are_in_no_answer_no_audit_line_no_event_and_no_plain_column() {
     let (app, client) = with_secrets().await;
     let mut seen = String::new();

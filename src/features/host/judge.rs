@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
+use super::mounts::Mounts;
 use super::sample::{HostSample, N8nNow, ShareStatus};
 use super::store::Condition;
 use super::threshold::{Rule, Turn, Watch, step};
@@ -18,6 +20,8 @@ pub const LONGEST_GAP: TimeDelta = TimeDelta::minutes(4);
 const SETTLED_AFTER: TimeDelta = TimeDelta::seconds(50);
 /// A share that is gone for as long is forgotten.
 const FORGOTTEN_AFTER: TimeDelta = TimeDelta::days(7);
+/// Characters that the name of a condition may have in the database.
+const LONGEST_NAME: usize = 300;
 
 /// What people set.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -84,8 +88,10 @@ pub struct Judged<'a> {
     pub thresholds: &'a Thresholds,
     /// Mounts that others tell of.
     pub foreign: &'a [String],
-    /// Mounts that come and go by themselves.
-    pub automatic: &'a [String],
+    /// What is mounted, also where it does not answer, and what comes and goes by itself.
+    pub mounted: &'a Mounts,
+    /// Whether Flowkeep itself has n8n stopped.
+    pub is_held: bool,
 }
 
 /// Judges a sample.
@@ -96,6 +102,17 @@ pub fn judge(it: &Judged<'_>) -> Verdict {
     shares(it, &mut verdict);
     n8n(it, &mut verdict);
     verdict
+}
+
+/// The name under which something is kept. Paths may be longer than a name; those are cut and made one of a kind again.
+fn name_of(kind: &str, about: &str) -> String {
+    let name = format!("{kind}:{about}");
+    if name.chars().count() <= LONGEST_NAME {
+        return name;
+    }
+    let hash = hex::encode(Sha256::digest(name.as_bytes()));
+    let begin: String = name.chars().take(LONGEST_NAME - 17).collect();
+    format!("{begin}~{}", &hash[..16])
 }
 
 fn gigabytes(bytes: u64) -> String {
@@ -193,20 +210,10 @@ fn disks(it: &Judged<'_>, verdict: &mut Verdict) {
     for disk in &it.sample.disks {
         let (mount, value) = (&disk.mount, Some(disk.percent));
         let limits = (it.thresholds.disk_warning, it.thresholds.disk_critical);
-        let warning = look(
-            it,
-            verdict,
-            &format!("disk_warning:{mount}"),
-            value,
-            limits.0,
-        );
-        let critical = look(
-            it,
-            verdict,
-            &format!("disk_critical:{mount}"),
-            value,
-            limits.1,
-        );
+        let name = name_of("disk_warning", mount);
+        let warning = look(it, verdict, &name, value, limits.0);
+        let name = name_of("disk_critical", mount);
+        let critical = look(it, verdict, &name, value, limits.1);
         let (event_type, severity) = match (warning, critical) {
             ((_, _), (_, Some(Turn::Raised))) => ("system.disk_critical", Severity::Critical),
             ((_, Some(Turn::Raised)), (false, _)) => ("system.disk_warning", Severity::Warning),
@@ -229,6 +236,22 @@ fn disks(it: &Judged<'_>, verdict: &mut Verdict) {
             data,
         });
     }
+    // One that hangs or fails is as full as it was: an alert of it neither begins nor ends.
+    for disk in &it.sample.failing_disks {
+        for kind in ["disk_warning", "disk_critical"] {
+            let name = name_of(kind, &disk.mount);
+            if it.before.contains_key(&name) {
+                look(it, verdict, &name, None, it.thresholds.disk_warning);
+                if let Some(kept) = verdict.kept.last_mut() {
+                    kept.detail = Some(disk.problem.clone());
+                }
+            }
+        }
+    }
+    disks_that_are_gone(it, verdict);
+}
+
+fn disks_that_are_gone(it: &Judged<'_>, verdict: &mut Verdict) {
     for (name, condition) in it.before {
         let Some((kind, mount)) = name
             .split_once(':')
@@ -236,18 +259,22 @@ fn disks(it: &Judged<'_>, verdict: &mut Verdict) {
         else {
             continue;
         };
-        // A disk that did not answer once is no disk that is gone.
-        let is_gone = it.sample.at - condition.seen_at > LONGEST_GAP;
-        if is_gone && !it.sample.disks.iter().any(|disk| disk.mount == mount) {
-            verdict.gone.push(name.clone());
-            if kind == "disk_warning" && condition.state == "raised" {
-                let message = format!("{mount} is no longer mounted.");
-                verdict.told.push(Told {
-                    event_type: "system.disk_normal",
-                    severity: Severity::Info,
-                    data: json!({ "mount": mount, "message": message }),
-                });
-            }
+        let is_this = |path: String| name_of(kind, &path) == *name;
+        let mut mounted = it.mounted.disks.iter();
+        let is_mounted = mounted.any(|one| is_this(one.path.display().to_string()))
+            || verdict.kept.iter().any(|kept| kept.name == *name);
+        // One that was taken away for a moment is not gone.
+        if is_mounted || it.sample.at - condition.seen_at <= LONGEST_GAP {
+            continue;
+        }
+        verdict.gone.push(name.clone());
+        if kind == "disk_warning" && condition.state == "raised" {
+            let message = format!("{mount} is no longer mounted as a disk of its own.");
+            verdict.told.push(Told {
+                event_type: "system.disk_normal",
+                severity: Severity::Info,
+                data: json!({ "mount": mount, "is_forgotten": true, "message": message }),
+            });
         }
     }
 }
@@ -290,9 +317,11 @@ fn follow(
     if before.state == seen {
         return (next, None);
     }
+    // What was seen before a pause of Flowkeep, or by a clock that was put back, says nothing about the time between.
+    let is_gap = now - before.seen_at > LONGEST_GAP || before.seen_at > now;
     let since = before
         .pending_since
-        .filter(|since| before.pending.as_deref() == Some(seen) && *since <= now)
+        .filter(|since| !is_gap && before.pending.as_deref() == Some(seen) && *since <= now)
         .unwrap_or(now);
     if now - since >= SETTLED_AFTER {
         return (fresh(seen), Some(Some(before.state.clone())));
@@ -312,24 +341,33 @@ fn shares(it: &Judged<'_>, verdict: &mut Verdict) {
         let Some(mount) = name.strip_prefix("share:") else {
             continue;
         };
-        if looks.iter().any(|look| look.0 == mount) {
+        if looks.iter().any(|look| name_of("share", &look.0) == *name) {
             continue;
         }
-        let is_automatic = it.automatic.iter().any(|one| one == mount);
+        let mut automatic = it.mounted.automatic.iter();
+        let is_automatic = automatic.any(|one| one.display().to_string() == mount);
         let is_old =
             condition.state == "disconnected" && now - condition.changed_at > FORGOTTEN_AFTER;
         if is_automatic || is_old {
-            verdict.gone.push(name.clone());
+            let why = if is_automatic {
+                "it is mounted when somebody asks for it"
+            } else {
+                "it has not been mounted for a week"
+            };
+            forget_share(condition, mount, why, verdict);
         } else {
             let problem = Some("the share is not mounted".to_owned());
             looks.push((mount.to_owned(), ShareStatus::Disconnected, problem));
         }
     }
     for (mount, status, problem) in looks {
-        let name = format!("share:{mount}");
+        let name = name_of("share", &mount);
         let before = it.before.get(&name);
         if it.foreign.contains(&mount) {
-            verdict.gone.extend(before.map(|_| name));
+            if let Some(before) = before {
+                let why = "the destination on it tells of it from now on";
+                forget_share(before, &mount, why, verdict);
+            }
             continue;
         }
         let (condition, turned) = follow(before, name, status.as_str(), problem.clone(), now);
@@ -352,13 +390,46 @@ fn shares(it: &Judged<'_>, verdict: &mut Verdict) {
     }
 }
 
+/// Watches a share no longer. An alert that was told of it ends with that.
+fn forget_share(before: &Condition, mount: &str, why: &str, verdict: &mut Verdict) {
+    verdict.gone.push(before.name.clone());
+    if before.state != ShareStatus::Connected.as_str() {
+        let message = format!("{mount} is no longer watched: {why}.");
+        verdict.told.push(Told {
+            event_type: "system.nfs_connected",
+            severity: Severity::Info,
+            data: json!({
+                "destination": mount, "path": mount, "is_forgotten": true, "message": message,
+            }),
+        });
+    }
+}
+
 fn n8n(it: &Judged<'_>, verdict: &mut Verdict) {
     let before = it.before.get("n8n");
+    let is_told = before.is_some_and(|one| one.state == "down");
     let Some(is_up) = it.n8n.and_then(|n8n| n8n.is_up) else {
         verdict.gone.extend(before.map(|one| one.name.clone()));
+        if is_told {
+            let message = "n8n's address is no longer set, so it is not asked any more.";
+            verdict.told.push(Told {
+                event_type: "system.n8n_up",
+                severity: Severity::Info,
+                data: json!({ "resource": "n8n", "is_forgotten": true, "message": message }),
+            });
+        }
         return;
     };
     let problem = it.n8n.and_then(|n8n| n8n.problem.clone());
+    if it.is_held && !is_up && !is_told {
+        // Flowkeep stopped it for an upgrade or a restore, which tells by itself how that went. If n8n does not come back
+        // afterwards, the wait begins then.
+        let (mut kept, _) = follow(None, "n8n".to_owned(), "down", problem, it.sample.at);
+        kept.pending_since = None;
+        kept.changed_at = before.map_or(kept.changed_at, |one| one.changed_at);
+        verdict.kept.push(kept);
+        return;
+    }
     let seen = if is_up { "up" } else { "down" };
     let (condition, turned) = follow(
         before,
@@ -394,7 +465,8 @@ fn n8n(it: &Judged<'_>, verdict: &mut Verdict) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::features::host::sample::{HostDisk, HostShare};
+    use crate::features::host::mounts;
+    use crate::features::host::sample::{HostDisk, HostFailingDisk, HostShare};
 
     const THRESHOLDS: Thresholds = Thresholds {
         cpu: 90.0,
@@ -409,7 +481,8 @@ mod tests {
         minute: i64,
         before: BTreeMap<String, Condition>,
         foreign: Vec<String>,
-        automatic: Vec<String>,
+        mounted: Mounts,
+        is_held: bool,
     }
 
     impl World {
@@ -418,7 +491,8 @@ mod tests {
                 minute: 0,
                 before: BTreeMap::new(),
                 foreign: Vec::new(),
-                automatic: Vec::new(),
+                mounted: Mounts::default(),
+                is_held: false,
             }
         }
 
@@ -436,7 +510,8 @@ mod tests {
                 before: &self.before,
                 thresholds: &THRESHOLDS,
                 foreign: &self.foreign,
-                automatic: &self.automatic,
+                mounted: &self.mounted,
+                is_held: self.is_held,
             });
             for condition in verdict.kept {
                 self.before.insert(condition.name.clone(), condition);
@@ -543,7 +618,7 @@ mod tests {
             assert!(world.share(Some(ShareStatus::Error)).is_empty());
         }
         let mut world = World::new();
-        world.automatic = vec!["/mnt/nas".to_owned()];
+        world.mounted.automatic.insert("/mnt/nas".into());
         let told: Vec<_> = [Some(ShareStatus::Connected), None, None, None]
             .into_iter()
             .flat_map(|status| world.share(status))
@@ -559,5 +634,149 @@ mod tests {
             told.extend(world.look(HostSample::default(), Some(is_up)));
         }
         assert_eq!(told, ["system.n8n_down", "system.n8n_up"]);
+    }
+
+    fn failing(mount: &str) -> HostSample {
+        HostSample {
+            failing_disks: vec![HostFailingDisk {
+                mount: mount.to_owned(),
+                problem: "no answer for 2 s".to_owned(),
+                ..HostFailingDisk::default()
+            }],
+            ..HostSample::default()
+        }
+    }
+
+    #[test]
+    fn a_disk_that_hangs_is_neither_gone_nor_well_and_its_alert_goes_on_when_it_answers() {
+        let mut world = World::new();
+        let told: Vec<_> = (0..6).flat_map(|_| world.disk(99.0)).collect();
+        assert_eq!(told, ["system.disk_critical"]);
+        for _ in 0..20 {
+            assert!(world.look(failing("/data"), None).is_empty());
+        }
+        let kept = &world.before["disk_warning:/data"];
+        assert_eq!(kept.state, "raised");
+        assert_eq!(kept.detail.as_deref(), Some("no answer for 2 s"));
+        let told: Vec<_> = (0..6).flat_map(|_| world.disk(99.0)).collect();
+        assert!(told.is_empty(), "it was told: {told:?}");
+        assert_eq!(world.before["disk_warning:/data"].detail, None);
+        // One that is mounted and not looked at for a while is not gone either.
+        world.mounted = mounts::parse("1 0 8:1 / /data rw - ext4 /dev/sda1 rw");
+        for _ in 0..10 {
+            assert!(world.look(HostSample::default(), None).is_empty());
+        }
+        let told: Vec<_> = (0..6).flat_map(|_| world.disk(10.0)).collect();
+        assert_eq!(told, ["system.disk_normal"]);
+    }
+
+    #[test]
+    fn what_was_seen_before_a_pause_is_not_taken_for_two_looks_in_a_row() {
+        use ShareStatus::{Connected, Error};
+        let mut world = World::new();
+        world.look(HostSample::default(), Some(true));
+        world.look(HostSample::default(), Some(false));
+        world.minute += 60;
+        assert!(world.look(HostSample::default(), Some(false)).is_empty());
+        assert_eq!(
+            world.look(HostSample::default(), Some(false)),
+            ["system.n8n_down"]
+        );
+        let mut world = World::new();
+        world.share(Some(Connected));
+        world.share(Some(Error));
+        // A clock that was put back says as little.
+        world.minute -= 30;
+        assert!(world.share(Some(Error)).is_empty());
+        assert_eq!(world.share(Some(Error)), ["system.nfs_error"]);
+    }
+
+    #[test]
+    fn while_flowkeep_has_n8n_stopped_it_is_not_told_and_afterwards_it_is() {
+        let mut world = World::new();
+        world.look(HostSample::default(), Some(true));
+        world.is_held = true;
+        for _ in 0..30 {
+            assert!(world.look(HostSample::default(), Some(false)).is_empty());
+            let kept = &world.before["n8n"];
+            assert_eq!(kept.pending.as_deref(), Some("down"), "nothing runs");
+        }
+        let mut back = World {
+            before: world.before.clone(),
+            ..World::new()
+        };
+        back.minute = world.minute;
+        assert!(back.look(HostSample::default(), Some(true)).is_empty());
+        world.is_held = false;
+        assert!(world.look(HostSample::default(), Some(false)).is_empty());
+        assert_eq!(
+            world.look(HostSample::default(), Some(false)),
+            ["system.n8n_down"]
+        );
+        // One that was told before goes on, and ends as ever.
+        world.is_held = true;
+        assert!(world.look(HostSample::default(), Some(false)).is_empty());
+        assert!(world.look(HostSample::default(), Some(true)).is_empty());
+        assert_eq!(
+            world.look(HostSample::default(), Some(true)),
+            ["system.n8n_up"]
+        );
+    }
+
+    #[test]
+    fn what_was_told_ends_when_it_is_no_longer_watched() {
+        use ShareStatus::{Connected, Error};
+        let told_share = || {
+            let mut world = World::new();
+            let told: Vec<_> = [Some(Connected), None, None]
+                .into_iter()
+                .flat_map(|status| world.share(status))
+                .collect();
+            assert_eq!(told, ["system.nfs_disconnected"]);
+            world
+        };
+        let mut forgotten = told_share();
+        forgotten.minute += 60 * 24 * 8;
+        assert_eq!(forgotten.share(None), ["system.nfs_connected"]);
+        assert!(forgotten.share(None).is_empty());
+        let mut automatic = told_share();
+        automatic.mounted.automatic.insert("/mnt/nas".into());
+        assert_eq!(automatic.share(None), ["system.nfs_connected"]);
+        let mut foreign = told_share();
+        foreign.foreign = vec!["/mnt/nas".to_owned()];
+        assert_eq!(foreign.share(Some(Error)), ["system.nfs_connected"]);
+        let mut world = World::new();
+        for is_up in [true, false, false] {
+            world.look(HostSample::default(), Some(is_up));
+        }
+        assert_eq!(world.look(HostSample::default(), None), ["system.n8n_up"]);
+        assert!(world.look(HostSample::default(), None).is_empty());
+    }
+
+    #[test]
+    fn the_longest_paths_have_names_of_their_own_that_fit() {
+        let long = |end: &str| format!("/mnt/{}{end}", "ä/".repeat(400));
+        let names: Vec<_> = ["a", "b"].map(|end| name_of("share", &long(end))).into();
+        assert_ne!(names[0], names[1]);
+        for name in &names {
+            assert_eq!(name.chars().count(), LONGEST_NAME);
+            let cut = name.strip_prefix("share:").unwrap();
+            assert_eq!(name_of("share", cut), *name, "it is found again");
+        }
+        let mut world = World::new();
+        let mut told = Vec::new();
+        for is_there in [true, false, false] {
+            let share = HostShare {
+                mount: long("a"),
+                ..HostShare::default()
+            };
+            let shares = is_there.then_some(share).into_iter().collect();
+            let sample = HostSample {
+                shares,
+                ..HostSample::default()
+            };
+            told.extend(world.look(sample, None));
+        }
+        assert_eq!(told, ["system.nfs_disconnected"]);
     }
 }

@@ -23,11 +23,11 @@ mod worker;
 pub use error::HostError;
 pub use forecast::Forecast;
 pub use history::{History, Range};
-pub use mounts::Prober;
+pub use mounts::{Mounts, Prober};
 pub use proc::Roots;
 pub use routes::router;
 pub use sample::{
-    HostCpu, HostDisk, HostInterface, HostMemory, HostSample, HostShare, HostTemperature, N8nNow,
-    ShareStatus,
+    HostCpu, HostDisk, HostFailingDisk, HostInterface, HostMemory, HostSample, HostShare,
+    HostTemperature, N8nNow, ShareStatus,
 };
 pub use service::{DiskForecast, HostParts, HostService, Meter};

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::sample::{HostDisk, HostShare, ShareStatus, percent};
+use super::sample::{HostDisk, HostFailingDisk, HostShare, ShareStatus, percent};
 
 /// File systems on a disk of this machine.
 const DISKS: [&str; 15] = [
@@ -30,6 +30,8 @@ const SHARES: [&str; 12] = [
     "fuse.s3fs",
     "afs",
 ];
+/// Two mounts of one disk, asked one after the other, may differ by what was written between.
+const ALIKE_BYTES: u64 = 64 * 1024 * 1024;
 /// Partitions that only firmware writes.
 const FIRMWARE: [&str; 3] = ["/boot/efi", "/efi", "/boot/firmware"];
 
@@ -133,6 +135,9 @@ pub struct Room {
     pub available: u64,
 }
 
+/// How one disk answered: its room; `None` when it is none to this process; or what is wrong.
+pub type DiskAnswer = Result<Option<Room>, String>;
+
 type Answer = Result<(Room, Duration), String>;
 
 /// A question that a thread is at.
@@ -160,6 +165,31 @@ impl Prober {
         .await
     }
 
+    /// Asks a disk, for at most `limit`. What this process may not enter, what is mounted over, and single files of the
+    /// host, which containers mount as /etc/hosts, are no disks to it.
+    pub async fn ask_disk(&self, path: &Path, limit: Duration) -> DiskAnswer {
+        use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
+        let path = path.to_owned();
+        let nothing = Room {
+            total: 0,
+            free: 0,
+            available: 0,
+        };
+        let work = {
+            let path = path.clone();
+            move || match is_there(&path).and_then(|()| room(&path)) {
+                Err(error)
+                    if matches!(error.kind(), NotADirectory | NotFound | PermissionDenied) =>
+                {
+                    Ok(nothing)
+                }
+                other => other,
+            }
+        };
+        let (room, _) = self.run(path, limit, work).await?;
+        Ok((room.total > 0).then_some(room))
+    }
+
     /// Does `work` for `path` on a thread of its own, unless one is at it already.
     pub async fn run<F>(&self, path: PathBuf, limit: Duration, work: F) -> Answer
     where
@@ -168,7 +198,7 @@ impl Prober {
         let Asking { since, mut answer } = self.begin(path, work);
         let silent = || {
             let seconds = limit.as_secs().max(1);
-            format!("no answer for {seconds} s; the server hangs or the network is away")
+            format!("no answer for {seconds} s; it hangs, or what it is on is away")
         };
         // From when the thread began, not from when this one asked: so much is said above.
         let left = limit.saturating_sub(since.elapsed());
@@ -221,7 +251,6 @@ fn is_there(path: &Path) -> std::io::Result<()> {
     if std::fs::metadata(path)?.is_dir() {
         return Ok(());
     }
-    // Containers mount single files of the host, as /etc/hosts; they are no disk of their own.
     Err(std::io::Error::from(std::io::ErrorKind::NotADirectory))
 }
 
@@ -234,8 +263,77 @@ fn room(path: &Path) -> std::io::Result<Room> {
     })
 }
 
+/// Disks as they answered.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Disks {
+    /// Those that said what room they have, each once.
+    pub disks: Vec<HostDisk>,
+    /// Those that hang or fail.
+    pub failing: Vec<HostFailingDisk>,
+    /// Mounts that are shown with another of the same disk.
+    pub merged: BTreeSet<PathBuf>,
+}
+
+fn is_alike(a: u64, b: u64) -> bool {
+    a.abs_diff(b) <= ALIKE_BYTES
+}
+
+/// Takes mounts of the same room together: a container's overlay at the root is one with the volumes beside it if they are
+/// on the same disk, and each dataset of a ZFS pool has all that is free in the pool, but for those with a quota.
+pub fn gather(asked: Vec<(Mount, DiskAnswer)>) -> Disks {
+    let mut found = Disks::default();
+    let mut rooms: Vec<(Mount, Room)> = Vec::new();
+    for (mount, answer) in asked {
+        match answer {
+            Ok(Some(room)) => rooms.push((mount, room)),
+            Ok(None) => {}
+            Err(problem) => found.failing.push(HostFailingDisk {
+                mount: mount.path.display().to_string(),
+                device: mount.source,
+                kind: mount.kind,
+                problem,
+            }),
+        }
+    }
+    let is_same = |a: &Room, b: &Room| {
+        a.total == b.total && is_alike(a.free, b.free) && is_alike(a.available, b.available)
+    };
+    let mut kept: Vec<(Mount, Room)> = Vec::new();
+    for (at, (mount, room)) in rooms.iter().enumerate() {
+        let mut others = rooms.iter().enumerate().filter(|(other, _)| *other != at);
+        if mount.kind == "overlay" && others.any(|(_, (_, other))| is_same(room, other)) {
+            found.merged.insert(mount.path.clone());
+            continue;
+        }
+        let pool = |mount: &Mount| mount.source.split('/').next().map(str::to_owned);
+        let known = kept.iter_mut().find(|(other, of)| {
+            let are_zfs = mount.kind == "zfs" && other.kind == "zfs";
+            are_zfs && pool(mount) == pool(other) && is_alike(room.available, of.available)
+        });
+        let Some((first, of)) = known else {
+            kept.push((mount.clone(), *room));
+            continue;
+        };
+        // What is used adds up, what is free is the same for all.
+        let used = room.total.saturating_sub(room.free);
+        of.total = of.total.saturating_add(used);
+        let (shown, hidden) = if mount.path.as_os_str().len() < first.path.as_os_str().len() {
+            (mount.clone(), first.path.clone())
+        } else {
+            (first.clone(), mount.path.clone())
+        };
+        *first = shown;
+        found.merged.insert(hidden);
+    }
+    found.disks = kept
+        .iter()
+        .map(|(mount, room)| disk(mount, *room))
+        .collect();
+    found
+}
+
 /// A disk with its room.
-pub fn disk(mount: &Mount, room: Room) -> HostDisk {
+fn disk(mount: &Mount, room: Room) -> HostDisk {
     let used = room.total.saturating_sub(room.free);
     HostDisk {
         mount: mount.path.display().to_string(),
@@ -383,6 +481,77 @@ broken line";
         drop(let_go);
         let (first, second) = (first.await.unwrap(), second.await.unwrap());
         assert_eq!((first.0, second), (room, first));
+    }
+
+    const GIGABYTE: u64 = 1_000_000_000;
+
+    fn mounted(kind: &str, source: &str, path: &str) -> Mount {
+        Mount {
+            path: PathBuf::from(path),
+            source: source.to_owned(),
+            kind: kind.to_owned(),
+        }
+    }
+
+    fn with(mount: Mount, total: u64, free: u64) -> (Mount, DiskAnswer) {
+        let (total, free) = (total * GIGABYTE, free * GIGABYTE);
+        let room = Room {
+            total,
+            free,
+            available: free,
+        };
+        (mount, Ok(Some(room)))
+    }
+
+    fn paths(found: &Disks) -> Vec<&str> {
+        found.disks.iter().map(|one| one.mount.as_str()).collect()
+    }
+
+    #[test]
+    fn a_containers_root_is_no_second_disk_beside_a_volume_on_the_same_one() {
+        let overlay = || mounted("overlay", "overlay", "/");
+        let volume = || mounted("ext4", "/dev/vda", "/backups");
+        let found = gather(vec![with(overlay(), 100, 40), with(volume(), 100, 40)]);
+        assert_eq!(paths(&found), ["/backups"]);
+        assert!(found.merged.contains(Path::new("/")));
+        let found = gather(vec![with(overlay(), 100, 40), with(volume(), 500, 40)]);
+        assert_eq!(paths(&found), ["/", "/backups"], "another disk");
+        // While the volume does not answer, the root still says how full the disk is.
+        let failing = (volume(), Err("no answer".to_owned()));
+        let found = gather(vec![with(overlay(), 100, 40), failing]);
+        assert_eq!(paths(&found), ["/"]);
+        assert_eq!(found.failing[0].mount, "/backups");
+    }
+
+    #[test]
+    fn datasets_of_a_pool_are_one_disk_with_what_all_of_them_take_but_for_those_with_a_quota() {
+        let dataset = |name: &str, path: &str| mounted("zfs", name, path);
+        let found = gather(vec![
+            with(dataset("tank/home", "/home"), 110, 10),
+            with(dataset("tank/root", "/"), 15, 10),
+            with(dataset("tank/data", "/srv/data"), 885, 10),
+            with(dataset("tank/small", "/srv/small"), 4, 1),
+            with(dataset("other", "/other"), 20, 10),
+        ]);
+        assert_eq!(paths(&found), ["/", "/srv/small", "/other"]);
+        let pool = &found.disks[0];
+        assert_eq!(pool.used_bytes, (100 + 5 + 875) * GIGABYTE);
+        assert_eq!(pool.free_bytes, 10 * GIGABYTE);
+        assert!((pool.percent - 98.98).abs() < 0.01, "{pool:?}");
+        assert_eq!(found.merged.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_disk_to_this_process_neither_counts_nor_fails() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("hosts");
+        std::fs::write(&file, "127.0.0.1 localhost").unwrap();
+        let (prober, limit) = (Prober::default(), Duration::from_mins(1));
+        for path in [file, dir.path().join("mounted-over")] {
+            assert_eq!(prober.ask_disk(&path, limit).await, Ok(None));
+        }
+        let there = prober.ask_disk(dir.path(), limit).await.unwrap();
+        assert!(there.unwrap().total > 0);
     }
 
     #[test]

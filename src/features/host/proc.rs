@@ -60,13 +60,17 @@ pub struct Look {
     pub temperatures: Vec<HostTemperature>,
     /// `mountinfo` as it is.
     pub mounts: String,
+    /// Whether the traffic is only that of the container that this runs in.
+    pub network_is_own: bool,
 }
 
 /// Reads the kernel's files. Blocks, for far less than a millisecond.
 pub fn look(roots: &Roots) -> Look {
     let read = |name: &str| std::fs::read_to_string(roots.proc.join(name)).unwrap_or_default();
     let (ticks, cores) = parse_stat(&read("stat"));
-    let group = if is_program_container(&roots.root) {
+    let is_program = is_program_container(&roots.root);
+    let traffic = read("net/dev");
+    let group = if is_program {
         Group::default()
     } else {
         Group::read(&roots.sys.join("fs/cgroup"))
@@ -78,7 +82,7 @@ pub fn look(roots: &Roots) -> Look {
             at: Instant::now(),
             ticks,
             group_us: group.usage_us,
-            traffic: parse_traffic(&read("net/dev")),
+            traffic: parse_traffic(&traffic),
         },
         cpu: HostCpu {
             load: load.filter_map(|word| word.parse().ok()).collect(),
@@ -89,7 +93,19 @@ pub fn look(roots: &Roots) -> Look {
         memory: memory(&read("meminfo"), &group),
         temperatures: temperatures(&roots.sys),
         mounts: read("self/mountinfo"),
+        network_is_own: is_program && !is_network_of_host(&traffic),
     }
+}
+
+/// Whether a container was given the machine's own network: that has the engine's bridges, and the ends of other
+/// containers.
+fn is_network_of_host(text: &str) -> bool {
+    let names = text.lines().skip(2).filter_map(|line| line.split_once(':'));
+    let marks = ["docker", "veth", "br-", "podman", "cni"];
+    names.into_iter().any(|(name, _)| {
+        let name = name.trim();
+        marks.iter().any(|mark| name.starts_with(mark))
+    })
 }
 
 /// What happened between two looks: how busy the processor was, and the traffic of each interface.
@@ -286,6 +302,7 @@ fn memory(meminfo: &str, group: &Group) -> HostMemory {
 
 fn temperatures(sys: &Path) -> Vec<HostTemperature> {
     let mut found: BTreeMap<String, f64> = BTreeMap::new();
+    let mut names: BTreeMap<String, u32> = BTreeMap::new();
     let read = |path: PathBuf| std::fs::read_to_string(path).ok();
     let degrees = |path: PathBuf| {
         let milli: f64 = read(path)?.trim().parse().ok()?;
@@ -297,15 +314,16 @@ fn temperatures(sys: &Path) -> Vec<HostTemperature> {
         let Some(name) = read(chip.join("name")) else {
             continue;
         };
+        let name = numbered(name.trim(), &mut names);
         for index in 1..=MOST_SENSORS {
             let Some(celsius) = degrees(chip.join(format!("temp{index}_input"))) else {
                 continue;
             };
             let label = read(chip.join(format!("temp{index}_label")));
             let sensor = match label.as_deref().map(str::trim) {
-                Some(label) if !label.is_empty() => format!("{} {label}", name.trim()),
-                _ if index == 1 => name.trim().to_owned(),
-                _ => format!("{} {index}", name.trim()),
+                Some(label) if !label.is_empty() => format!("{name} {label}"),
+                _ if index == 1 => name.clone(),
+                _ => format!("{name} {index}"),
             };
             found.insert(sensor, celsius);
         }
@@ -315,7 +333,7 @@ fn temperatures(sys: &Path) -> Vec<HostTemperature> {
             if let (Some(kind), Some(celsius)) =
                 (read(zone.join("type")), degrees(zone.join("temp")))
             {
-                found.insert(kind.trim().to_owned(), celsius);
+                found.insert(numbered(kind.trim(), &mut names), celsius);
             }
         }
     }
@@ -323,6 +341,16 @@ fn temperatures(sys: &Path) -> Vec<HostTemperature> {
     sensors
         .map(|(sensor, celsius)| HostTemperature { sensor, celsius })
         .collect()
+}
+
+/// A name, and which of those with the same one: two disks have two chips that are called alike.
+fn numbered(name: &str, names: &mut BTreeMap<String, u32>) -> String {
+    let count = names.entry(name.to_owned()).or_default();
+    *count += 1;
+    match *count {
+        1 => name.to_owned(),
+        count => format!("{name} ({count})"),
+    }
 }
 
 fn folders(path: &Path) -> Vec<PathBuf> {
@@ -506,12 +534,35 @@ mod tests {
             ("sys/class/hwmon/hwmon0/temp2_input", "-273150\n"),
             ("sys/class/hwmon/hwmon1/name", "nvme\n"),
             ("sys/class/hwmon/hwmon1/temp1_input", "36850\n"),
+            ("sys/class/hwmon/hwmon2/name", "nvme\n"),
+            ("sys/class/hwmon/hwmon2/temp1_input", "71850\n"),
         ]));
         let found: Vec<_> = look
             .temperatures
             .iter()
             .map(|one| (one.sensor.as_str(), one.celsius))
             .collect();
-        assert_eq!(found, [("coretemp Package id 0", 41.0), ("nvme", 36.85)]);
+        assert_eq!(
+            found,
+            [
+                ("coretemp Package id 0", 41.0),
+                ("nvme", 36.85),
+                ("nvme (2)", 71.85)
+            ]
+        );
+    }
+
+    #[test]
+    fn in_docker_the_traffic_is_that_of_the_container_unless_it_was_given_the_machines_network() {
+        let own = "a\nb\n  eth0: 1 1 0 0 0 0 0 0 1\n    lo: 9 0 0 0 0 0 0 0 9\n";
+        let machines = format!("{own}docker0: 1 1 0 0 0 0 0 0 1\n");
+        for (mark, net, expected) in [
+            (".dockerenv", own, true),
+            (".dockerenv", machines.as_str(), false),
+            ("srv/other", own, false),
+        ] {
+            let look = look_at(&copy(&[("proc/net/dev", net), (mark, "")]));
+            assert_eq!(look.network_is_own, expected, "{mark} {net}");
+        }
     }
 }

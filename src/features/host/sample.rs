@@ -16,8 +16,12 @@ pub struct HostSample {
     pub memory: HostMemory,
     /// Disks of this machine.
     pub disks: Vec<HostDisk>,
+    /// Disks that are mounted and do not say what room they have.
+    pub failing_disks: Vec<HostFailingDisk>,
     /// Network interfaces, but for those of containers.
     pub network: Vec<HostInterface>,
+    /// Whether that is the traffic of Flowkeep's own container, and the machine's cannot be seen.
+    pub network_is_own: bool,
     /// Sensors; none on most virtual machines.
     pub temperatures: Vec<HostTemperature>,
     /// Network shares.
@@ -77,6 +81,19 @@ pub struct HostDisk {
     pub free_bytes: u64,
     /// Used of what programs may take, as `df` counts.
     pub percent: f64,
+}
+
+/// A disk that hangs or answers with an error.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HostFailingDisk {
+    /// Where.
+    pub mount: String,
+    /// What.
+    pub device: String,
+    /// Its file system.
+    pub kind: String,
+    /// What is wrong with it.
+    pub problem: String,
 }
 
 /// A network interface.

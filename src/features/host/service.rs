@@ -17,7 +17,9 @@ use super::sample::{self, HostSample, N8nNow};
 use super::store::{self, Condition};
 use crate::features::destinations::DestinationService;
 use crate::features::n8n::{DatabaseSizes, N8nService};
+use crate::features::restores::RestoreService;
 use crate::features::settings::{Key, SettingsService};
+use crate::features::upgrades::UpgradeService;
 use crate::platform::clock::Clock;
 use crate::platform::db::Db;
 use crate::platform::events::{self, Event, EventBus};
@@ -43,6 +45,10 @@ pub struct HostParts {
     pub n8n: N8nService,
     /// Which shares are looked after elsewhere.
     pub destinations: DestinationService,
+    /// Whether n8n is stopped for a change of its database,
+    pub restores: RestoreService,
+    /// or of its image.
+    pub upgrades: UpgradeService,
     /// Whoever listens.
     pub events: EventBus,
     /// Time.
@@ -114,25 +120,27 @@ impl HostService {
             return (HostSample::default(), Mounts::default());
         };
         let (cpu, network) = proc::between(meter.0.as_ref(), &look);
-        let mounted = mounts::parse(&look.mounts);
+        let mut mounted = mounts::parse(&look.mounts);
         let mut sample = HostSample {
             at: self.parts.clock.now(),
             cpu,
             network,
             memory: look.memory,
             temperatures: look.temperatures,
+            network_is_own: look.network_is_own,
             ..HostSample::default()
         };
         meter.0 = Some(look.counters);
+        let mut asked = Vec::new();
         for mount in &mounted.disks {
-            match self.prober.ask(&mount.path, DISK_LIMIT).await {
-                Ok((room, _)) if room.total > 0 => sample.disks.push(mounts::disk(mount, room)),
-                Ok(_) => {}
-                Err(why) => {
-                    tracing::debug!(mount = %mount.path.display(), why, "no room of a disk");
-                }
-            }
+            let answer = self.prober.ask_disk(&mount.path, DISK_LIMIT).await;
+            asked.push((mount.clone(), answer));
         }
+        let found = mounts::gather(asked);
+        mounted
+            .disks
+            .retain(|mount| !found.merged.contains(&mount.path));
+        (sample.disks, sample.failing_disks) = (found.disks, found.failing);
         for mount in &mounted.shares {
             let asked = self.prober.ask(&mount.path, SHARE_LIMIT).await;
             sample.shares.push(mounts::share(mount, asked));
@@ -191,9 +199,10 @@ impl HostService {
         &self,
         sample: &HostSample,
         n8n: Option<&N8nNow>,
-        automatic: &[String],
+        mounted: &Mounts,
     ) -> Result<(), HostError> {
         let foreign = self.foreign_shares(sample).await;
+        let is_held = self.holds_n8n().await;
         let url = self.parts.n8n.api_url();
         let rows = sample::rows(sample, n8n);
         let mut points: Vec<_> = rows
@@ -217,7 +226,8 @@ impl HostService {
             before: &before,
             thresholds: &self.thresholds(),
             foreign: &foreign,
-            automatic,
+            mounted,
+            is_held,
         });
         for condition in &verdict.kept {
             store::save_condition(&tx, condition).await?;
@@ -238,6 +248,13 @@ impl HostService {
             self.parts.events.publish(event);
         }
         Ok(())
+    }
+
+    /// Whether Flowkeep itself has n8n stopped for a restore or an upgrade.
+    async fn holds_n8n(&self) -> bool {
+        let (restores, upgrades) = (&self.parts.restores, &self.parts.upgrades);
+        // What cannot be read holds nothing: an outage is rather told too often.
+        restores.holds_n8n().await.unwrap_or(false) || upgrades.holds_n8n().await.unwrap_or(false)
     }
 
     /// Shares on which a destination is: that one tells of them.
@@ -267,10 +284,13 @@ impl HostService {
 
     /// The newest stored state of n8n, with the size of its database.
     pub(super) async fn stored_n8n(&self) -> Result<Option<N8nNow>, HostError> {
-        let since = self.parts.clock.now() - TimeDelta::minutes(30);
+        let now = self.parts.clock.now();
+        let since = now - TimeDelta::minutes(30);
         let rows = store::raw_since(self.parts.db.orm(), Some("n8n"), since).await?;
         let mut found: Option<N8nNow> = None;
-        for row in rows {
+        // What was stored by a clock that was ahead is not the newest for as long as it lies ahead.
+        let is_past = |row: &store::Raw| row.collected_at <= now + TimeDelta::minutes(1);
+        for row in rows.into_iter().filter(is_past) {
             if let Ok(mut one) = serde_json::from_value::<N8nNow>(row.metric_data) {
                 one.database_bytes = one
                     .database_bytes

@@ -51,11 +51,6 @@ impl HostService {
                 Err(error) => tracing::debug!(%error, "n8n's database does not tell its size"),
             }
         }
-        let automatic = mounted
-            .automatic
-            .iter()
-            .map(|path| path.display().to_string());
-        let automatic: Vec<String> = automatic.collect();
-        self.observe(&sample, n8n.as_ref(), &automatic).await
+        self.observe(&sample, n8n.as_ref(), &mounted).await
     }
 }

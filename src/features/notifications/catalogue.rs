@@ -129,7 +129,7 @@ event_types! {
         r#"{"mount":"/","percent":96,"free_bytes":4294967296,"message":"96 % of / are used; 4.0 GB are free."}"#;
     "system.disk_normal", "Disk has room", Info, Success, HOST, ends &["system.disk_warning", "system.disk_critical"],
         "A disk has room again.",
-        "Disk {{ mount | default('') }} has room again", HOST_BODY,
+        "Disk {{ mount | default('') }} {% if is_forgotten %}is no longer watched{% else %}has room again{% endif %}", HOST_BODY,
         r#"{"mount":"/","percent":61,"free_bytes":41875931136,"message":"61 % of / are used; 41.9 GB are free."}"#;
     "system.n8n_down", "n8n does not answer", Critical, Failure, HOST, ends NOTHING,
         "n8n's own health check does not answer, or not well.",
@@ -137,10 +137,10 @@ event_types! {
         r#"{"resource":"n8n","message":"n8n at http://n8n:5678 does not answer: connection refused."}"#;
     "system.n8n_up", "n8n answers", Info, Success, HOST, ends &["system.n8n_down"],
         "n8n answers again.",
-        "n8n answers again", HOST_BODY, r#"{"resource":"n8n","message":"n8n answers again."}"#;
+        "n8n {% if is_forgotten %}is no longer asked{% else %}answers again{% endif %}", HOST_BODY, r#"{"resource":"n8n","message":"n8n answers again."}"#;
     "system.nfs_connected", "Share connected", Info, Success, HOST, ends &["system.nfs_disconnected", "system.nfs_error"],
         "A network share is there again.",
-        "{{ destination | default('A network share') }} is there again", HOST_BODY,
+        "{{ destination | default('A network share') }} is {% if is_forgotten %}no longer watched{% else %}there again{% endif %}", HOST_BODY,
         r#"{"destination":"nas","path":"/mnt/nas","message":"nas: the share answers and is the right one."}"#;
     "system.nfs_disconnected", "Share gone", Error, Failure, HOST, ends NOTHING,
         "A network share is not mounted.",
@@ -197,6 +197,14 @@ event_types! {
         "Flowkeep switched a notification service off, for nobody is there any more.",
         "{{ service | default('A notification service') }} was switched off", "{{ message | default('') }}",
         r#"{"service":"ntfy","service_id":2,"message":"It answered 410: nobody is there any more. Switch it on again when it is back."}"#;
+    "n8n.unwatched", "n8n's workflows not watched", Error, Failure, NOTHING, ends NOTHING,
+        "n8n's database cannot be read, so what happens to its workflows is not known.",
+        "n8n's workflows are not watched", "{{ message | default('') }}{% if remedy %}\n{{ remedy }}{% endif %}",
+        r#"{"database":"db:5432/n8n","message":"Nothing could be read since 2026-03-01 12:05 UTC, so what happens to workflows is not known: n8n's database at db:5432 does not answer: connection refused.","remedy":"Test n8n's connection on the n8n page, and correct it."}"#;
+    "n8n.watched", "n8n's workflows watched", Info, Success, NOTHING, ends &["n8n.unwatched"],
+        "n8n's database can be read again.",
+        "n8n's workflows are {% if is_disconnected %}no longer watched{% else %}watched again{% endif %}", "{{ message | default('') }}",
+        r#"{"is_disconnected":false,"message":"They could not be since 2026-03-01 12:05 UTC."}"#;
     "n8n.upgraded", "n8n upgraded", Info, Success, &["image"], ends &["n8n.upgrade_failed"],
         "n8n runs from another image.",
         "n8n was upgraded", "{{ message | default('') }}",

@@ -10,6 +10,7 @@
 //! Owns the table `restore_runs`.
 
 mod error;
+mod hold;
 mod pause;
 mod routes;
 mod server;

@@ -27,7 +27,10 @@ pub enum Kind {
         choices: &'static [&'static str],
     },
     /// A time zone by its name in the tz database, as in `Europe/Berlin`.
-    TimeZone,
+    TimeZone {
+        /// Whether it may be empty.
+        is_optional: bool,
+    },
     /// A line of text.
     Text {
         /// Most characters.
@@ -115,7 +118,7 @@ macro_rules! settings {
 settings! {
     TimeZone = "general.time_zone", "general", "Time zone",
         "Whose days retention counts, and what new schedules begin with.",
-        Kind::TimeZone, Default::Text("UTC");
+        Kind::TimeZone { is_optional: false }, Default::Text("UTC");
     SessionHours = "auth.session_hours", "security", "Session lifetime",
         "Hours after which a session ends, whatever it does.",
         Kind::Integer { min: 1, max: 720, unit: "hours" }, Default::Integer(24);
@@ -223,7 +226,7 @@ settings! {
         Kind::Integer { min: 1, max: 100, unit: "runs" }, Default::Integer(1);
     WatchdogTimeZone = "watchdog.time_zone", "watchdog", "n8n's time zone",
         "n8n's GENERIC_TIMEZONE, for workflows without a time zone of their own; empty to learn it from what they write down when they run.",
-        Kind::Text { max_length: 60, example: "Europe/Berlin" }, Default::Text("");
+        Kind::TimeZone { is_optional: true }, Default::Text("");
     BackupEncryption = "backups.encryption", "backups", "Encryption",
         "Whether new backups are encrypted.",
         Kind::Boolean, Default::Boolean(false), internal;
@@ -249,6 +252,9 @@ settings! {
         "Whether the connection is the sample that comes with Flowkeep.",
         Kind::Boolean, Default::Boolean(false), internal;
 }
+
+/// Numbers of which the first must not be larger than the second.
+pub const ORDERED: &[(Key, Key)] = &[(Key::HostDiskWarningPercent, Key::HostDiskCriticalPercent)];
 
 impl Definition {
     /// The value when nobody chose one.
@@ -281,9 +287,15 @@ impl Definition {
                 Some(word) if choices.contains(&word) => Ok(()),
                 _ => Err(format!("must be one of: {}", choices.join(", "))),
             },
-            Kind::TimeZone => match value.as_str().map(str::parse::<chrono_tz::Tz>) {
-                Some(Ok(_)) => Ok(()),
-                _ => Err("must be a time zone's name, as in Europe/Berlin".to_owned()),
+            Kind::TimeZone { is_optional } => match value.as_str() {
+                Some("") if is_optional => Ok(()),
+                Some(name) if name.parse::<chrono_tz::Tz>().is_ok() => Ok(()),
+                _ => {
+                    let or = if is_optional { ", or empty" } else { "" };
+                    Err(format!(
+                        "must be a time zone's name, as in Europe/Berlin{or}"
+                    ))
+                }
             },
             Kind::Paths { max } => check_paths(value, max),
             Kind::Text {

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::keys;
-use super::registry::{DEFINITIONS, Definition, Key, find};
+use super::registry::{DEFINITIONS, Definition, Key, ORDERED, find};
 use super::store::{self, Row};
 use super::{Location, SettingsError, Vault};
 use crate::features::audit::{self, Action, Actor, Entry};
@@ -205,7 +205,7 @@ impl SettingsService {
         actor: &Actor,
         values: &BTreeMap<String, Value>,
     ) -> Result<(), SettingsError> {
-        let known: Vec<(Key, Option<Value>)> = values
+        let mut known: Vec<(Key, Option<Value>)> = values
             .iter()
             .filter_map(|(name, value)| {
                 let definition = find(name).filter(|definition| {
@@ -216,6 +216,13 @@ impl SettingsService {
                 Some((definition.key, Some(value.clone())))
             })
             .collect();
+        for (less, more) in ORDERED {
+            let is_one = |key: Key| key == *less || key == *more;
+            let pair: Vec<_> = known.iter().filter(|one| is_one(one.0)).cloned().collect();
+            if self.check_order(&pair).is_err() {
+                known.retain(|one| !is_one(one.0));
+            }
+        }
         if known.is_empty() {
             return Ok(());
         }
@@ -240,6 +247,7 @@ impl SettingsService {
             }
         }
         let _one_at_a_time = self.changing.lock().await;
+        self.check_order(&changes)?;
         let tx = self.db.begin().await?;
         self.vault.hold(&tx).await?;
         let now = self.clock.now();
@@ -282,6 +290,43 @@ impl SettingsService {
         // It has happened, whether or not it can be read back at once.
         self.events.publish(event);
         self.load().await
+    }
+
+    /// Refuses numbers that contradict each other once they are changed.
+    fn check_order(&self, changes: &[(Key, Option<Value>)]) -> Result<(), SettingsError> {
+        let changed = |key: Key| changes.iter().find(|change| change.0 == key);
+        let after = |key: Key| match changed(key) {
+            Some((_, value)) => {
+                let value = value.as_ref().and_then(Value::as_i64);
+                value.or_else(|| key.definition().default_value().as_i64())
+            }
+            None => Some(self.integer(key)),
+        };
+        for (less, more) in ORDERED {
+            let (smaller, larger) = (after(*less).unwrap_or(0), after(*more).unwrap_or(0));
+            let is_asked = changed(*less).is_some() || changed(*more).is_some();
+            if !is_asked || smaller <= larger {
+                continue;
+            }
+            let refuse = |key: Key, why: String| {
+                let key = key.definition().name;
+                Err(SettingsError::Invalid { key, why })
+            };
+            let name = |key: Key| key.definition().title;
+            if changed(*more).is_some() {
+                let why = format!(
+                    "must be at least {smaller}, which \"{}\" is set to; lower that one first",
+                    name(*less)
+                );
+                return refuse(*more, why);
+            }
+            let why = format!(
+                "must be at most {larger}, which \"{}\" is set to; raise that one first",
+                name(*more)
+            );
+            return refuse(*less, why);
+        }
+        Ok(())
     }
 
     async fn for_storage(

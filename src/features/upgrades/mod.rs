@@ -18,6 +18,7 @@ mod ready;
 mod routes;
 mod service;
 mod settle;
+mod stopped;
 mod store;
 mod work;
 

@@ -44,8 +44,10 @@ pub enum Resolution {
     Success,
     /// What was stuck ended.
     Ended,
-    /// The workflow is gone, or its schedule is.
+    /// The workflow is gone or switched off, or its schedule is.
     Inactive,
+    /// The n8n that it is in is no longer connected.
+    Unwatched,
 }
 
 impl Resolution {
@@ -55,6 +57,7 @@ impl Resolution {
             Self::Success => "success",
             Self::Ended => "ended",
             Self::Inactive => "inactive",
+            Self::Unwatched => "unwatched",
         }
     }
 }
@@ -84,6 +87,8 @@ pub struct Incident {
     pub detail: Option<String>,
     /// Whether somebody was told.
     pub is_told: bool,
+    /// Whether it was read why the newest run failed.
+    pub is_described: bool,
 }
 
 /// How a run ended.
@@ -176,6 +181,13 @@ impl Board {
         }
     }
 
+    /// Ends all of them.
+    pub fn close_all(&mut self, resolution: Resolution, at: DateTime<Utc>) {
+        for (workflow_id, kind) in self.open.keys().cloned().collect::<Vec<_>>() {
+            self.close(&workflow_id, kind, resolution, at);
+        }
+    }
+
     /// Takes a run that ended, in the order in which runs end.
     pub fn take(&mut self, run: &Ended) {
         let key = (run.workflow_id.clone(), Kind::Failing);
@@ -203,10 +215,12 @@ impl Board {
                     node: None,
                     detail: None,
                     is_told: false,
+                    is_described: false,
                 });
                 incident.count = incident.count.saturating_add(1);
                 incident.last_seen = incident.last_seen.max(run.at);
                 incident.execution_id = Some(run.id);
+                incident.is_described = false;
             }
         }
     }
@@ -244,6 +258,7 @@ impl Board {
                     node: None,
                     detail: None,
                     is_told: false,
+                    is_described: false,
                 });
             incident.count = incident.count.max(one.count);
             incident.last_seen = incident.last_seen.max(one.newest);

@@ -7,12 +7,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::WatchdogError;
-use super::failure::failure;
-use super::incident::{Board, Ended, Incident, Kind, Outcome, Resolution};
+use super::incident::{Board, Ended, Kind, Outcome, Resolution};
 use super::schedules::Memory;
 use super::service::WatchdogService;
-use super::source::{BATCH, Execution, Source};
-use super::store;
+use super::source::{BATCH, Execution, Named, Source};
+use super::store::{self, NewState};
+use super::words::describe;
 use crate::features::settings::Key;
 use crate::platform::events::{self, Event};
 
@@ -23,6 +23,11 @@ const FIRST_RUNS: i64 = 2_000;
 const FIRST_WITHIN: TimeDelta = TimeDelta::hours(24);
 /// Runs that are read at one look at most; the rest waits for the next.
 const MOST_BATCHES: usize = 20;
+/// n8n takes a number before it commits, so a run may turn up after later ones: numbers so near the newest that nobody
+/// has written
+const LATE_WITHIN: i64 = 1_000;
+/// are asked for at so many looks more.
+const LATE_LOOKS: u8 = 2;
 /// Incidents that are over are kept for as long.
 const KEPT: TimeDelta = TimeDelta::days(90);
 
@@ -31,7 +36,16 @@ pub(super) struct Found {
     pub cursor: i64,
     pub open: Vec<Execution>,
     pub ended: Vec<Execution>,
+    pub late: Vec<(i64, u8)>,
     pub is_first: bool,
+}
+
+/// Where it was looked.
+struct Place<'a> {
+    /// Address and database.
+    name: &'a str,
+    /// The database itself, whatever its server is called, if it says.
+    identity: Option<String>,
 }
 
 pub(super) fn is_production(run: &Execution) -> bool {
@@ -82,10 +96,20 @@ impl WatchdogService {
         }
     }
 
-    /// Looks once, and tells what is new. Does nothing while no n8n is connected.
+    /// Looks once, and tells what is new. Why it could not is kept, and told when it lasts.
     pub async fn look(&self) -> Result<(), WatchdogError> {
+        let looked = self.look_once().await;
+        if let Err(error) = &looked
+            && let Err(also) = self.note_trouble(&error.to_string()).await
+        {
+            tracing::warn!(error = %also, "cannot note that n8n's executions are not watched");
+        }
+        looked
+    }
+
+    async fn look_once(&self) -> Result<(), WatchdogError> {
         let Some(place) = self.source_name()? else {
-            return Ok(());
+            return self.let_go().await;
         };
         let mut memory = self.memory.lock().await;
         if !memory.is_of(&place) {
@@ -94,6 +118,7 @@ impl WatchdogService {
         let mut source = Source::open(&self.parts.n8n).await?;
         let looked = self.look_at(&mut source, &mut memory, &place).await;
         source.close().await;
+        self.show(&memory);
         looked
     }
 
@@ -106,14 +131,19 @@ impl WatchdogService {
         let now = self.parts.clock.now();
         let rows = store::open(self.parts.db.orm()).await?;
         let state = store::state(self.parts.db.orm()).await?;
-        let is_elsewhere = state.as_ref().is_some_and(|state| state.source != place);
+        let place = Place {
+            name: place,
+            identity: source.identity().await,
+        };
+        let is_elsewhere = state.as_ref().is_some_and(|state| {
+            let is_same = state.identity.is_some() && state.identity == place.identity;
+            state.source != place.name && !is_same
+        });
         let state = state.filter(|_| !is_elsewhere);
         let found = self.read(source, state).await?;
         let mut board = Board::new(rows.iter().filter_map(store::Row::incident));
         if is_elsewhere {
-            for (workflow_id, kind) in board.open.keys().cloned().collect::<Vec<_>>() {
-                board.close(&workflow_id, kind, Resolution::Inactive, now);
-            }
+            board.close_all(Resolution::Unwatched, now);
         }
         for run in found
             .ended
@@ -130,7 +160,8 @@ impl WatchdogService {
         let is_down = self.parts.host.n8n_is_down().await.unwrap_or(false);
         self.schedules(source, memory, &found).await?;
         if !is_down {
-            let stuck = self.stuck(source, &found.open).await?;
+            let is_known = |id: &str| board.open.contains_key(&(id.to_owned(), Kind::Stuck));
+            let stuck = self.stuck(source, &found.open, &is_known).await;
             board.see(Kind::Stuck, stuck, now);
             let missed = self.missed(source, memory).await?;
             board.see(Kind::Missed, missed, now);
@@ -144,9 +175,9 @@ impl WatchdogService {
         );
         let ids: Vec<String> = ids.into_iter().collect();
         let names = source.names(&ids).await?;
-        close_gone(&mut board, &names, memory, now);
-        describe(source, &mut board).await?;
-        self.keep(place, &found, board, &names).await
+        close_gone(source, &mut board, &names, memory, now).await?;
+        describe(source, &mut board, now).await;
+        self.keep(&place, &found, board, &names).await
     }
 
     /// Reads the runs that are new and those that had not ended.
@@ -156,16 +187,19 @@ impl WatchdogService {
         state: Option<store::State>,
     ) -> Result<Found, WatchdogError> {
         let newest = source.newest_id().await?;
-        // A database that was put back has fewer runs than were seen.
-        let state = state.filter(|state| state.cursor_id <= newest);
         let is_first = state.is_none();
-        let (mut cursor, waiting) = match state {
-            Some(state) => (state.cursor_id, state.open()),
+        let (from, mut waiting, late) = match state {
+            // n8n deletes runs that it does not keep, also the newest, and a database that was put back has fewer:
+            // there is nothing to go through again either way.
+            Some(state) => (state.cursor_id.min(newest), state.open(), state.late()),
             None => (
                 (newest - FIRST_RUNS).max(0),
                 source.unfinished(newest).await?,
+                Vec::new(),
             ),
         };
+        waiting.extend(late.iter().map(|one| one.0));
+        let mut cursor = from;
         let mut runs = source.executions(&waiting).await?;
         let known: BTreeSet<i64> = runs.iter().map(|run| run.id).collect();
         for _ in 0..MOST_BATCHES {
@@ -177,12 +211,15 @@ impl WatchdogService {
                 break;
             }
         }
+        let seen: BTreeSet<i64> = runs.iter().map(|run| run.id).collect();
+        let late = unwritten(&late, from, cursor, &seen);
         let (open, mut ended): (Vec<_>, Vec<_>) = runs.into_iter().partition(is_unfinished);
         ended.sort_by_key(|run| (run.stopped_at.unwrap_or_else(|| begun(run)), run.id));
         Ok(Found {
             cursor,
             open,
             ended,
+            late,
             is_first,
         })
     }
@@ -212,16 +249,16 @@ impl WatchdogService {
     /// Writes everything down and tells what is new, in one transaction.
     async fn keep(
         &self,
-        place: &str,
+        place: &Place<'_>,
         found: &Found,
         mut board: Board,
-        names: &BTreeMap<String, (String, bool)>,
+        names: &BTreeMap<String, Named>,
     ) -> Result<(), WatchdogError> {
         let now = self.parts.clock.now();
         let name_of = |id: &str| {
             names
                 .get(id)
-                .map_or(id, |(name, _)| name.as_str())
+                .map_or(id, |named| named.name.as_str())
                 .to_owned()
         };
         let least = self.parts.settings.integer(Key::WatchdogFailures);
@@ -260,57 +297,116 @@ impl WatchdogService {
             store::save(&tx, incident, &name_of(&incident.workflow_id)).await?;
         }
         let open: Vec<i64> = found.open.iter().map(|run| run.id).collect();
-        store::save_state(&tx, place, found.cursor, &open, now).await?;
+        let state = NewState {
+            source: place.name,
+            identity: place.identity.as_deref(),
+            cursor: found.cursor,
+            open: &open,
+            late: &found.late,
+            at: now,
+        };
+        store::save_state(&tx, &state).await?;
         store::forget_old(&tx, now - KEPT).await?;
+        told.extend(self.end_trouble(&tx, false).await?);
         for event in &told {
             events::record(&tx, event).await?;
         }
         tx.commit().await?;
-        for event in told {
-            tracing::info!(event = event.event_type, workflow = %event.data["workflow"], "n8n's executions");
-            self.parts.events.publish(event);
-        }
+        told.into_iter().for_each(|event| self.publish(event));
         Ok(())
     }
 }
 
-/// Ends incidents of workflows that are gone, archived, or no longer run by time.
-fn close_gone(
+/// Numbers that nobody has written yet, with the looks that are left to each: those of before and those that this look
+/// passed, from one number to another.
+fn unwritten(before: &[(i64, u8)], from: i64, to: i64, seen: &BTreeSet<i64>) -> Vec<(i64, u8)> {
+    let older = before
+        .iter()
+        .filter(|(id, left)| *left > 1 && *id <= from && !seen.contains(id))
+        .map(|(id, left)| (*id, left - 1));
+    let first = from.max(to - LATE_WITHIN) + 1;
+    let newer = (first..=to).filter(|id| !seen.contains(id));
+    older.chain(newer.map(|id| (id, LATE_LOOKS))).collect()
+}
+
+/// Ends incidents of workflows that are gone, archived, switched off, or no longer run by time.
+async fn close_gone(
+    source: &mut Source,
     board: &mut Board,
-    names: &BTreeMap<String, (String, bool)>,
+    names: &BTreeMap<String, Named>,
     memory: &Memory,
     now: DateTime<Utc>,
-) {
-    for (id, kind) in board.open.keys().cloned().collect::<Vec<_>>() {
-        if names.get(&id).is_none_or(|(_, is_archived)| *is_archived) {
-            board.close(&id, kind, Resolution::Inactive, now);
+) -> Result<(), WatchdogError> {
+    let mut over: Vec<(String, Kind)> = Vec::new();
+    let mut switched_off: Vec<(String, Option<i64>)> = Vec::new();
+    for ((id, kind), one) in &board.open {
+        match names.get(id) {
+            Some(named) if named.is_archived => over.push((id.clone(), *kind)),
+            Some(named) if !named.is_active && *kind == Kind::Failing => {
+                switched_off.push((id.clone(), one.execution_id));
+            }
+            Some(_) => {}
+            None => over.push((id.clone(), *kind)),
         }
+    }
+    let runs: Vec<i64> = switched_off.iter().filter_map(|one| one.1).collect();
+    let runs = source.executions(&runs).await?;
+    // What other workflows call is never switched on; what fails there goes on failing.
+    let called: BTreeSet<i64> = runs
+        .iter()
+        .filter(|run| !matches!(run.mode.as_str(), "trigger" | "webhook"))
+        .map(|run| run.id)
+        .collect();
+    let off = switched_off
+        .into_iter()
+        .filter(|(_, run)| run.is_none_or(|run| !called.contains(&run)));
+    over.extend(off.map(|(id, _)| (id, Kind::Failing)));
+    for (id, kind) in over {
+        board.close(&id, kind, Resolution::Inactive, now);
     }
     for closed in &mut board.closed {
         let id = closed.incident.workflow_id.as_str();
         let is_scheduled = memory.is_scheduled(id);
-        if closed.incident.kind == Kind::Missed && !is_scheduled {
+        let is_by_itself = closed.resolution != Resolution::Unwatched;
+        if closed.incident.kind == Kind::Missed && !is_scheduled && is_by_itself {
             closed.resolution = Resolution::Inactive;
         }
     }
+    Ok(())
 }
 
-/// Reads why the newest runs failed.
-async fn describe(source: &mut Source, board: &mut Board) -> Result<(), WatchdogError> {
-    let all = board
-        .open
-        .values_mut()
-        .chain(board.closed.iter_mut().map(|one| &mut one.incident));
-    let mut failing: Vec<&mut Incident> = all.filter(|one| one.kind == Kind::Failing).collect();
-    let ids: Vec<i64> = failing.iter().filter_map(|one| one.execution_id).collect();
-    let data = source.data(&ids).await?;
-    for one in &mut failing {
-        let Some(data) = one.execution_id.and_then(|id| data.get(&id)) else {
-            continue;
-        };
-        let found = failure(data);
-        one.error = found.message;
-        one.node = found.node;
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn numbers_that_nobody_wrote_are_asked_for_at_two_more_looks() {
+        let seen = |ids: &[i64]| ids.iter().copied().collect::<BTreeSet<i64>>();
+        let first = unwritten(&[], 10, 14, &seen(&[11, 13, 14]));
+        assert_eq!(first, [(12, 2)]);
+        let second = unwritten(&first, 14, 16, &seen(&[16]));
+        assert_eq!(second, [(12, 1), (15, 2)]);
+        assert_eq!(unwritten(&second, 16, 16, &seen(&[15])), []);
+        let many = unwritten(&[], 0, 1_000_000, &seen(&[]));
+        assert_eq!(many.len(), 1_000);
     }
-    Ok(())
+
+    proptest! {
+        #[test]
+        fn no_number_is_asked_for_twice_at_a_look(
+            steps in prop::collection::vec((0..40_i64, -30..5_i64, prop::collection::btree_set(0..200_i64, 0..40)), 1..12),
+        ) {
+            let (mut cursor, mut late) = (0, Vec::new());
+            for (ahead, back, seen) in steps {
+                let from = (cursor + back.min(0)).max(0);
+                cursor = from + ahead;
+                late = unwritten(&late, from, cursor, &seen);
+                let ids: BTreeSet<i64> = late.iter().map(|one| one.0).collect();
+                prop_assert_eq!(ids.len(), late.len());
+                prop_assert!(ids.is_disjoint(&seen));
+            }
+        }
+    }
 }

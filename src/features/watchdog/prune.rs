@@ -20,6 +20,8 @@ pub struct Share {
     pub workflow_id: String,
     /// Whether they went well.
     pub is_success: bool,
+    /// Whether somebody rated or tagged them in n8n: it never prunes those.
+    pub is_annotated: bool,
     /// Whole days since they ended.
     pub age_days: i32,
     /// How many.
@@ -105,22 +107,27 @@ pub fn advise(shares: &[Share], scale: f64) -> Advice {
     let all = |_: &Share| true;
     let runs_of = |one: &Share| one.runs;
     let bytes_of = |one: &Share| one.bytes + one.binary_bytes;
-    let oldest_days = shares.iter().map(|one| one.age_days).max().unwrap_or(0);
+    let oldest_of = |shares: &mut dyn Iterator<Item = &Share>| {
+        shares.map(|one| one.age_days).max().unwrap_or(0)
+    };
+    let oldest_days = oldest_of(&mut shares.iter());
+    let is_prunable = |one: &Share| !one.is_annotated;
+    let oldest_prunable = oldest_of(&mut shares.iter().filter(|one| is_prunable(one)));
     let days = f64::from(oldest_days.clamp(1, GROWTH_DAYS));
     let is_recent = |one: &Share| one.age_days < GROWTH_DAYS;
     let mut advice = Advice {
         runs: whole(sum(runs_of, &all)),
         bytes: whole(sum(bytes_of, &all)),
         oldest_days,
-        is_unpruned: oldest_days > DEFAULT_HOURS / 24 + LATE_DAYS
-            || sum(runs_of, &all) > DEFAULT_COUNT as f64 * 1.2,
+        is_unpruned: oldest_prunable > DEFAULT_HOURS / 24 + LATE_DAYS
+            || sum(runs_of, &is_prunable) > DEFAULT_COUNT as f64 * 1.2,
         bytes_per_day: whole(sum(bytes_of, &is_recent) / days),
         workflows: workflows(shares, scale, days),
         options: Vec::new(),
     };
     let mut least = 0;
     for hours in [DEFAULT_HOURS, 168, 72, 24] {
-        let is_old = |one: &Share| one.age_days >= hours / 24;
+        let is_old = |one: &Share| one.age_days >= hours / 24 && is_prunable(one);
         let (runs, bytes) = (whole(sum(runs_of, &is_old)), whole(sum(bytes_of, &is_old)));
         if runs > least {
             least = runs;
@@ -189,7 +196,7 @@ fn lines(hours: i32, count: i64) -> Vec<String> {
 /// Runs beyond the newest so many, and their bytes; within a day they are taken to be alike.
 fn beyond(shares: &[Share], scale: f64, count: i64) -> (i64, i64) {
     let mut days: BTreeMap<i32, (f64, f64)> = BTreeMap::new();
-    for one in shares {
+    for one in shares.iter().filter(|one| !one.is_annotated) {
         let day = days.entry(one.age_days).or_default();
         day.0 += one.runs * scale;
         day.1 += (one.bytes + one.binary_bytes) * scale;
@@ -249,11 +256,32 @@ mod tests {
         Share {
             workflow_id: "w".to_owned(),
             is_success,
+            is_annotated: false,
             age_days,
             runs,
             bytes,
             binary_bytes: 0.0,
         }
+    }
+
+    #[test]
+    fn runs_that_n8n_never_prunes_do_not_say_that_it_prunes_nothing_and_go_by_no_way() {
+        let mut shares: Vec<_> = (0..14).map(|age| share(age, true, 10.0, 1e5)).collect();
+        shares.push(Share {
+            is_annotated: true,
+            ..share(90, true, 1.0, 1e9)
+        });
+        let advice = advise(&shares, 1.0);
+        assert!(!advice.is_unpruned);
+        assert_eq!((advice.oldest_days, advice.runs), (90, 141));
+        assert!(
+            advice
+                .options
+                .iter()
+                .all(|one| one.frees_bytes < 1_000_000_000)
+        );
+        shares.push(share(90, true, 1.0, 1e5));
+        assert!(advise(&shares, 1.0).is_unpruned);
     }
 
     #[test]

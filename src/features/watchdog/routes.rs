@@ -53,7 +53,7 @@ struct WorkflowIncident {
     /// Whether somebody was told.
     is_told: bool,
     resolved_at: Option<DateTime<Utc>>,
-    /// `success`, `ended` or `inactive`.
+    /// `success`, `ended`, `inactive` or `unwatched`.
     resolution: Option<String>,
     acknowledged_at: Option<DateTime<Utc>>,
     acknowledged_by: Option<String>,
@@ -84,14 +84,28 @@ struct WatchedWorkflow {
     link: Option<String>,
 }
 
+/// Why n8n's executions cannot be read.
+#[derive(Serialize, ToSchema)]
+struct WatchdogTrouble {
+    problem: String,
+    /// The first look that failed.
+    since: DateTime<Utc>,
+    /// The newest.
+    seen_at: DateTime<Utc>,
+}
+
 /// What is wrong now.
 #[derive(Serialize, ToSchema)]
 struct Watchdog {
     /// Incidents that are not over, the newest first.
     open: Vec<WorkflowIncident>,
     mutes: Vec<WorkflowMute>,
-    /// The last look at n8n's executions; null before the first.
+    /// The last look at n8n's executions; null before the first, and while no n8n is connected.
     looked_at: Option<DateTime<Utc>>,
+    /// Whether that was too long ago to say anything about now.
+    is_stale: bool,
+    /// Why executions cannot be read; null when they can.
+    trouble: Option<WatchdogTrouble>,
     /// Active workflows; empty on a daemon that does not lead.
     watched: Vec<WatchedWorkflow>,
     /// Whose clock counts for workflows without a zone of their own.
@@ -242,7 +256,8 @@ async fn get_watchdog(
     _: CurrentUser,
 ) -> Result<Json<Watchdog>, ApiError> {
     let found = watchdog.overview().await?;
-    let watched = found.watched.into_iter().map(|one| WatchedWorkflow {
+    let shown = found.shown;
+    let watched = shown.watched.into_iter().map(|one| WatchedWorkflow {
         link: watchdog.link(&one.workflow_id, None),
         workflow_id: one.workflow_id,
         workflow_name: one.workflow_name,
@@ -259,8 +274,14 @@ async fn get_watchdog(
             .collect(),
         mutes: found.mutes.into_iter().map(WorkflowMute::from).collect(),
         looked_at: found.looked_at,
-        time_zone: found.zone,
-        time_zone_is_known: found.zone_is_known,
+        is_stale: found.is_stale,
+        trouble: found.trouble.map(|one| WatchdogTrouble {
+            problem: one.problem,
+            since: one.since,
+            seen_at: one.seen_at,
+        }),
+        time_zone: shown.zone,
+        time_zone_is_known: shown.zone_is_known,
     }))
 }
 

@@ -33,7 +33,7 @@ enum Rule {
         every: Option<(Unit, i64)>,
         loose: TimeDelta,
     },
-    /// So long after the run before.
+    /// So long after the run before, or after n8n's start.
     Interval(TimeDelta),
 }
 
@@ -133,7 +133,8 @@ impl Rule {
         match self {
             Self::Interval(length) => Some(Due {
                 at: last.checked_add_signed(*length)?,
-                loose: SLACK,
+                // n8n counts anew from its start, which may be just before it was due.
+                loose: length.checked_add(&SLACK)?,
             }),
             Self::Cron { cron, every, loose } => {
                 // The run before may have begun a moment before its time, by another clock.
@@ -554,6 +555,23 @@ mod tests {
             .unwrap();
         assert_eq!(due.at, at("2026-03-01T10:00:00Z"));
         assert!(Schedule::read(&json!({ "no": "nodes" })).is_empty());
+    }
+
+    #[test]
+    fn an_interval_that_n8n_began_anew_at_its_start_is_not_missed_and_one_that_stopped_is() {
+        let every_two_hours = Schedule::read(&json!([
+            { "type": "n8n-nodes-base.interval", "parameters": { "interval": 2, "unit": "hours" } },
+        ]));
+        let missed = |now: &str| {
+            let last = "2026-03-01T08:00:00Z";
+            first_missed(&every_two_hours, last, now, Tz::UTC)
+        };
+        // n8n was started at 09:55, so it runs at 11:55.
+        assert_eq!(missed("2026-03-01T12:00:00Z"), None);
+        assert_eq!(
+            missed("2026-03-01T12:06:00Z"),
+            Some(("2026-03-01T10:00:00Z".to_owned(), 1))
+        );
     }
 
     fn any_interval() -> impl Strategy<Value = Value> {

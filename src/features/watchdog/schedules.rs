@@ -9,7 +9,7 @@ use super::WatchdogError;
 use super::incident::{Kind, Seen};
 use super::look::{Found, begun};
 use super::schedule::Schedule;
-use super::service::{WatchdogService, Watched};
+use super::service::{Shown, WatchdogService, Watched};
 use super::source::{Active, Source};
 use crate::features::settings::Key;
 
@@ -34,6 +34,8 @@ struct Known {
     schedule: Schedule,
     last_run: Option<(DateTime<Utc>, i64)>,
     next_due: Option<DateTime<Utc>>,
+    /// When it was given another time zone: what its clock says of the time before is not what was due then.
+    rezoned: Option<DateTime<Utc>>,
 }
 
 impl Memory {
@@ -55,11 +57,11 @@ impl Memory {
         known.is_some_and(|known| !known.schedule.is_empty())
     }
 
-    pub fn zone(&self) -> Tz {
+    fn zone(&self) -> Tz {
         self.chosen_zone.or(self.zone).unwrap_or(DEFAULT_ZONE)
     }
 
-    pub fn zone_is_known(&self) -> bool {
+    fn zone_is_known(&self) -> bool {
         self.chosen_zone.or(self.zone).is_some()
     }
 
@@ -72,7 +74,16 @@ impl Memory {
         }
     }
 
-    pub fn watched(&self) -> Vec<Watched> {
+    /// What of it is shown.
+    pub fn shown(&self) -> Shown {
+        Shown {
+            watched: self.watched(),
+            zone: self.zone().to_string(),
+            zone_is_known: self.zone_is_known(),
+        }
+    }
+
+    fn watched(&self) -> Vec<Watched> {
         let watched = self.scheduled.values().map(|known| Watched {
             workflow_id: known.active.id.clone(),
             workflow_name: known.active.name.clone(),
@@ -92,6 +103,7 @@ impl WatchdogService {
         memory: &mut Memory,
         found: &Found,
     ) -> Result<(), WatchdogError> {
+        let now = self.parts.clock.now();
         let chosen = self.parts.settings.choice(Key::WatchdogTimeZone);
         memory.chosen_zone = chosen.parse().ok();
         let active = source.active().await?;
@@ -110,9 +122,15 @@ impl WatchdogService {
         let mut scheduled = BTreeMap::new();
         for one in active {
             let id = one.id.clone();
-            let mut known = match (memory.scheduled.remove(&id), nodes.get(&id)) {
+            let before = memory.scheduled.remove(&id);
+            let rezoned = before.as_ref().and_then(|before| {
+                let is_other = before.active.zone != one.zone;
+                if is_other { Some(now) } else { before.rezoned }
+            });
+            let mut known = match (before, nodes.get(&id)) {
                 (Some(known), None) => Known {
                     active: one,
+                    rezoned,
                     ..known
                 },
                 (_, nodes) => Known {
@@ -120,6 +138,7 @@ impl WatchdogService {
                     schedule: nodes.map(Schedule::read).unwrap_or_default(),
                     last_run: last_runs.remove(&id),
                     next_due: None,
+                    rezoned,
                 },
             };
             let runs = found.ended.iter().chain(&found.open);
@@ -174,13 +193,16 @@ impl WatchdogService {
                 known.last_run = known.last_run.max(Some((at, 0)));
             }
         }
+        // Asked once for all: in an outage many are missed at once.
+        let outages = match seen.iter().map(|one| one.first).min() {
+            Some(first) => {
+                let since = first - TimeDelta::hours(24);
+                let outages = self.parts.host.n8n_outages(since).await;
+                outages.unwrap_or_default()
+            }
+            None => Vec::new(),
+        };
         for one in &mut seen {
-            let outages = self
-                .parts
-                .host
-                .n8n_outages(one.first - TimeDelta::hours(24))
-                .await;
-            let outages = outages.unwrap_or_default();
             let minute = TimeDelta::minutes(1);
             let during = |span: &&(DateTime<Utc>, DateTime<Utc>)| {
                 span.0 - minute <= one.first && one.first <= span.1 + minute
@@ -222,6 +244,7 @@ impl WatchdogService {
         // Of what was before it was switched on, and before the oldest run that is kept, nothing is known.
         let ran = known.last_run.map(|run| run.0).max(counted);
         let last = ran.unwrap_or(horizon).max(known.active.since);
+        let last = known.rezoned.map_or(last, |at| last.max(at));
         let (first, newest, count) = known.schedule.missed(last, now, grace, zone, is_sure)?;
         let local = first.at.with_timezone(&zone).format("%Y-%m-%d %H:%M");
         let ran = match ran {

@@ -1,18 +1,19 @@
 //! The use cases beside the watch itself: show, acknowledge, mute, advise.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use parking_lot::RwLock;
 use serde_json::json;
 use tokio::sync::Mutex;
 
 use super::WatchdogError;
+use super::blind::STALE_AFTER;
 use super::prune::{self, Advice};
 use super::schedules::Memory;
 use super::source::{Source, Taken};
-use super::store::{self, Mute, Row};
+use super::store::{self, Mute, Row, Trouble};
 use crate::features::audit::{self, Action, Actor, Entry};
 use crate::features::host::{DiskForecast, HostService};
 use crate::features::n8n::N8nService;
@@ -52,6 +53,8 @@ pub struct WatchdogParts {
 pub struct WatchdogService {
     pub(super) parts: Arc<WatchdogParts>,
     pub(super) memory: Arc<Mutex<Memory>>,
+    /// Of the memory, what a page shows: a look holds the memory for as long as n8n's database takes.
+    shown: Arc<RwLock<Shown>>,
     advised: Arc<Mutex<Option<(Instant, String, Report)>>>,
 }
 
@@ -69,6 +72,15 @@ pub(super) struct Overview {
     pub open: Vec<Row>,
     pub mutes: Vec<Mute>,
     pub looked_at: Option<DateTime<Utc>>,
+    /// Whether that is too long ago to say anything about now.
+    pub is_stale: bool,
+    pub trouble: Option<Trouble>,
+    pub shown: Shown,
+}
+
+/// What is known of schedules.
+#[derive(Clone, Debug)]
+pub(super) struct Shown {
     pub watched: Vec<Watched>,
     pub zone: String,
     pub zone_is_known: bool,
@@ -90,25 +102,35 @@ impl WatchdogService {
         Self {
             parts: Arc::new(parts),
             memory: Arc::default(),
+            shown: Arc::new(RwLock::new(Memory::default().shown())),
             advised: Arc::default(),
         }
     }
 
     /// What is wrong now, and what is watched.
     pub(super) async fn overview(&self) -> Result<Overview, WatchdogError> {
-        let db = self.parts.db.orm();
-        let state = store::state(db).await?;
-        let open = store::open(db).await?;
-        let mutes = store::mutes(db, self.parts.clock.now()).await?;
-        let memory = self.memory.lock().await;
+        let (db, now) = (self.parts.db.orm(), self.parts.clock.now());
+        // Of an n8n that is no longer connected, nothing was looked at.
+        let is_connected = !matches!(self.source_name(), Ok(None));
+        let state = store::state(db).await?.filter(|_| is_connected);
+        let trouble = store::trouble(db).await?.filter(|_| is_connected);
+        let looked_at = state.map(|state| state.looked_at);
         Ok(Overview {
-            open,
-            mutes,
-            looked_at: state.map(|state| state.looked_at),
-            watched: memory.watched(),
-            zone: memory.zone().to_string(),
-            zone_is_known: memory.zone_is_known(),
+            open: store::open(db).await?,
+            mutes: store::mutes(db, now).await?,
+            is_stale: match looked_at {
+                Some(at) => now - at > STALE_AFTER,
+                None => trouble.is_some(),
+            },
+            looked_at,
+            trouble,
+            shown: self.shown.read().clone(),
         })
+    }
+
+    /// Shows what is remembered by now.
+    pub(super) fn show(&self, memory: &Memory) {
+        *self.shown.write() = memory.shown();
     }
 
     /// Incidents that are over, the newest first.
@@ -227,9 +249,9 @@ impl WatchdogService {
                 .iter()
                 .map(|one| one.workflow_id.clone())
                 .collect();
-            let mut names: BTreeMap<String, (String, bool)> = source.names(&ids).await?;
+            let mut names = source.names(&ids).await?;
             for one in &mut advice.workflows {
-                one.workflow_name = names.remove(&one.workflow_id).map(|(name, _)| name);
+                one.workflow_name = names.remove(&one.workflow_id).map(|named| named.name);
             }
             Ok::<_, WatchdogError>((taken, advice))
         };

@@ -44,6 +44,14 @@ pub struct Active {
     pub since: DateTime<Utc>,
 }
 
+/// What a workflow is called, and whether it runs.
+#[derive(Clone, Debug)]
+pub struct Named {
+    pub name: String,
+    pub is_archived: bool,
+    pub is_active: bool,
+}
+
 /// When a workflow last ran, by n8n's own counts: also where runs are not kept.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counted {
@@ -97,6 +105,14 @@ impl Source {
     /// Disconnects.
     pub async fn close(self) {
         let _ = self.connection.close().await;
+    }
+
+    /// Which database this is, whatever its server is called; `None` where the server does not say.
+    pub async fn identity(&mut self) -> Option<String> {
+        let sql =
+            "SELECT system_identifier::text || '/' || current_database() FROM pg_control_system()";
+        let said = sqlx::query_scalar(sql).fetch_one(&mut self.connection);
+        said.await.ok()
     }
 
     async fn all(&mut self, sql: String, ids: &[i64]) -> sqlx::Result<Vec<PgRow>> {
@@ -262,11 +278,8 @@ impl Source {
         found.collect()
     }
 
-    /// Names of workflows, and whether they are archived. What is gone is not there.
-    pub async fn names(
-        &mut self,
-        ids: &[String],
-    ) -> sqlx::Result<BTreeMap<String, (String, bool)>> {
+    /// Names of workflows, and whether they run. What is gone is not there.
+    pub async fn names(&mut self, ids: &[String]) -> sqlx::Result<BTreeMap<String, Named>> {
         if ids.is_empty() {
             return Ok(BTreeMap::new());
         }
@@ -277,14 +290,19 @@ impl Source {
             "FALSE"
         };
         let sql = format!(
-            "SELECT id::text AS id, name::text AS name, {archived} AS is_archived FROM {} WHERE id = ANY($1)",
+            "SELECT id::text AS id, name::text AS name, {archived} AS is_archived, active AS is_active FROM {} \
+             WHERE id = ANY($1)",
             self.tables.name("workflow_entity")
         );
         let rows = self.of_workflows(sql, ids).await?;
         let found = rows.iter().map(|row| {
             Ok((
                 row.try_get("id")?,
-                (row.try_get("name")?, row.try_get("is_archived")?),
+                Named {
+                    name: row.try_get("name")?,
+                    is_archived: row.try_get("is_archived")?,
+                    is_active: row.try_get("is_active")?,
+                },
             ))
         });
         found.collect()
@@ -366,20 +384,16 @@ impl Source {
             .await
     }
 
-    /// What executions wrote down, where it is in the database and not too large.
-    pub async fn data(&mut self, ids: &[i64]) -> sqlx::Result<BTreeMap<i64, String>> {
-        if ids.is_empty() {
-            return Ok(BTreeMap::new());
-        }
+    /// What an execution wrote down, where it is in the database and not too large.
+    pub async fn data(&mut self, id: i64) -> sqlx::Result<Option<String>> {
         let sql = format!(
-            "SELECT \"executionId\"::bigint AS id, data FROM {} WHERE \"executionId\" = ANY($1) \
-             AND octet_length(data) <= {MOST_DATA_BYTES}",
+            "SELECT data FROM {} WHERE \"executionId\" = $1 AND octet_length(data) <= {MOST_DATA_BYTES}",
             self.tables.name("execution_data")
         );
-        let rows = self.all(sql, ids).await?;
-        rows.iter()
-            .map(|row| Ok((row.try_get("id")?, row.try_get("data")?)))
-            .collect()
+        sqlx::query_scalar(AssertSqlSafe(sql))
+            .bind(id)
+            .fetch_optional(&mut self.connection)
+            .await
     }
 
     /// The zone that n8n's Schedule Trigger wrote down in one of these runs, the newest first.
@@ -439,14 +453,21 @@ impl Source {
         } else {
             "0"
         };
+        let annotations = "execution_annotations";
+        let is_annotated = if has_table(&mut self.connection, &self.tables, annotations).await? {
+            let kept = self.tables.name(annotations);
+            format!("EXISTS (SELECT FROM {kept} a WHERE a.\"executionId\" = e.id)")
+        } else {
+            "FALSE".to_owned()
+        };
         let sql = format!(
-            "SELECT e.\"workflowId\"::text AS workflow_id, e.status = 'success' AS is_success, \
+            "SELECT e.\"workflowId\"::text AS workflow_id, e.status = 'success' AS is_success, {is_annotated} AS is_annotated, \
              GREATEST(FLOOR(EXTRACT(EPOCH FROM now() - COALESCE(e.\"stoppedAt\", e.\"startedAt\", e.\"createdAt\")) / 86400), 0)::int AS age_days, \
              COUNT(*) AS runs, \
              COALESCE(SUM(COALESCE(pg_column_size(d.data), 0) + COALESCE(pg_column_size(d.\"workflowData\"), 0)), 0)::bigint AS bytes, \
              COALESCE(SUM({binary}), 0)::bigint AS binary_bytes \
              FROM {executions} e {sampled} LEFT JOIN {} d ON d.\"executionId\" = e.id \
-             WHERE e.status NOT IN ('new', 'running', 'waiting') GROUP BY 1, 2, 3",
+             WHERE e.status NOT IN ('new', 'running', 'waiting') GROUP BY 1, 2, 3, 4",
             self.tables.name("execution_data")
         );
         let rows = sqlx::query(AssertSqlSafe(sql))
@@ -456,6 +477,7 @@ impl Source {
             taken.shares.push(Share {
                 workflow_id: row.try_get("workflow_id")?,
                 is_success: row.try_get("is_success")?,
+                is_annotated: row.try_get("is_annotated")?,
                 age_days: row.try_get("age_days")?,
                 runs: row.try_get::<i64, _>("runs")? as f64,
                 bytes: row.try_get::<i64, _>("bytes")? as f64,

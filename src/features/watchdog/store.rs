@@ -1,4 +1,4 @@
-//! The tables `watchdog_state`, `workflow_incidents` and `workflow_mutes`.
+//! The tables `watchdog_state`, `watchdog_trouble`, `workflow_incidents` and `workflow_mutes`.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
@@ -13,7 +13,28 @@ pub struct State {
     pub source: String,
     pub cursor_id: i64,
     pub open_ids: Value,
+    pub late_ids: Value,
+    pub identity: Option<String>,
     pub looked_at: DateTime<Utc>,
+}
+
+/// How far executions were read by now.
+pub struct NewState<'a> {
+    pub source: &'a str,
+    pub identity: Option<&'a str>,
+    pub cursor: i64,
+    pub open: &'a [i64],
+    pub late: &'a [(i64, u8)],
+    pub at: DateTime<Utc>,
+}
+
+/// Why executions cannot be read.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct Trouble {
+    pub problem: String,
+    pub since: DateTime<Utc>,
+    pub seen_at: DateTime<Utc>,
+    pub is_told: bool,
 }
 
 /// A row of `workflow_incidents`.
@@ -53,6 +74,11 @@ impl State {
         let ids = self.open_ids.as_array().into_iter().flatten();
         ids.filter_map(Value::as_i64).collect()
     }
+
+    /// Numbers that nobody had written, and for how many looks they are still asked for.
+    pub fn late(&self) -> Vec<(i64, u8)> {
+        serde_json::from_value(self.late_ids.clone()).unwrap_or_default()
+    }
 }
 
 impl Row {
@@ -70,30 +96,81 @@ impl Row {
             node: self.last_node.clone(),
             detail: self.detail.clone(),
             is_told: self.is_told,
+            is_described: self.last_error.is_some() || self.last_node.is_some(),
         })
     }
 }
 
 /// How far executions were read; `None` before the first look.
 pub async fn state(db: &impl ConnectionTrait) -> Result<Option<State>, DbErr> {
-    let sql = "SELECT source, cursor_id, open_ids, looked_at FROM watchdog_state";
+    let sql =
+        "SELECT source, cursor_id, open_ids, late_ids, identity, looked_at FROM watchdog_state";
     State::find_by_statement(statement(sql, Vec::new()))
         .one(db)
         .await
 }
 
 /// Keeps how far executions were read.
-pub async fn save_state(
+pub async fn save_state(tx: &impl ConnectionTrait, state: &NewState<'_>) -> Result<(), DbErr> {
+    let sql = "INSERT INTO watchdog_state (is_only, source, cursor_id, open_ids, looked_at, late_ids, identity) \
+               VALUES (TRUE, $1, $2, $3, $4, $5, $6) \
+               ON CONFLICT (is_only) DO UPDATE SET source = $1, cursor_id = $2, open_ids = $3, looked_at = $4, \
+               late_ids = $5, identity = $6";
+    let values = vec![
+        state.source.into(),
+        state.cursor.into(),
+        json!(state.open).into(),
+        state.at.into(),
+        json!(state.late).into(),
+        state.identity.map(str::to_owned).into(),
+    ];
+    tx.execute_raw(statement(sql, values)).await.map(|_| ())
+}
+
+/// Why executions cannot be read now; `None` when they can.
+pub async fn trouble(db: &impl ConnectionTrait) -> Result<Option<Trouble>, DbErr> {
+    let sql = "SELECT problem, since, seen_at, is_told FROM watchdog_trouble";
+    Trouble::find_by_statement(statement(sql, Vec::new()))
+        .one(db)
+        .await
+}
+
+/// Keeps why executions cannot be read. Looks that failed before `whole_since` do not count into its time.
+pub async fn save_trouble(
     tx: &impl ConnectionTrait,
     source: &str,
-    cursor: i64,
-    open: &[i64],
+    problem: &str,
     at: DateTime<Utc>,
-) -> Result<(), DbErr> {
-    let sql = "INSERT INTO watchdog_state (is_only, source, cursor_id, open_ids, looked_at) VALUES (TRUE, $1, $2, $3, $4) \
-               ON CONFLICT (is_only) DO UPDATE SET source = $1, cursor_id = $2, open_ids = $3, looked_at = $4";
-    let values = vec![source.into(), cursor.into(), json!(open).into(), at.into()];
-    tx.execute_raw(statement(sql, values)).await.map(|_| ())
+    whole_since: DateTime<Utc>,
+) -> Result<Trouble, DbErr> {
+    let sql = "INSERT INTO watchdog_trouble AS kept (is_only, source, problem, since, seen_at) VALUES (TRUE, $1, $2, $3, $3) \
+               ON CONFLICT (is_only) DO UPDATE SET source = $1, problem = $2, seen_at = $3, since = CASE WHEN \
+               kept.source = $1 AND (kept.is_told OR kept.seen_at BETWEEN $4 AND $3) THEN kept.since ELSE $3 END \
+               RETURNING problem, since, seen_at, is_told";
+    let values = vec![
+        source.into(),
+        problem.replace('\0', "").into(),
+        at.into(),
+        whole_since.into(),
+    ];
+    let row = Trouble::find_by_statement(statement(sql, values))
+        .one(tx)
+        .await?;
+    row.ok_or(DbErr::RecordNotInserted)
+}
+
+/// Notes that somebody was told of it.
+pub async fn note_trouble_told(tx: &impl ConnectionTrait) -> Result<(), DbErr> {
+    let sql = "UPDATE watchdog_trouble SET is_told = TRUE";
+    tx.execute_raw(statement(sql, Vec::new())).await.map(|_| ())
+}
+
+/// Notes that executions can be read again, or need not. Returns what was in the way.
+pub async fn end_trouble(tx: &impl ConnectionTrait) -> Result<Option<Trouble>, DbErr> {
+    let sql = "DELETE FROM watchdog_trouble RETURNING problem, since, seen_at, is_told";
+    Trouble::find_by_statement(statement(sql, Vec::new()))
+        .one(tx)
+        .await
 }
 
 const COLUMNS: &str = "i.id, i.workflow_id, i.workflow_name, i.kind, i.status, i.first_seen_at, i.last_seen_at, \
@@ -164,13 +241,23 @@ pub async fn save(tx: &impl ConnectionTrait, one: &Incident, name: &str) -> Resu
         .try_get("", "id")
 }
 
-/// Ends an incident that has a row.
+/// Ends an incident that has a row, with what it came to by then.
 pub async fn resolve(tx: &impl ConnectionTrait, id: i32, closed: &Closed) -> Result<(), DbErr> {
-    let sql = "UPDATE workflow_incidents SET status = 'resolved', resolved_at = $2, resolution = $3 WHERE id = $1";
+    let sql = "UPDATE workflow_incidents SET status = 'resolved', resolved_at = $2, resolution = $3, last_seen_at = $4, \
+               incident_count = $5, last_execution_id = $6, last_error = $7, last_node = $8, detail = $9, is_told = $10 \
+               WHERE id = $1";
+    let one = &closed.incident;
     let values = vec![
         id.into(),
         closed.at.into(),
         closed.resolution.as_str().into(),
+        one.last_seen.into(),
+        i32::try_from(one.count).unwrap_or(i32::MAX).into(),
+        one.execution_id.into(),
+        one.error.clone().into(),
+        one.node.clone().into(),
+        one.detail.clone().into(),
+        one.is_told.into(),
     ];
     tx.execute_raw(statement(sql, values)).await.map(|_| ())
 }

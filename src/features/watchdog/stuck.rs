@@ -1,10 +1,10 @@
 //! Runs that do not end.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 
-use super::WatchdogError;
 use super::incident::{Kind, Seen};
 use super::look::{begun, is_production};
 use super::service::WatchdogService;
@@ -15,17 +15,21 @@ use crate::features::settings::Key;
 const USUAL_TIMES: f64 = 3.0;
 /// With fewer good runs there is no usual time.
 const LEAST_RUNS: usize = 5;
+/// What is usual is asked for so long at one look; a database that is slow is asked again at the next.
+const MOST_TIME: Duration = Duration::from_secs(10);
 
 impl WatchdogService {
-    /// Runs that take far longer than usual, were never picked up, or were not woken.
+    /// Runs that take far longer than usual, were never picked up, or were not woken. Where n8n's database does not say
+    /// what is usual, those of workflows stay stuck that were `known` to be.
     pub(super) async fn stuck(
         &self,
         source: &mut Source,
         open: &[Execution],
-    ) -> Result<Vec<Seen>, WatchdogError> {
-        let now = self.parts.clock.now();
+        is_known: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Vec<Seen> {
+        let (now, began) = (self.parts.clock.now(), Instant::now());
         let least = TimeDelta::minutes(self.parts.settings.integer(Key::WatchdogStuckMinutes));
-        let mut usual: BTreeMap<&str, Option<f64>> = BTreeMap::new();
+        let mut usual: BTreeMap<&str, Usual> = BTreeMap::new();
         let mut stuck: BTreeMap<&str, Seen> = BTreeMap::new();
         for run in open.iter().filter(|run| is_production(run)) {
             let (since, what) = match (run.status.as_str(), run.wait_till) {
@@ -40,11 +44,19 @@ impl WatchdogService {
             }
             let mut detail = format!("Run {} {what} for {}", run.id, in_words(age));
             if run.status == "running" {
-                if !usual.contains_key(run.workflow_id.as_str()) {
-                    let seconds = usual_seconds(&source.durations(&run.workflow_id).await?);
-                    usual.insert(&run.workflow_id, seconds);
+                let id = run.workflow_id.as_str();
+                if !usual.contains_key(id) {
+                    let asked = if began.elapsed() < MOST_TIME {
+                        usual_of(source, id).await
+                    } else {
+                        Usual::NotSaid
+                    };
+                    usual.insert(id, asked);
                 }
-                if let Some(seconds) = usual[run.workflow_id.as_str()] {
+                if usual[id] == Usual::NotSaid && !is_known(id) {
+                    continue;
+                }
+                if let Usual::Seconds(seconds) = usual[id] {
                     #[expect(clippy::cast_precision_loss, reason = "seconds")]
                     let age_seconds = age.num_seconds() as f64;
                     if age_seconds < seconds * USUAL_TIMES {
@@ -73,7 +85,28 @@ impl WatchdogService {
                 seen.detail = detail;
             }
         }
-        Ok(stuck.into_values().collect())
+        stuck.into_values().collect()
+    }
+}
+
+/// How long runs of a workflow usually take.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Usual {
+    /// At most so many seconds.
+    Seconds(f64),
+    /// There were too few.
+    Unknown,
+    /// n8n's database did not answer.
+    NotSaid,
+}
+
+async fn usual_of(source: &mut Source, workflow_id: &str) -> Usual {
+    match source.durations(workflow_id).await {
+        Ok(durations) => usual_seconds(&durations).map_or(Usual::Unknown, Usual::Seconds),
+        Err(error) => {
+            tracing::debug!(%error, workflow = workflow_id, "cannot read what is usual");
+            Usual::NotSaid
+        }
     }
 }
 

@@ -36,6 +36,10 @@ impl WatchdogService {
         let at = closed.at.format("%Y-%m-%d %H:%M UTC");
         let message = match (closed.resolution, one.kind) {
             (Resolution::Inactive, _) => "It was switched off, or is gone.".to_owned(),
+            (Resolution::Unwatched, _) => {
+                "The n8n that it is in is no longer connected, so it is not watched any more."
+                    .to_owned()
+            }
             (_, Kind::Failing) => format!(
                 "It ran well at {at}, after {} that failed.",
                 runs(one.count)
@@ -50,7 +54,7 @@ impl WatchdogService {
         self.event("workflow.recovered", Severity::Info, data)
     }
 
-    fn event(&self, event_type: &str, severity: Severity, data: Value) -> Event {
+    pub(super) fn event(&self, event_type: &str, severity: Severity, data: Value) -> Event {
         Event::now(
             &self.parts.ids,
             &self.parts.clock,

@@ -4003,6 +4003,17 @@ export interface components {
              */
             percent: number;
         };
+        /** @description A disk that hangs or answers with an error. */
+        HostFailingDisk: {
+            /** @description Where. */
+            mount: string;
+            /** @description What. */
+            device: string;
+            /** @description Its file system. */
+            kind: string;
+            /** @description What is wrong with it. */
+            problem: string;
+        };
         /** @description A network interface. */
         HostInterface: {
             /** @description Its name. */
@@ -4066,8 +4077,12 @@ export interface components {
             memory: components["schemas"]["HostMemory"];
             /** @description Disks of this machine. */
             disks: components["schemas"]["HostDisk"][];
+            /** @description Disks that are mounted and do not say what room they have. */
+            failing_disks: components["schemas"]["HostFailingDisk"][];
             /** @description Network interfaces, but for those of containers. */
             network: components["schemas"]["HostInterface"][];
+            /** @description Whether that is the traffic of Flowkeep's own container, and the machine's cannot be seen. */
+            network_is_own: boolean;
             /** @description Sensors; none on most virtual machines. */
             temperatures: components["schemas"]["HostTemperature"][];
             /** @description Network shares. */
@@ -4160,6 +4175,8 @@ export interface components {
             /** @enum {string} */
             type: "choice";
         } | {
+            /** @description Whether it may be empty. */
+            is_optional: boolean;
             /** @enum {string} */
             type: "time_zone";
         } | {
@@ -6165,15 +6182,32 @@ export interface components {
             mutes: components["schemas"]["WorkflowMute"][];
             /**
              * Format: date-time
-             * @description The last look at n8n's executions; null before the first.
+             * @description The last look at n8n's executions; null before the first, and while no n8n is connected.
              */
             looked_at?: string | null;
+            /** @description Whether that was too long ago to say anything about now. */
+            is_stale: boolean;
+            trouble?: components["schemas"]["WatchdogTrouble"] | null;
             /** @description Active workflows; empty on a daemon that does not lead. */
             watched: components["schemas"]["WatchedWorkflow"][];
             /** @description Whose clock counts for workflows without a zone of their own. */
             time_zone: string;
             /** @description Whether that was set or learned; else it is n8n's default, and only trusted roughly. */
             time_zone_is_known: boolean;
+        };
+        /** @description Why n8n's executions cannot be read. */
+        WatchdogTrouble: {
+            problem: string;
+            /**
+             * Format: date-time
+             * @description The first look that failed.
+             */
+            since: string;
+            /**
+             * Format: date-time
+             * @description The newest.
+             */
+            seen_at: string;
         };
         /** @description An active workflow, and when it should run by itself. */
         WatchedWorkflow: {
@@ -6226,7 +6260,7 @@ export interface components {
             is_told: boolean;
             /** Format: date-time */
             resolved_at?: string | null;
-            /** @description `success`, `ended` or `inactive`. */
+            /** @description `success`, `ended`, `inactive` or `unwatched`. */
             resolution?: string | null;
             /** Format: date-time */
             acknowledged_at?: string | null;

@@ -68,7 +68,7 @@ export function HostPage() {
               Not live at the moment; it is tried again. These are the numbers of <Time at={now.at} />.
             </Text>
           ) : null}
-          <Conditions overview={overview.data} />
+          <Conditions overview={overview.data} now={now} />
           <Figures now={now} overview={overview.data} />
           <Card withBorder>
             <Group justify="space-between" mb="sm">
@@ -84,6 +84,11 @@ export function HostPage() {
                 style={{ maxWidth: "100%", overflowX: "auto" }}
               />
             </Group>
+            {now.network_is_own ? (
+              <Text size="sm" c="dimmed" mb="sm">
+                A container sees only its own network: the traffic is Flowkeep's, and the machine's is not known.
+              </Text>
+            ) : null}
             {range === "live" ? <LiveCharts samples={samples} /> : <PastCharts range={range} />}
           </Card>
           <Disks now={now} />
@@ -116,14 +121,19 @@ function conditionInWords(condition: Schemas["SystemCondition"]): string {
   }
 }
 
-function Conditions({ overview }: { overview: Overview }) {
+function Conditions({ overview, now }: { overview: Overview; now: Sample }) {
   const bad = overview.conditions.filter((one) => ["raised", "disconnected", "error", "down"].includes(one.state));
-  if (bad.length === 0) return null;
+  if (bad.length === 0 && now.failing_disks.length === 0) return null;
   return (
     <Alert color="red" icon={<IconAlertTriangle size={18} />} title="Needs a look" role="alert">
       {bad.map((one) => (
         <Text size="sm" key={one.name}>
           {conditionInWords(one)}
+        </Text>
+      ))}
+      {now.failing_disks.map((disk) => (
+        <Text size="sm" key={`failing ${disk.mount}`}>
+          The disk {disk.mount} fails: {disk.problem}.
         </Text>
       ))}
     </Alert>
@@ -192,7 +202,7 @@ function Figures({ now, overview }: { now: Sample; overview: Overview }) {
         {`${bytes(memory.used_bytes)} of ${bytes(memory.total_bytes)}${limit}${swap}`}
       </Figure>
       <Figure title="Network" value={rate(sum((one) => one.rx_bytes_per_second))}>
-        {`in; ${rate(sum((one) => one.tx_bytes_per_second))} out, over ${now.network.map((one) => one.name).join(", ") || "nothing"}`}
+        {`in; ${rate(sum((one) => one.tx_bytes_per_second))} out, over ${now.network.map((one) => one.name).join(", ") || "nothing"}${now.network_is_own ? "; only of Flowkeep's container" : ""}`}
       </Figure>
       {n8n?.is_up == null ? null : (
         <Figure title="n8n" value={n8n.is_up ? "Answers" : "Does not answer"}>
@@ -302,7 +312,23 @@ function Disks({ now }: { now: Sample }) {
             </div>
           );
         })}
-        {now.disks.length === 0 ? <Text c="dimmed">No disk is mounted here.</Text> : null}
+        {now.failing_disks.map((disk) => (
+          <Group key={disk.mount} justify="space-between" gap="xs">
+            <Text fw={600} style={{ overflowWrap: "anywhere" }}>
+              {disk.mount}{" "}
+              <Text span size="sm" c="dimmed" fw={400}>
+                {disk.device}, {disk.kind}
+              </Text>
+            </Text>
+            <Group gap="xs">
+              <Text size="sm">{disk.problem}</Text>
+              <Badge variant="light" color="red">
+                fails
+              </Badge>
+            </Group>
+          </Group>
+        ))}
+        {now.disks.length + now.failing_disks.length === 0 ? <Text c="dimmed">No disk is mounted here.</Text> : null}
       </Stack>
     </Card>
   );

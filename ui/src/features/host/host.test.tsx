@@ -30,6 +30,8 @@ const SAMPLE: Sample = {
       percent: 88,
     },
   ],
+  failing_disks: [],
+  network_is_own: false,
   network: [
     { name: "eth0", rx_bytes_per_second: 1000, tx_bytes_per_second: 10 },
     { name: "eth1", rx_bytes_per_second: 500, tx_bytes_per_second: null },
@@ -111,6 +113,24 @@ describe("the machine", () => {
     expect(await screen.findByLabelText("Processor: Busy 30 %, Highest 60 %")).toBeTruthy();
     expect(screen.queryByText("n8n's database")).toBeNull();
     expect(screen.getByText("Change the thresholds")).toBeTruthy();
+  });
+
+  it("shows a disk that fails beside those that answer", async () => {
+    const failing = [{ mount: "/data", device: "/dev/sdb1", kind: "xfs", problem: "no answer for 2 s" }];
+    answering({
+      ...BASE,
+      "GET /api/system/overview": { ...OVERVIEW, conditions: [], sample: { ...SAMPLE, failing_disks: failing } },
+    });
+    show(HostPage);
+    expect((await screen.findByRole("alert")).textContent).toContain("The disk /data fails: no answer for 2 s.");
+    expect(screen.getByText("/dev/sdb1, xfs")).toBeTruthy();
+  });
+
+  it("says that a container sees only its own traffic", async () => {
+    answering({ ...BASE, "GET /api/system/overview": { ...OVERVIEW, sample: { ...SAMPLE, network_is_own: true } } });
+    show(HostPage);
+    expect(await screen.findByText(/the traffic is Flowkeep's, and the machine's is not known/)).toBeTruthy();
+    expect(screen.getByText(/over eth0, eth1; only of Flowkeep's container/)).toBeTruthy();
   });
 
   it("is followed live while it is shown, and no longer", async () => {

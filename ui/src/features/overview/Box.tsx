@@ -6,7 +6,8 @@ import type { ReactNode } from "react";
 import { bytes } from "../../lib/format";
 import { type Containers, containerQueries } from "../containers/queries";
 import { type Forecast, hostQueries, type Sample } from "../host/queries";
-import { watchdogQueries } from "../watchdog/queries";
+import { type Watchdog, watchdogQueries } from "../watchdog/queries";
+import { blindness } from "../watchdog/words";
 import { Fact, None } from "./Fact";
 
 /** The box around n8n: its containers, the machine, and what its workflows do. */
@@ -25,36 +26,44 @@ export function BoxFacts() {
       </Fact>
       <Fact
         icon={<IconHeartbeat size={20} />}
-        color={watchdog.data?.open.length ? "red" : "gray"}
+        color={watchdog.data?.open.length || watchdog.data?.is_stale ? "red" : "gray"}
         title="Workflows that need you"
       >
-        <Told query={watchdog}>
-          {({ open, looked_at }) =>
-            looked_at === null ? (
-              <None>n8n's executions were not looked at yet.</None>
-            ) : open.length === 0 ? (
-              <Text size="sm">None: nothing fails, is stuck, or was missed.</Text>
-            ) : (
-              <Stack gap={6}>
-                {open.slice(0, 4).map((one) => (
-                  <Group key={one.id} gap="xs" wrap="nowrap">
-                    <Badge size="sm" variant="light" color={one.kind === "failing" ? "red" : "orange"}>
-                      {one.kind}
-                    </Badge>
-                    <Text size="sm" truncate>
-                      {one.workflow_name}
-                    </Text>
-                  </Group>
-                ))}
-                <More to="/watchdog">
-                  {open.length > 4 ? `And ${open.length - 4} more: all of them` : "What is wrong with them"}
-                </More>
-              </Stack>
-            )
-          }
-        </Told>
+        <Told query={watchdog}>{(found) => <WorkflowsNow found={found} />}</Told>
       </Fact>
     </>
+  );
+}
+
+function WorkflowsNow({ found }: { found: Watchdog }) {
+  const { open, looked_at, is_stale } = found;
+  if (!is_stale && looked_at === null) return <None>n8n's executions were not looked at yet.</None>;
+  if (!is_stale && open.length === 0) return <Text size="sm">None: nothing fails, is stuck, or was missed.</Text>;
+  return (
+    <Stack gap={6}>
+      {is_stale ? (
+        <Text size="sm" c="red" style={{ overflowWrap: "anywhere" }}>
+          Not known. {blindness(found)}
+        </Text>
+      ) : null}
+      {open.slice(0, 4).map((one) => (
+        <Group key={one.id} gap="xs" wrap="nowrap">
+          <Badge size="sm" variant="light" color={one.kind === "failing" ? "red" : "orange"}>
+            {one.kind}
+          </Badge>
+          <Text size="sm" truncate>
+            {one.workflow_name}
+          </Text>
+        </Group>
+      ))}
+      <More to="/watchdog">
+        {open.length > 4
+          ? `And ${open.length - 4} more: all of them`
+          : open.length > 0
+            ? "What is wrong with them"
+            : "What was known last"}
+      </More>
+    </Stack>
   );
 }
 
@@ -137,6 +146,11 @@ function HostNow({ sample, forecasts }: { sample: Sample; forecasts: Forecast[] 
       {fullest ? (
         <Meter name={`Disk ${fullest.mount}`} percent={fullest.percent} detail={`${bytes(fullest.free_bytes)} left`} />
       ) : null}
+      {sample.failing_disks.map((disk) => (
+        <Text size="sm" c="red" key={disk.mount}>
+          Disk {disk.mount}: {disk.problem}
+        </Text>
+      ))}
       {soonest?.days != null ? (
         <Text size="sm" c={soonest.days < 14 ? "red" : "dimmed"}>
           {soonest.mount} is full in about {Math.max(1, Math.round(soonest.days))} days if it goes on like this.

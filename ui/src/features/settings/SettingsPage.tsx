@@ -201,9 +201,11 @@ function Field({ setting, value, change, save, error }: FieldProps): ReactNode {
           w={220}
           searchable
           allowDeselect={false}
+          clearable={kind.is_optional}
+          placeholder={kind.is_optional ? "learned by itself" : undefined}
           data={zones()}
-          value={value as string}
-          onChange={change}
+          value={value === "" ? null : (value as string)}
+          onChange={(zone) => change(zone ?? "")}
           error={error}
         />
       );

@@ -1,5 +1,12 @@
 import { Alert, Anchor, Badge, Button, Card, Group, Menu, Stack, Table, Text, Title } from "@mantine/core";
-import { IconBellOff, IconCheck, IconClockPause, IconExternalLink, IconMoodSmile } from "@tabler/icons-react";
+import {
+  IconAlertTriangle,
+  IconBellOff,
+  IconCheck,
+  IconClockPause,
+  IconExternalLink,
+  IconMoodSmile,
+} from "@tabler/icons-react";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { api } from "../../api/client";
@@ -10,7 +17,7 @@ import { Time } from "../../components/Time";
 import { dateTime } from "../../lib/format";
 import { ExecutionsCard } from "./ExecutionsCard";
 import { type Incident, type Mute, refresh, type Watched, watchdogQueries } from "./queries";
-import { howItEnded, KINDS, muteInWords, why } from "./words";
+import { blindness, howItEnded, KINDS, muteInWords, why } from "./words";
 
 /** What goes wrong in n8n's workflows, and what their runs take. */
 export function WatchdogPage() {
@@ -25,7 +32,21 @@ export function WatchdogPage() {
       {now.isError ? <Failed error={now.error} retry={() => void now.refetch()} /> : null}
       {data ? (
         <Stack>
-          {data.looked_at == null ? (
+          {data.is_stale ? (
+            <Alert
+              color="red"
+              icon={<IconAlertTriangle size={18} />}
+              title="n8n's workflows are not watched"
+              role="alert"
+            >
+              <Text size="sm" style={{ overflowWrap: "anywhere" }}>
+                {blindness(data)} What is below is from before.{" "}
+                <Anchor component={Link} to="/n8n" size="sm" underline="always">
+                  Test n8n's connection
+                </Anchor>
+              </Text>
+            </Alert>
+          ) : data.looked_at == null ? (
             <Alert color="blue" title="Nothing was looked at yet">
               <Text size="sm">
                 Executions are looked at once a minute, as soon as n8n's database is connected on the{" "}
@@ -36,7 +57,7 @@ export function WatchdogPage() {
               </Text>
             </Alert>
           ) : null}
-          <Open incidents={data.open} mutes={data.mutes} lookedAt={data.looked_at ?? null} />
+          <Open incidents={data.open} mutes={data.mutes} lookedAt={data.is_stale ? null : (data.looked_at ?? null)} />
           {data.mutes.length > 0 ? <Mutes mutes={data.mutes} watched={data.watched} /> : null}
           <ExecutionsCard />
           <Schedules watched={data.watched} zone={data.time_zone} isKnown={data.time_zone_is_known} />

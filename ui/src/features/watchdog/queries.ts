@@ -7,12 +7,13 @@ export type Incident = Schemas["WorkflowIncident"];
 export type Mute = Schemas["WorkflowMute"];
 export type Advice = Schemas["ExecutionAdvice"];
 export type Watched = Schemas["WatchedWorkflow"];
+export type Watchdog = Schemas["Watchdog"];
 
 export const watchdogQueries = {
   now: () =>
     queryOptions({
       queryKey: ["watchdog", "now"],
-      queryFn: () => api.get<Schemas["Watchdog"]>("/api/watchdog"),
+      queryFn: () => api.get<Watchdog>("/api/watchdog"),
       refetchInterval: 30_000,
     }),
   resolved: () =>

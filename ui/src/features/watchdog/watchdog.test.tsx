@@ -2,9 +2,10 @@
 import { fireEvent, screen, waitFor } from "@testing-library/react";
 import { describe, expect, it } from "vitest";
 import { answering, show } from "../../test/render";
+import { BoxFacts } from "../overview/Box";
 import type { Advice, Incident } from "./queries";
 import { WatchdogPage } from "./WatchdogPage";
-import { growthInWords, muteInWords, why } from "./words";
+import { blindness, growthInWords, muteInWords, why } from "./words";
 
 const INCIDENT: Incident = {
   id: 4,
@@ -40,6 +41,8 @@ const NOW = {
       link: null,
     },
   ],
+  is_stale: false,
+  trouble: null,
   time_zone: "America/New_York",
   time_zone_is_known: false,
 };
@@ -154,6 +157,61 @@ describe("the watchdog", () => {
     });
     show(WatchdogPage);
     expect((await screen.findByRole("alert")).textContent).toContain("Broken.");
+  });
+});
+
+describe("a watch that cannot read", () => {
+  const trouble = {
+    problem: "n8n's database at db:5432 does not answer: password authentication failed",
+    since: "2026-11-22T12:01:00Z",
+    seen_at: "2026-11-22T12:20:00Z",
+  };
+
+  it("says so in place of that all is well, and where to help", async () => {
+    answering({ ...BASE, "GET /api/watchdog": { ...NOW, open: [], is_stale: true, trouble } });
+    show(WatchdogPage);
+    const alert = await screen.findByRole("alert");
+    expect(alert.textContent).toContain("n8n's workflows are not watched");
+    expect(alert.textContent).toContain("password authentication failed.");
+    expect(alert.textContent).toContain("Test n8n's connection");
+    expect(screen.queryByText("Every workflow runs well")).toBeNull();
+  });
+
+  it("shows what was wrong before, and says that it is from before", async () => {
+    answering({ ...BASE, "GET /api/watchdog": { ...NOW, is_stale: true, trouble } });
+    show(WatchdogPage);
+    expect((await screen.findByRole("alert")).textContent).toContain("What is below is from before.");
+    expect(screen.getByText("fails, 3 times")).toBeTruthy();
+  });
+
+  it("that failed once a moment ago is no trouble yet", async () => {
+    answering({ ...BASE, "GET /api/watchdog": { ...NOW, open: [], trouble } });
+    show(WatchdogPage);
+    expect(await screen.findByText("Every workflow runs well")).toBeTruthy();
+    expect(screen.queryByRole("alert")).toBeNull();
+  });
+
+  it("is no good news on the overview either", async () => {
+    const broken = { status: 500, body: { error: { code: "x", message: "Broken.", fields: {} } } };
+    answering({
+      "GET /api/watchdog": { ...NOW, open: [], is_stale: true, trouble },
+      "GET /api/containers": broken,
+      "GET /api/system/overview": broken,
+      "GET /api/system/forecast": broken,
+    });
+    show(BoxFacts);
+    expect(
+      await screen.findByText(/Not known\. Nothing was read since .*password authentication failed\./),
+    ).toBeTruthy();
+    expect(screen.queryByText(/None: nothing fails/)).toBeNull();
+  });
+
+  it("is put into words", () => {
+    const never = { ...NOW, looked_at: null, is_stale: true, trouble: null };
+    expect(blindness(never)).toBe("Nothing was read yet. No daemon of Flowkeep looks.");
+    expect(blindness({ ...never, trouble })).toContain("Nothing was read yet: n8n's database at db:5432");
+    expect(blindness({ ...NOW, is_stale: true })).toContain("Nothing was read since ");
+    expect(blindness(NOW)).toBeNull();
   });
 });
 

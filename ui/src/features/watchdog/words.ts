@@ -1,6 +1,6 @@
 /** What incidents and advice are in words. Pure. */
 import { bytes, count, dateTime } from "../../lib/format";
-import type { Advice, Incident, Mute } from "./queries";
+import type { Advice, Incident, Mute, Watchdog } from "./queries";
 
 export const KINDS: Record<string, { label: string; color: string }> = {
   failing: { label: "fails", color: "red" },
@@ -12,12 +12,20 @@ const ENDS: Record<string, string> = {
   success: "a later run went well",
   ended: "it ended",
   inactive: "it was switched off, or is gone",
+  unwatched: "its n8n is no longer connected",
 };
 
 export function why(incident: Incident): string {
   if (incident.detail) return incident.detail;
   const node = incident.last_node ? `${incident.last_node}: ` : "";
   return incident.last_error ? `${node}${incident.last_error}` : `${node}n8n wrote down nothing of why.`;
+}
+
+/** Why nothing is known of now; null when something is. */
+export function blindness({ is_stale, looked_at, trouble }: Watchdog): string | null {
+  if (!is_stale) return null;
+  const since = looked_at ? `Nothing was read since ${dateTime(looked_at)}` : "Nothing was read yet";
+  return trouble ? `${since}: ${trouble.problem.replace(/\.$/, "")}.` : `${since}. No daemon of Flowkeep looks.`;
 }
 
 export function howItEnded(incident: Incident): string {

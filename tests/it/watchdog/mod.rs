@@ -1,7 +1,9 @@
 //! The watch over n8n's executions, on the database of a real n8n 2.41.
 
+mod faults;
+
 use chrono::{DateTime, TimeDelta, Utc};
-use flowkeep::features::host::{HostSample, N8nNow};
+use flowkeep::features::host::{HostSample, Mounts, N8nNow};
 use flowkeep::features::watchdog::{WatchdogParts, WatchdogService};
 use http::StatusCode;
 use secrecy::SecretString;
@@ -56,6 +58,38 @@ impl Watch {
 
     async fn look(&mut self) {
         self.story.app.state.watchdog.look().await.unwrap();
+    }
+
+    /// Another daemon on the same database, which remembers nothing.
+    fn restarted(&self) -> WatchdogService {
+        let state = &self.story.app.state;
+        WatchdogService::new(WatchdogParts {
+            db: state.db.clone(),
+            n8n: state.n8n.clone(),
+            host: state.host.clone(),
+            settings: state.settings.clone(),
+            events: state.events.clone(),
+            clock: state.clock.clone(),
+            ids: state.ids.clone(),
+        })
+    }
+
+    /// Lets looks fail, as when the password of n8n's database was changed.
+    async fn cannot_look(&self) {
+        self.story.app.state.watchdog.look().await.unwrap_err();
+    }
+
+    /// Every event but those of settings, in order.
+    async fn all_events(&self) -> Vec<String> {
+        let all = self.story.app.events().await.into_iter();
+        all.filter(|one| one.starts_with("workflow.") || one.starts_with("n8n."))
+            .collect()
+    }
+
+    async fn connect_to(&self, url: &str) {
+        let body = json!({ "database_url": url });
+        let answer = self.story.client.put("/api/n8n/connection", body).await;
+        assert!(answer.status.is_success(), "{}", answer.text());
     }
 
     async fn id_of(&mut self, name: &str) -> String {
@@ -266,16 +300,7 @@ async fn a_run_that_ends_after_later_ones_began_is_not_overlooked_and_a_restart_
             "UPDATE execution_entity SET status = 'error', \"stoppedAt\" = '{at}' WHERE id = {slow}"
         ))
         .await;
-    let state = &watch.story.app.state;
-    let restarted = WatchdogService::new(WatchdogParts {
-        db: state.db.clone(),
-        n8n: state.n8n.clone(),
-        host: state.host.clone(),
-        settings: state.settings.clone(),
-        events: state.events.clone(),
-        clock: state.clock.clone(),
-        ids: state.ids.clone(),
-    });
+    let restarted = watch.restarted();
     for _ in 0..2 {
         restarted.look().await.unwrap();
         watch.look().await;
@@ -327,7 +352,7 @@ async fn only_so_many_failures_in_a_row_are_told_and_old_ones_are_no_news() {
     watch
         .story
         .app
-        .execute("UPDATE watchdog_state SET source = 'elsewhere'")
+        .execute("UPDATE watchdog_state SET source = 'elsewhere', identity = NULL")
         .await;
     watch.look().await;
     watch.nothing_is_open().await;
@@ -671,7 +696,7 @@ async fn while_n8n_is_down_nothing_is_missed_and_afterwards_that_explains_it() {
             .app
             .state
             .host
-            .observe(&sample, Some(&n8n), &[])
+            .observe(&sample, Some(&n8n), &Mounts::default())
             .await
             .unwrap();
     };
@@ -753,7 +778,7 @@ async fn of_a_muted_workflow_nobody_is_told_until_that_is_over_and_it_is_noted_a
 #[tokio::test]
 async fn a_workflow_that_is_deleted_ends_its_incidents() {
     let mut watch = Watch::begin().await;
-    let id = watch.id_of("Order intake").await;
+    let id = watch.id_of("Greeting by webhook").await;
     let run = watch.run(&id, "error");
     watch.add(run).await;
     watch.look().await;
