@@ -167,6 +167,44 @@ async fn f13_nothing_is_written_where_the_share_is_not_mounted() {
 }
 
 #[tokio::test]
+async fn a_copy_that_fails_is_noted_and_told_or_neither_and_its_end_is_told_once() {
+    let story = story().await;
+    let place = tempfile::tempdir().unwrap();
+    let nas = add(&story, "NAS", place.path()).await;
+    let sentinel = place.path().join(".flowkeep-destination");
+    let kept = std::fs::read(&sentinel).unwrap();
+    std::fs::remove_file(&sentinel).unwrap();
+    backup(&story).await;
+    let sweep = async || story.app.state.destinations.sweep().await;
+    story.app.refuse_event("backup.warning").await;
+    assert!(sweep().await.is_err());
+    assert_eq!(of(&story, "NAS").await["last_error_code"], Value::Null);
+    let attempts = "SELECT attempts FROM backup_copies";
+    assert_eq!(story.app.sql::<i32>(attempts).await, 0);
+    story.app.accept_events().await;
+    // Somebody looked at it before it is told: it is told nevertheless.
+    let test = format!("{BASE}/{}/test", nas["id"]);
+    story.client.post(&test, json!({})).await;
+    assert_eq!(of(&story, "NAS").await["last_error_code"], "not_mounted");
+    sweep().await.unwrap();
+    let told = story.app.told("backup.warning").await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0]["code"], "not_mounted");
+    assert!(story.app.told("backup.recovered").await.is_empty());
+    std::fs::write(&sentinel, kept).unwrap();
+    story.app.advance(TimeDelta::hours(3));
+    story.client.login().await;
+    for _ in 0..2 {
+        backup(&story).await;
+        sweep().await.unwrap();
+    }
+    let ended = story.app.told("backup.recovered").await;
+    assert_eq!(ended.len(), 1, "{ended:?}");
+    assert_eq!(ended[0]["trouble"], told[0]["trouble"]);
+    assert_eq!(story.app.told("backup.warning").await.len(), 1);
+}
+
+#[tokio::test]
 async fn f09_f12_a_full_or_read_only_destination_fails_alone_and_leaves_no_half_copy() {
     let Some(disk) = disk::small("64k") else {
         return;
@@ -269,6 +307,16 @@ async fn a_backup_that_is_not_what_was_written_is_not_spread() {
         of(&story, "NAS").await["last_error_code"],
         "checksum_mismatch"
     );
+    // That the others arrive is no end of it, so it is told once and no more.
+    for _ in 0..2 {
+        story.app.advance(TimeDelta::hours(3));
+        story.client.login().await;
+        backup(&story).await;
+        story.app.state.destinations.sweep().await.unwrap();
+    }
+    let told = story.app.told("backup.warning").await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(story.app.told("backup.recovered").await.is_empty());
 }
 
 #[tokio::test]

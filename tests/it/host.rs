@@ -254,6 +254,34 @@ async fn a_disk_that_fills_up_is_told_of_once_also_over_a_restart_and_again_when
 }
 
 #[tokio::test]
+async fn a_processor_and_a_memory_that_are_busy_for_a_while_are_told_once_and_so_is_the_end() {
+    let (app, client) = TestApp::with_admin().await;
+    for name in ["host.raise_minutes", "host.clear_minutes"] {
+        let answer = client
+            .put(&format!("/api/settings/{name}"), json!({ "value": 3 }))
+            .await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    }
+    let before = app.events().await.len();
+    let look = async |percent: f64| {
+        for _ in 0..6 {
+            app.advance(TimeDelta::minutes(1));
+            let mut one = sample(app.now(), percent, 5);
+            one.memory.percent = percent;
+            observe(&app, &one).await;
+        }
+    };
+    look(99.0).await;
+    let mut told = app.events().await.split_off(before);
+    told.sort();
+    assert_eq!(told, ["system.high_cpu", "system.high_memory"]);
+    look(10.0).await;
+    let mut told = app.events().await.split_off(before + 2);
+    told.sort();
+    assert_eq!(told, ["system.cpu_normal", "system.memory_normal"]);
+}
+
+#[tokio::test]
 async fn a_disk_that_grows_for_days_is_foretold_and_one_of_a_day_is_not() {
     let (app, client) = TestApp::with_admin().await;
     let path = "/api/system/forecast";

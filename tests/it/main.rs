@@ -15,6 +15,7 @@ mod daemon;
 mod destinations;
 mod doctor;
 mod email;
+mod events;
 mod flows;
 mod headers;
 mod host;

@@ -126,6 +126,60 @@ async fn an_unattended_run_deletes_half_at_most_and_never_what_is_pinned() {
 }
 
 #[tokio::test]
+async fn f29_a_policy_that_would_delete_more_than_half_is_told_once_a_day_until_it_is_done() {
+    let (app, client) = TestApp::with_admin().await;
+    for day in 0..16 {
+        backup(&app, day, "pending").await;
+    }
+    set(&client, 1).await;
+    app.state.retention.sweep_all().await;
+    // Neither the next hour nor another daemon tells the same again.
+    let other = TestApp::builder().beside(&app).start().await;
+    other.state.retention.sweep_all().await;
+    let told = app.told("backup.warning").await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(
+        (&told[0]["code"], &told[0]["backup_type"]),
+        (&json!("retention_capped"), &json!("postgres_n8n"))
+    );
+    let message = told[0]["message"].as_str().unwrap();
+    assert!(message.contains("8 went, 7 wait"), "{message}");
+    app.advance(TimeDelta::hours(25));
+    app.state.retention.sweep_all().await;
+    assert_eq!(app.told("backup.warning").await.len(), 2);
+    for _ in 0..3 {
+        app.state.retention.sweep_all().await;
+    }
+    assert_eq!(left(&app).await, [1]);
+    assert_eq!(app.told("backup.warning").await.len(), 2);
+    let ended = app.told("backup.recovered").await;
+    assert_eq!(ended.len(), 1, "{ended:?}");
+    assert_eq!(ended[0]["trouble"], "retention:postgres_n8n");
+}
+
+#[tokio::test]
+async fn f29_a_policy_that_cannot_be_carried_out_is_told_once_as_an_error() {
+    let (app, client) = TestApp::with_admin().await;
+    backup(&app, 0, "pending").await;
+    backup(&app, 5, "pending").await;
+    set(&client, 1).await;
+    app.refuse_event("management.backup_deleted").await;
+    for _ in 0..3 {
+        app.state.retention.sweep_all().await;
+    }
+    assert_eq!(left(&app).await, [1, 2], "nothing goes without being told");
+    let told = app.told("backup.warning").await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0]["code"], "retention_failed");
+    let severity = "SELECT severity FROM event_outbox WHERE event_type = 'backup.warning'";
+    assert_eq!(app.sql::<String>(severity).await, "error");
+    app.accept_events().await;
+    app.state.retention.sweep_all().await;
+    assert_eq!(left(&app).await, [1]);
+    assert_eq!(app.told("backup.recovered").await.len(), 1);
+}
+
+#[tokio::test]
 async fn f30_a_deletion_that_fails_is_tried_again_and_leaves_no_orphan() {
     let (app, client) = TestApp::with_admin().await;
     backup(&app, 0, "pending").await;
@@ -137,11 +191,18 @@ async fn f30_a_deletion_that_fails_is_tried_again_and_leaves_no_orphan() {
     app.state.retention.sweep_all().await;
     let state = "SELECT deleted_at IS NOT NULL AND file_removed_at IS NULL FROM backup_history WHERE id = 2";
     assert!(app.sql::<bool>(state).await, "{id} is still to go");
+    app.state.retention.sweep_all().await;
+    let told = app.told("backup.warning").await;
+    assert_eq!(told.len(), 1, "once: {told:?}");
+    assert_eq!(told[0]["code"], "files_left");
     std::fs::remove_dir(&path).unwrap();
     std::fs::write(&path, b"again").unwrap();
     app.state.retention.sweep_all().await;
     assert!(!path.exists());
     assert!(!app.sql::<bool>(state).await);
+    let ended = app.told("backup.recovered").await;
+    assert_eq!(ended.len(), 1, "{ended:?}");
+    assert_eq!(ended[0]["trouble"], "retention:files");
 }
 
 #[tokio::test]

@@ -7,10 +7,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use flowkeep::platform::leader::{Ballot, Lead};
 use http::StatusCode;
 use serde_json::{Value, json};
+use sqlx::Connection;
 
 use crate::backups::{Story, until};
 use crate::support::app::{TestApp, TestClient};
-use crate::support::postgres::server_majors;
+use crate::support::postgres::{connect, server_majors};
 
 const BASE: &str = "/api/backups/schedules";
 
@@ -391,8 +392,16 @@ async fn the_dead_mans_ping_goes_out_while_promises_are_kept_and_stops_when_one_
         outbox.contains("500") && !outbox.contains("a-secret-token"),
         "{outbox}"
     );
+    // Nor does another daemon tell it that takes the lead meanwhile.
+    let other = TestApp::builder().beside(&story.app).start().await;
+    let failed = other.state.schedules.ping().await.unwrap();
+    assert!(format!("{failed:?}").contains("500"), "{failed:?}");
+    assert_eq!(story.app.told("backup.warning").await.len(), 1);
     status.store(200, Ordering::SeqCst);
-    assert_eq!(ping().await, "Sent");
+    for _ in 0..2 {
+        assert_eq!(ping().await, "Sent");
+    }
+    assert_eq!(story.app.told("backup.recovered").await.len(), 1);
 
     // A promise is broken: silence.
     let body = json!({ "name": "Nightly", "backup_type": "postgres_n8n", "frequency": "daily", "hour": 2 });
@@ -402,4 +411,61 @@ async fn the_dead_mans_ping_goes_out_while_promises_are_kept_and_stops_when_one_
     let before = calls.load(Ordering::SeqCst);
     assert_eq!(ping().await, "Withheld");
     assert_eq!(calls.load(Ordering::SeqCst), before);
+}
+
+#[tokio::test]
+async fn a_due_backup_that_cannot_begin_ends_and_is_told_or_neither() {
+    let (app, client) = TestApp::with_admin().await;
+    create(&client, daily(14)).await;
+    let lead = lead(&app).await;
+    let tick = async || app.state.schedules.tick(lead.term).await;
+    tick().await.unwrap();
+    // As a later version may leave it to an earlier one.
+    app.execute("UPDATE backup_schedules SET backup_type = 'tape'")
+        .await;
+    app.advance(TimeDelta::minutes(91));
+    app.refuse_event("backup.warning").await;
+    assert!(tick().await.is_err());
+    assert_eq!(runs(&app).await[0].0, "queued");
+    app.accept_events().await;
+    for _ in 0..2 {
+        tick().await.unwrap();
+    }
+    assert_eq!(runs(&app).await[0].0, "failed");
+    let told = app.told("backup.warning").await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(
+        (&told[0]["code"], &told[0]["backup_type"]),
+        (&json!("run_failed"), &json!("tape"))
+    );
+}
+
+#[tokio::test]
+async fn a_due_backup_that_is_left_out_ends_and_is_told_or_neither() {
+    let story = Story::begin(*server_majors().await.first().unwrap()).await;
+    create(&story.client, daily(14)).await;
+    let lead = lead(&story.app).await;
+    let tick = async || story.app.state.schedules.tick(lead.term).await;
+    tick().await.unwrap();
+    let mut blocker = connect(&story.source).await;
+    let sql = "BEGIN; LOCK TABLE execution_data IN ACCESS EXCLUSIVE MODE";
+    sqlx::raw_sql(sql).execute(&mut blocker).await.unwrap();
+    let id = story.ask().await;
+    story.app.advance(TimeDelta::minutes(91));
+    story.app.refuse_event("backup.warning").await;
+    assert!(tick().await.is_err());
+    assert_eq!(runs(&story.app).await[0].0, "queued");
+    story.app.accept_events().await;
+    for _ in 0..2 {
+        tick().await.unwrap();
+    }
+    assert_eq!(runs(&story.app).await[0].0, "skipped");
+    let told = story.app.told("backup.warning").await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(
+        (&told[0]["code"], &told[0]["backup_type"]),
+        (&json!("run_skipped"), &json!("postgres_n8n"))
+    );
+    blocker.close().await.unwrap();
+    story.ended(id).await;
 }

@@ -235,7 +235,8 @@ impl BackupService {
             return Ok(false);
         }
         let facts = json!({
-            "id": backup.id, "filename": backup.filename, "last_good": is_last_good, "by": by,
+            "id": backup.id, "backup_type": backup.backup_type, "filename": backup.filename,
+            "last_good": is_last_good, "by": by,
         });
         let entry = Entry::new(Action::BackupDeleted).resource("backup", backup.id);
         let entry = entry.details(facts.clone());

@@ -74,29 +74,32 @@ impl BackupService {
     }
 
     /// Removes the files of deleted backups that are still there. What fails is tried again with the
-    /// next call.
-    pub async fn finish_deletions(&self) -> Result<(), BackupError> {
+    /// next call. Returns how many are left.
+    pub async fn finish_deletions(&self) -> Result<usize, BackupError> {
+        let mut left = 0;
         for (id, path) in store::to_remove(self.parts.db.orm()).await? {
-            self.remove_deleted(id, &PathBuf::from(path)).await?;
+            if !self.remove_deleted(id, &PathBuf::from(path)).await? {
+                left += 1;
+            }
         }
-        Ok(())
+        Ok(left)
     }
 
-    /// Removes the file of a deleted backup and notes that it is gone.
+    /// Removes the file of a deleted backup and notes that it is gone. False when it cannot be removed.
     pub(super) async fn remove_deleted(
         &self,
         id: i32,
         path: &std::path::Path,
-    ) -> Result<(), BackupError> {
+    ) -> Result<bool, BackupError> {
         // A path that is not ours is nobody's business, and must not be tried for ever.
         if path.starts_with(self.files.root())
             && let Err(error) = self.files.remove(path)
         {
             tracing::error!(%error, backup.id = id, "cannot remove a deleted backup's file; trying again later");
-            return Ok(());
+            return Ok(false);
         }
         store::mark_removed(self.parts.db.orm(), id, self.parts.clock.now()).await?;
-        Ok(())
+        Ok(true)
     }
 
     async fn settle_run(&self, run: &Backup, job_id: Uuid) -> Result<(), BackupError> {

@@ -9,7 +9,7 @@ use super::error::DestinationError;
 use super::place::{Saved, Where};
 use super::service::DestinationService;
 use super::store;
-use crate::features::audit::{self, Action, Actor, Entry};
+use crate::features::audit::{Action, Actor, Entry};
 
 impl DestinationService {
     /// Makes a folder of this machine a destination. Returns its number.
@@ -52,8 +52,7 @@ impl DestinationService {
             }
             let entry = Entry::new(Action::DestinationCreated).resource("destination", id);
             let entry = entry.details(json!({ "name": one.name, "place": place.address() }));
-            audit::record(&tx, &self.parts.clock, actor, entry).await?;
-            tx.commit().await?;
+            self.commit(tx, actor, entry).await?;
         }
         Ok(())
     }

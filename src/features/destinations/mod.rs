@@ -21,6 +21,7 @@ mod service;
 mod sftp;
 mod ssh;
 mod store;
+mod told;
 mod watch;
 mod worker;
 

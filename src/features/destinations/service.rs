@@ -18,11 +18,12 @@ use super::remote::{self, RemotePlace};
 use super::sftp::SftpSecret;
 use super::ssh;
 use super::store::{self, Copy, Destination, Totals};
-use crate::features::audit::{self, Action, Actor, Entry};
+use crate::features::audit::{Action, Actor, Entry};
 use crate::features::backups::BackupService;
 use crate::features::settings::{Location, SettingsService};
 use crate::platform::clock::Clock;
 use crate::platform::db::Db;
+use crate::platform::events::standing;
 use crate::platform::ids::Ids;
 use crate::platform::process::Processes;
 
@@ -185,9 +186,7 @@ impl DestinationService {
         }
         let entry = Entry::new(Action::DestinationCreated).resource("destination", id);
         let entry = entry.details(json!({ "name": name, "place": place.address() }));
-        audit::record(&tx, &self.parts.clock, actor, entry).await?;
-        tx.commit().await?;
-        self.changed.notify_one();
+        self.commit(tx, actor, entry).await?;
         self.get(id).await
     }
 
@@ -314,10 +313,12 @@ impl DestinationService {
             return Err(DestinationError::NotFound(id));
         }
         let entry = Entry::new(Action::DestinationChanged).resource("destination", id);
+        if !is_enabled {
+            // Whoever enables it again wants to hear anew what is wrong with it.
+            standing::forget(&tx, &format!("copies:{id}")).await?;
+        }
         let entry = entry.details(json!({ "enabled": is_enabled, "secret": secret.is_some() }));
-        audit::record(&tx, &self.parts.clock, actor, entry).await?;
-        tx.commit().await?;
-        self.changed.notify_one();
+        self.commit(tx, actor, entry).await?;
         self.get(id).await
     }
 
@@ -327,10 +328,9 @@ impl DestinationService {
         if !store::delete(&tx, id).await? {
             return Err(DestinationError::NotFound(id));
         }
+        standing::forget(&tx, &format!("copies:{id}")).await?;
         let entry = Entry::new(Action::DestinationDeleted).resource("destination", id);
-        audit::record(&tx, &self.parts.clock, actor, entry).await?;
-        tx.commit().await?;
-        Ok(())
+        self.commit(tx, actor, entry).await
     }
 
     /// Tries a destination: is it mounted, can it be written.

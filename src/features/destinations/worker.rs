@@ -6,8 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use chrono::TimeDelta;
-use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{DestinationError, Trouble};
@@ -15,18 +13,10 @@ use super::folder;
 use super::remote;
 use super::service::{DestinationService, watched};
 use super::store::{self, Copy, Destination};
+use super::told::is_of_the_place;
 use crate::features::backups::{Backup, BackupFiles, BackupType};
-use crate::platform::events::{self, Event, Severity};
 
 const PERIOD: Duration = Duration::from_mins(1);
-/// A copy that failed is tried again after these, the last one over and over.
-const RETRY_AFTER: [TimeDelta; 4] = [
-    TimeDelta::minutes(1),
-    TimeDelta::minutes(5),
-    TimeDelta::minutes(30),
-    TimeDelta::hours(2),
-];
-
 impl DestinationService {
     /// Works until `stop`.
     pub async fn work(&self, stop: CancellationToken) {
@@ -81,6 +71,7 @@ impl DestinationService {
         kept: &BTreeSet<i32>,
     ) -> Result<(), DestinationError> {
         let (db, now) = (self.parts.db.orm(), self.parts.clock.now());
+        let mut is_well = false;
         for copy in store::copies_at(db, destination.id).await? {
             let is_settled = copy.status == "copied" && kept.contains(&copy.backup_id);
             if is_settled || copy.next_attempt_at.is_some_and(|at| at > now) {
@@ -98,18 +89,18 @@ impl DestinationService {
                 _ => continue,
             };
             match outcome {
-                Ok(Some(bytes)) => store::note_copied(db, copy.id, bytes, now).await?,
-                Ok(None) => store::note_removed(db, copy.id).await?,
+                Ok(bytes) => self.note_done(destination, &copy, bytes).await?,
                 Err(trouble) => {
                     self.note_trouble(destination, &copy, &trouble).await?;
-                    if trouble.code != "checksum_mismatch" && trouble.code != "file_missing" {
-                        // The place is at fault; the next copy would fare no better.
+                    if is_of_the_place(&trouble) {
+                        // The next copy would fare no better.
                         return Ok(());
                     }
                 }
             }
-            if destination.last_error.is_some() {
-                store::note_check(db, destination.id, None, now).await?;
+            if !is_well {
+                self.note_well(destination).await?;
+                is_well = true;
             }
         }
         Ok(())
@@ -159,39 +150,5 @@ impl DestinationService {
             folder::remove(&root, sentinel, &backup_type, &filename).map(|()| None)
         })
         .await
-    }
-
-    /// Notes why a copy failed and when it is tried again; tells it when the trouble is a new one.
-    async fn note_trouble(
-        &self,
-        destination: &Destination,
-        copy: &Copy,
-        trouble: &Trouble,
-    ) -> Result<(), DestinationError> {
-        let (db, now) = (self.parts.db.orm(), self.parts.clock.now());
-        let attempt = usize::try_from(copy.attempts).unwrap_or(usize::MAX);
-        let wait = RETRY_AFTER[attempt.min(RETRY_AFTER.len() - 1)];
-        store::note_failed(db, copy.id, trouble, now + wait).await?;
-        store::note_check(db, destination.id, Some(trouble), now).await?;
-        if destination.last_error_code.as_deref() == Some(trouble.code) {
-            return Ok(());
-        }
-        tracing::warn!(
-            destination = destination.name,
-            code = trouble.code,
-            why = trouble.message,
-            "a backup could not be copied"
-        );
-        let facts = json!({
-            "code": trouble.code, "destination": destination.name, "backup_id": copy.backup_id,
-            "message": format!("{}: {}", destination.name, trouble.message),
-        });
-        let (ids, clock) = (&self.parts.ids, &self.parts.clock);
-        let event = Event::now(ids, clock, "backup.warning", Severity::Error, facts);
-        let tx = self.parts.db.begin().await?;
-        events::record(&tx, &event).await?;
-        tx.commit().await?;
-        self.parts.backups.events().publish(event);
-        Ok(())
     }
 }

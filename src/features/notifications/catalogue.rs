@@ -29,7 +29,13 @@ pub struct EventType {
     pub sample: &'static str,
 }
 
-const BACKUP: &[&str] = &["backup_type", "destination", "schedule_id", "code"];
+const BACKUP: &[&str] = &[
+    "trouble",
+    "backup_type",
+    "destination",
+    "schedule_id",
+    "code",
+];
 const PROOF: &[&str] = &["backup_type", "backup_id"];
 const CONTAINER: &[&str] = &["container", "name"];
 const HOST: &[&str] = &["mount", "path", "destination", "resource", "host"];
@@ -66,7 +72,7 @@ event_types! {
         "A backup begins.",
         "Backup started: {{ backup_type | kind }}", "Backup {{ id }} of {{ backup_type | kind }} has begun.",
         r#"{"id":42,"backup_type":"postgres_n8n","trigger":"schedule"}"#;
-    "backup.success", "Backup succeeded", Info, Success, BACKUP, ends &["backup.failed"],
+    "backup.success", "Backup succeeded", Info, Success, BACKUP, ends &["backup.failed", "backup.warning"],
         "A backup is stored and whole.",
         "Backup succeeded: {{ backup_type | kind }}",
         "Backup {{ id }}{% if stored_bytes %}, {{ stored_bytes | bytes }}{% endif %}{% if rows %}, {{ rows }} rows in {{ tables }} tables{% endif %}.{% if filename %}\nFile: {{ filename }}{% endif %}",
@@ -78,20 +84,24 @@ event_types! {
     "backup.warning", "Backup warning", Warning, Warning, BACKUP, ends NOTHING,
         "Something about backups needs a look: none is fresh, a copy failed, a run was left out.",
         "Backups need a look{% if backup_type %}: {{ backup_type | kind }}{% endif %}", "{{ message | default('') }}",
-        r#"{"code":"stale","backup_type":"postgres_n8n","promised_hours":26,"message":"No proven backup of n8n's database is younger than 26 hours."}"#;
+        r#"{"code":"stale","trouble":"stale:postgres_n8n","backup_type":"postgres_n8n","promised_hours":26,"message":"No proven backup of n8n's database is younger than 26 hours."}"#;
+    "backup.recovered", "Backups are well again", Info, Success, BACKUP, ends &["backup.warning"],
+        "What a warning about backups was about is over: there is a fresh one, copies are made again.",
+        "Backups are well again{% if backup_type %}: {{ backup_type | kind }}{% endif %}", "{{ message | default('') }}",
+        r#"{"code":"fresh","trouble":"stale:postgres_n8n","backup_type":"postgres_n8n","message":"Backups of type postgres_n8n are as young again as their schedules promise."}"#;
     "verification.started", "Proof started", Info, Info, PROOF, ends NOTHING,
         "A backup is being restored on trial.",
         "Proof of backup {{ backup_id }} started", "Backup {{ backup_id }} is being restored into a throwaway server.",
-        r#"{"id":7,"backup_id":42}"#;
+        r#"{"id":7,"backup_id":42,"backup_type":"postgres_n8n"}"#;
     "verification.passed", "Backup proven", Info, Success, PROOF, ends &["verification.failed"],
         "A backup was restored on trial and holds what it should.",
         "Backup {{ backup_id }} is proven", "{{ message | default('It restores, and holds what it should.') }}",
-        r#"{"id":7,"backup_id":42,"status":"passed","code":"ok","restore_ms":2500,"message":"It restores in 2.5 s; all 72 tables hold exactly the rows they should."}"#;
+        r#"{"id":7,"backup_id":42,"backup_type":"postgres_n8n","status":"passed","code":"ok","restore_ms":2500,"message":"It restores in 2.5 s; all 72 tables hold exactly the rows they should."}"#;
     "verification.failed", "Proof failed", Critical, Failure, PROOF, ends NOTHING,
         "A backup cannot be restored, was damaged, or could not be proven.",
         "{% if status == 'skipped' or status == 'could_not_verify' %}Backup {{ backup_id }} could not be proven{% else %}Backup {{ backup_id }} cannot be trusted{% endif %}",
         "{{ message | default('') }}",
-        r#"{"id":8,"backup_id":43,"status":"failed","code":"checksum","message":"The file is not what was written: its SHA-256 differs."}"#;
+        r#"{"id":8,"backup_id":43,"backup_type":"postgres_n8n","status":"failed","code":"checksum","message":"The file is not what was written: its SHA-256 differs."}"#;
     "container.started", "Container started", Info, Info, CONTAINER, ends NOTHING,
         "A container of the project began to run.",
         "{{ container | default('A container') }} started", CONTAINER_BODY, CONTAINER_SAMPLE;
@@ -104,8 +114,8 @@ event_types! {
     "container.unhealthy", "Container unhealthy", Error, Failure, CONTAINER, ends NOTHING,
         "A container's own health check fails.",
         "{{ container | default('A container') }} is unhealthy", CONTAINER_BODY, CONTAINER_SAMPLE;
-    "container.recovered", "Container recovered", Info, Success, CONTAINER, ends &["container.unhealthy", "container.stopped"],
-        "A container that was unhealthy or stopped is well again.",
+    "container.recovered", "Container recovered", Info, Success, CONTAINER, ends &["container.unhealthy", "container.stopped", "container.restarted"],
+        "A container that was unhealthy, stopped or did not come to rest is well again.",
         "{{ container | default('A container') }} recovered", CONTAINER_BODY, CONTAINER_SAMPLE;
     "system.high_cpu", "CPU high", Warning, Warning, HOST, ends NOTHING,
         "The processor has been busy for a while.",
@@ -192,7 +202,7 @@ event_types! {
     "management.backup_deleted", "Backup deleted", Info, Info, &["backup_type"], ends NOTHING,
         "A backup was deleted, by somebody or by retention.",
         "Backup {{ id }} was deleted", "{{ filename | default('') }}{% if by %}, by {{ by }}{% endif %}.{% if last_good %}\nIt was the last good one.{% endif %}",
-        r#"{"id":12,"filename":"n8n-20260101T020000Z.dump.zst","last_good":false,"by":"retention"}"#;
+        r#"{"id":12,"backup_type":"postgres_n8n","filename":"n8n-20260101T020000Z.dump.zst","last_good":false,"by":"retention"}"#;
     "management.service_off", "Service switched off", Error, Failure, &["service"], ends NOTHING,
         "Flowkeep switched a notification service off, for nobody is there any more.",
         "{{ service | default('A notification service') }} was switched off", "{{ message | default('') }}",

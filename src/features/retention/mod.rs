@@ -12,6 +12,7 @@ mod plan;
 mod routes;
 mod service;
 mod store;
+mod tell;
 
 pub use error::RetentionError;
 pub use plan::{

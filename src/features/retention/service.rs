@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::RetentionError;
 use super::plan::{Candidate, Plan, Policy, Worth, plan, usual_cap};
 use super::store::{self, Row};
+use super::tell::Trouble;
 use crate::features::audit::{self, Action, Actor, Entry};
 use crate::features::backups::{Backup, BackupService, BackupType};
 use crate::features::settings::{Key, SettingsService};
@@ -39,7 +40,7 @@ pub struct RetentionParts {
 /// Retention. Cheap to clone.
 #[derive(Clone)]
 pub struct RetentionService {
-    parts: std::sync::Arc<RetentionParts>,
+    pub(super) parts: std::sync::Arc<RetentionParts>,
 }
 
 /// What one run did to one type.
@@ -224,18 +225,27 @@ impl RetentionService {
     /// Carries out every policy, and what earlier deletions left undone.
     pub async fn sweep_all(&self) {
         for kind in BackupType::ALL {
-            match self.sweep(&Actor::system(), kind, None).await {
-                Ok(sweep) if sweep.postponed > 0 => tracing::warn!(
-                    kind = kind.as_str(),
-                    postponed = sweep.postponed,
-                    "retention would delete more than half at once; the rest waits for the next run"
-                ),
-                Ok(_) => {}
-                Err(error) => tracing::error!(%error, kind = kind.as_str(), "retention failed"),
-            }
+            let trouble = match self.sweep(&Actor::system(), kind, None).await {
+                Ok(sweep) if sweep.postponed > 0 => {
+                    tracing::warn!(
+                        kind = kind.as_str(),
+                        postponed = sweep.postponed,
+                        "retention would delete more than half at once; the rest waits for the next run"
+                    );
+                    Some(Trouble::Capped(sweep))
+                }
+                Ok(_) => None,
+                Err(error) => {
+                    tracing::error!(%error, kind = kind.as_str(), "retention failed");
+                    Some(Trouble::Failed(error))
+                }
+            };
+            self.tell(Some(kind), trouble).await;
         }
-        if let Err(error) = self.parts.backups.finish_deletions().await {
-            tracing::error!(%error, "cannot finish deletions");
+        match self.parts.backups.finish_deletions().await {
+            Ok(0) => self.tell(None, None).await,
+            Ok(left) => self.tell(None, Some(Trouble::FilesLeft(left))).await,
+            Err(error) => tracing::error!(%error, "cannot finish deletions"),
         }
     }
 

@@ -10,10 +10,11 @@ use serde_json::json;
 use super::ScheduleError;
 use super::service::ScheduleService;
 use crate::features::settings::Key;
-use crate::platform::events::{self, Severity};
+use crate::platform::events::{self, Severity, standing};
 use crate::platform::outbound::{Outbound, Outgoing, Wire};
 
 const LIMIT: Duration = Duration::from_secs(15);
+const TROUBLE: &str = "ping";
 
 /// What became of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub enum Ping {
 }
 
 impl ScheduleService {
-    /// Calls the URL if every promise is kept. Tells when that fails after it had worked.
+    /// Calls the URL if every promise is kept. Tells when that fails after it had worked, and when it works again.
     pub async fn ping(&self) -> Result<Ping, ScheduleError> {
         let url = match self.parts.settings.secret(Key::PingUrl) {
             Ok(Some(url)) => url,
@@ -41,25 +42,40 @@ impl ScheduleService {
         }
         match call(&self.parts.near, &url).await {
             Ok(()) => {
-                *self.ping_failure.lock() = None;
+                self.tell_ping_success().await?;
                 Ok(Ping::Sent)
             }
             Err(why) => {
-                let is_new = self.ping_failure.lock().replace(why.clone()).is_none();
-                if is_new {
-                    self.tell_ping_failure(&why).await?;
-                }
+                self.tell_ping_failure(&why).await?;
                 Ok(Ping::Failed(why))
             }
         }
     }
 
     async fn tell_ping_failure(&self, why: &str) -> Result<(), ScheduleError> {
-        let message = format!("The dead man's ping did not go through: {why}.");
-        tracing::warn!(why, "the dead man's ping did not go through");
-        let facts = json!({ "code": "ping_failed", "message": message });
-        let event = self.event("backup.warning", Severity::Warning, facts);
         let tx = self.parts.db.begin().await?;
+        let now = self.parts.clock.now();
+        if !standing::begin(&tx, TROUBLE, "ping_failed", now, None).await? {
+            return Ok(());
+        }
+        let message = format!("The dead man's ping did not go through: {why}.");
+        let facts = json!({ "code": "ping_failed", "trouble": TROUBLE, "message": message });
+        let event = self.event("backup.warning", Severity::Warning, facts);
+        events::record(&tx, &event).await?;
+        tx.commit().await?;
+        tracing::warn!(why, "the dead man's ping did not go through");
+        self.parts.backups.events().publish(event);
+        Ok(())
+    }
+
+    async fn tell_ping_success(&self) -> Result<(), ScheduleError> {
+        let tx = self.parts.db.begin().await?;
+        if !standing::end(&tx, TROUBLE).await? {
+            return Ok(());
+        }
+        let message = "The dead man's ping goes through again.";
+        let facts = json!({ "code": "ping_sent", "trouble": TROUBLE, "message": message });
+        let event = self.event("backup.recovered", Severity::Info, facts);
         events::record(&tx, &event).await?;
         tx.commit().await?;
         self.parts.backups.events().publish(event);

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use parking_lot::Mutex;
 use sea_orm::DatabaseTransaction;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -53,8 +52,6 @@ pub struct ScheduleParts {
 pub struct ScheduleService {
     pub(super) parts: Arc<ScheduleParts>,
     pub(super) changed: Arc<Notify>,
-    /// Why the last ping failed, if it did.
-    pub(super) ping_failure: Arc<Mutex<Option<String>>>,
 }
 
 /// A time at which something will happen by itself.
@@ -72,7 +69,6 @@ impl ScheduleService {
         Self {
             parts: Arc::new(parts),
             changed: Arc::default(),
-            ping_failure: Arc::default(),
         }
     }
 

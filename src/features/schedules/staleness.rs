@@ -12,7 +12,7 @@ use super::ScheduleError;
 use super::model::Frequency;
 use super::service::ScheduleService;
 use crate::features::backups::BackupType;
-use crate::platform::events::{self, Severity};
+use crate::platform::events::{self, Severity, standing};
 
 const PERIOD: Duration = Duration::from_mins(10);
 /// A proof takes its time, and a retry too.
@@ -78,47 +78,71 @@ impl ScheduleService {
 
     /// Tells what is stale, once a day, until `stop`.
     pub async fn keep_watch(&self, stop: CancellationToken) {
-        let mut told: BTreeMap<BackupType, DateTime<Utc>> = BTreeMap::new();
+        let mut happened = self.parts.backups.events().subscribe();
         loop {
-            if let Err(error) = self.tell_stale(&mut told).await {
-                tracing::warn!(%error, "cannot look at the age of the backups");
-            }
+            self.look_at_age().await;
             if let Err(error) = self.ping().await {
                 tracing::warn!(%error, "cannot decide on the dead man's ping");
             }
-            tokio::select! {
-                () = tokio::time::sleep(PERIOD) => {}
-                () = stop.cancelled() => return,
+            let mut next = Box::pin(tokio::time::sleep(PERIOD));
+            loop {
+                tokio::select! {
+                    () = &mut next => break,
+                    () = stop.cancelled() => return,
+                    // A fresh proof ends the alarm at once.
+                    event = happened.recv() => match event {
+                        Ok(event) if event.event_type != "verification.passed" => {}
+                        _ => self.look_at_age().await,
+                    }
+                }
             }
         }
     }
 
-    /// Tells what is stale and was not told within a day.
-    pub async fn tell_stale(
-        &self,
-        told: &mut BTreeMap<BackupType, DateTime<Utc>>,
-    ) -> Result<(), ScheduleError> {
+    async fn look_at_age(&self) {
+        if let Err(error) = self.tell_stale().await {
+            tracing::warn!(%error, "cannot look at the age of the backups");
+        }
+    }
+
+    /// Tells what is stale and was not told within a day, and what is stale no more.
+    pub async fn tell_stale(&self) -> Result<(), ScheduleError> {
         let now = self.parts.clock.now();
         let stale = self.stale().await?;
-        told.retain(|kind, at| {
-            now - *at < TELL_AGAIN && stale.iter().any(|one| one.backup_type == *kind)
-        });
-        for one in stale {
-            if told.contains_key(&one.backup_type) {
+        let tx = self.parts.db.begin().await?;
+        let mut told = Vec::new();
+        for kind in BackupType::ALL {
+            let trouble = format!("stale:{}", kind.as_str());
+            let Some(one) = stale.iter().find(|one| one.backup_type == kind) else {
+                if standing::end(&tx, &trouble).await? {
+                    let message = format!(
+                        "Backups of type {} are as young again as their schedules promise.",
+                        kind.as_str()
+                    );
+                    let facts = json!({
+                        "code": "fresh", "trouble": trouble, "backup_type": kind, "message": message,
+                    });
+                    told.push(self.event("backup.recovered", Severity::Info, facts));
+                }
+                continue;
+            };
+            if !standing::begin(&tx, &trouble, "stale", now, Some(TELL_AGAIN)).await? {
                 continue;
             }
             let message = one.message();
+            tracing::error!(kind = kind.as_str(), message, "no fresh backup");
             let facts = json!({
-                "code": "stale", "backup_type": one.backup_type, "newest": one.newest,
+                "code": "stale", "trouble": trouble, "backup_type": kind, "newest": one.newest,
                 "promised_hours": one.promised_hours, "message": message,
             });
-            let event = self.event("backup.warning", Severity::Error, facts);
-            let tx = self.parts.db.begin().await?;
-            events::record(&tx, &event).await?;
-            tx.commit().await?;
-            tracing::error!(kind = one.backup_type.as_str(), message, "no fresh backup");
+            told.push(self.event("backup.warning", Severity::Error, facts));
+        }
+        for event in &told {
+            events::record(&tx, event).await?;
+        }
+        tx.commit().await?;
+        for event in told {
             self.parts.backups.events().publish(event);
-            told.insert(one.backup_type, now);
         }
         Ok(())
     }

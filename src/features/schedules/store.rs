@@ -302,16 +302,17 @@ pub async fn retry_run(
     db.execute_raw(statement(sql, values)).await.map(|_| ())
 }
 
-/// Notes a run's end.
+/// Notes a run's end. False when it had ended before.
 pub async fn end_run(
     db: &impl ConnectionTrait,
     id: i32,
     status: &str,
     detail: Option<String>,
     at: DateTime<Utc>,
-) -> Result<(), DbErr> {
+) -> Result<bool, DbErr> {
     let sql = "UPDATE schedule_runs SET status = $2, detail = $3, ended_at = $4, \
                next_attempt_at = NULL WHERE id = $1 AND status IN ('queued', 'started')";
     let values = vec![id.into(), status.into(), detail.into(), at.into()];
-    db.execute_raw(statement(sql, values)).await.map(|_| ())
+    let ended = db.execute_raw(statement(sql, values)).await?;
+    Ok(ended.rows_affected() == 1)
 }

@@ -99,9 +99,7 @@ impl ScheduleService {
             let job = jobs.iter().find(|job| job.target() == target);
             let next = match job {
                 Some(job) if job.next_run <= now => {
-                    if let Some(event) = self.note_one(&tx, *kind, *id, recurrence, job).await? {
-                        told.push(event);
-                    }
+                    told.extend(self.note_one(&tx, *kind, *id, recurrence, job).await?);
                     next_run(true, recurrence, now)
                 }
                 // Also when a clock that was ahead is right again.
@@ -152,8 +150,14 @@ impl ScheduleService {
         if noted.is_none() {
             return Ok(None);
         }
-        let facts =
-            json!({ "schedule_id": id, "kind": kind.as_str(), "due_at": due, "message": why });
+        let schedule = match kind {
+            Kind::Backup => store::get(tx, id).await?,
+            Kind::Verification => None,
+        };
+        let facts = json!({
+            "code": "run_missed", "backup_type": schedule.map(|one| one.backup_type),
+            "schedule_id": id, "kind": kind.as_str(), "due_at": due, "message": why,
+        });
         let event = self.event("backup.warning", Severity::Warning, facts);
         events::record(tx, &event).await?;
         Ok(Some(event))
@@ -181,7 +185,6 @@ impl ScheduleService {
     }
 
     async fn begin_backup(&self, run: &Run, schedule: &Schedule) -> Result<(), ScheduleError> {
-        let (db, now) = (self.parts.db.orm(), self.parts.clock.now());
         let attempt = run.attempts + 1;
         // A crash may have come between this attempt's beginning and the note of it.
         let begun = self.parts.backups.of_attempt(run.id, attempt).await?;
@@ -189,8 +192,8 @@ impl ScheduleService {
             Some(id) => Ok(id),
             None => match self.request(schedule, Trigger::Schedule) {
                 Err(error) => {
-                    store::end_run(db, run.id, "failed", Some(error.to_string()), now).await?;
-                    return Ok(());
+                    let why = error.to_string();
+                    return self.end_and_warn(run, Some(schedule), "failed", why).await;
                 }
                 Ok(mut request) => {
                     request.scheduled = Some(ScheduledAttempt {
@@ -203,20 +206,17 @@ impl ScheduleService {
             },
         };
         match started {
-            Ok(id) => store::start_run(db, run.id, Some(id)).await?,
+            Ok(id) => Ok(store::start_run(self.parts.db.orm(), run.id, Some(id)).await?),
             Err(BackupError::AlreadyRunning(other)) => {
                 let why = format!("Backup {other} of the same database was still under way.");
-                store::end_run(db, run.id, "skipped", Some(why.clone()), now).await?;
-                self.warn(schedule, run, &why).await?;
+                self.end_and_warn(run, Some(schedule), "skipped", why).await
             }
-            Err(BackupError::Database(error)) => return Err(error.into()),
+            Err(BackupError::Database(error)) => Err(error.into()),
             Err(error) => {
                 let why = error.to_string();
-                store::end_run(db, run.id, "failed", Some(why.clone()), now).await?;
-                self.warn(schedule, run, &why).await?;
+                self.end_and_warn(run, Some(schedule), "failed", why).await
             }
         }
-        Ok(())
     }
 
     /// Looks after a run that was begun.
@@ -224,12 +224,18 @@ impl ScheduleService {
         let (db, now) = (self.parts.db.orm(), self.parts.clock.now());
         let Some(backup_id) = run.backup_id else {
             let why = "Its backup is not in the catalogue any more.".to_owned();
-            return Ok(store::end_run(db, run.id, "failed", Some(why), now).await?);
+            let schedule = store::get(db, run.schedule_id).await?;
+            return self
+                .end_and_warn(run, schedule.as_ref(), "failed", why)
+                .await;
         };
         let backup = self.parts.backups.get(backup_id).await?;
         match backup.status.as_str() {
-            "running" => Ok(()),
-            "success" => Ok(store::end_run(db, run.id, "succeeded", None, now).await?),
+            "running" => {}
+            "success" => {
+                store::end_run(db, run.id, "succeeded", None, now).await?;
+            }
+            // The backup itself told that it failed.
             _ => {
                 let why = backup.error_message.unwrap_or_default();
                 let code = backup.failure_code.unwrap_or_default();
@@ -238,20 +244,36 @@ impl ScheduleService {
                     .and_then(|attempt| RETRY_AFTER.get(attempt));
                 match wait {
                     Some(wait) if Failure::may_pass(&code) => {
-                        Ok(store::retry_run(db, run.id, now + *wait, &why).await?)
+                        store::retry_run(db, run.id, now + *wait, &why).await?;
                     }
-                    _ => Ok(store::end_run(db, run.id, "failed", Some(why), now).await?),
+                    _ => {
+                        store::end_run(db, run.id, "failed", Some(why), now).await?;
+                    }
                 }
             }
         }
+        Ok(())
     }
 
-    async fn warn(&self, schedule: &Schedule, run: &Run, why: &str) -> Result<(), ScheduleError> {
+    /// Ends a run that led to no backup, and tells it, in one transaction.
+    async fn end_and_warn(
+        &self,
+        run: &Run,
+        schedule: Option<&Schedule>,
+        status: &str,
+        why: String,
+    ) -> Result<(), ScheduleError> {
         let facts = json!({
-            "schedule_id": schedule.id, "name": schedule.name, "due_at": run.due_at, "message": why,
+            "code": format!("run_{status}"), "backup_type": schedule.map(|one| &one.backup_type),
+            "schedule_id": run.schedule_id, "name": schedule.map(|one| &one.name),
+            "due_at": run.due_at, "message": why,
         });
-        let event = self.event("backup.warning", Severity::Warning, facts);
         let tx = self.parts.db.begin().await?;
+        let now = self.parts.clock.now();
+        if !store::end_run(&tx, run.id, status, Some(why), now).await? {
+            return Ok(());
+        }
+        let event = self.event("backup.warning", Severity::Warning, facts);
         events::record(&tx, &event).await?;
         tx.commit().await?;
         self.parts.backups.events().publish(event);

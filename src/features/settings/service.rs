@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use parking_lot::RwLock;
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -277,7 +277,17 @@ impl SettingsService {
         if let Some(entry) = extra {
             audit::record(&tx, &self.clock, actor, entry).await?;
         }
-        let data = json!({ "settings": names, "by": actor.username });
+        self.commit(tx, actor, &names).await
+    }
+
+    /// Ends a change with its event.
+    async fn commit(
+        &self,
+        tx: DatabaseTransaction,
+        actor: &Actor,
+        changed: &[&str],
+    ) -> Result<(), SettingsError> {
+        let data = json!({ "settings": changed, "by": actor.username });
         let event = Event::now(
             &self.ids,
             &self.clock,
@@ -375,8 +385,7 @@ impl SettingsService {
         let count = self.vault.rotate(&tx).await?;
         let entry = Entry::new(Action::KeyRotated).details(json!({ "values": count }));
         audit::record(&tx, &self.clock, actor, entry).await?;
-        tx.commit().await?;
-        self.load().await
+        self.commit(tx, actor, &["encryption_keys"]).await
     }
 }
 

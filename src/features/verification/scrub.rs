@@ -50,7 +50,7 @@ impl VerificationService {
                 Ok(None) => self.parts.backups.note_scrubbed(id).await?,
                 Ok(Some((code, message))) => {
                     bad += 1;
-                    self.note_bad(id, code, &message).await?;
+                    self.note_bad(id, &file.backup_type, code, &message).await?;
                 }
                 // A disk that cannot be read just now says nothing of the file.
                 Err(error) => tracing::warn!(%error, backup.id = id, "cannot read a backup's file"),
@@ -62,11 +62,14 @@ impl VerificationService {
     async fn note_bad(
         &self,
         id: i32,
+        backup_type: &str,
         code: &'static str,
         message: &str,
     ) -> Result<(), VerificationError> {
-        let facts =
-            json!({ "backup_id": id, "status": "failed", "code": code, "message": message });
+        let facts = json!({
+            "backup_id": id, "backup_type": backup_type, "status": "failed", "code": code,
+            "message": message,
+        });
         let tx = self.parts.db.begin().await?;
         self.parts
             .backups

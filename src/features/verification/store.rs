@@ -8,7 +8,8 @@ use crate::platform::db::statement;
 
 const COLUMNS: &str = "id, backup_id, status, outcome_code, message, remedy, engine, trigger, \
     server_version, tables_checked, tables_total, mismatches, checks, restore_ms, duration_ms, \
-    queued_at, started_at, completed_at, epoch, engine_note, attempt, not_before";
+    queued_at, started_at, completed_at, epoch, engine_note, attempt, not_before, \
+    (SELECT b.backup_type FROM backup_history b WHERE b.id = verification_runs.backup_id) AS backup_type";
 
 /// A row of `verification_runs`.
 #[derive(Clone, Debug, FromQueryResult)]
@@ -35,6 +36,8 @@ pub struct Run {
     pub engine_note: Option<String>,
     pub attempt: i32,
     pub not_before: Option<DateTime<Utc>>,
+    /// The type of the backup.
+    pub backup_type: Option<String>,
 }
 
 /// Queues a verification. `None` when the backup has one under way.

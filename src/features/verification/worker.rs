@@ -93,13 +93,8 @@ impl VerificationService {
             }
         }
         let now = self.parts.clock.now();
+        self.give_up_interrupted().await?;
         let tx = self.parts.db.begin().await?;
-        for run in store::settle_expired(&tx, now).await? {
-            self.parts
-                .backups
-                .note_verification(&tx, run.backup_id, "skipped", None)
-                .await?;
-        }
         let Some(run) = store::claim(&tx, now, now + LEASE).await? else {
             tx.commit().await?;
             return Ok(false);
@@ -108,13 +103,55 @@ impl VerificationService {
             .backups
             .note_verification(&tx, run.backup_id, "running", None)
             .await?;
-        let facts = json!({ "id": run.id, "backup_id": run.backup_id });
+        let facts = json!({
+            "id": run.id, "backup_id": run.backup_id, "backup_type": run.backup_type,
+        });
         let event = self.event("verification.started", Severity::Info, facts);
         events::record(&tx, &event).await?;
         tx.commit().await?;
         self.parts.events.publish(event);
         self.prove_run(&run, stop).await?;
         Ok(true)
+    }
+
+    /// Puts back what was cut off, and gives up what was cut off twice, with audit rows and events.
+    async fn give_up_interrupted(&self) -> Result<(), VerificationError> {
+        let tx = self.parts.db.begin().await?;
+        let mut told = Vec::new();
+        for run in store::settle_expired(&tx, self.parts.clock.now()).await? {
+            let facts = json!({
+                "id": run.id, "backup_id": run.backup_id, "backup_type": run.backup_type,
+                "status": run.status, "code": run.outcome_code, "message": run.message,
+            });
+            let backups = &self.parts.backups;
+            backups
+                .note_verification(&tx, run.backup_id, "skipped", Some(facts.clone()))
+                .await?;
+            let code = run.outcome_code.as_deref().unwrap_or_default();
+            self.note_finished(&tx, &run, &run.status, code).await?;
+            let event = self.event("verification.failed", Severity::Warning, facts);
+            events::record(&tx, &event).await?;
+            told.push(event);
+        }
+        tx.commit().await?;
+        for event in told {
+            self.parts.events.publish(event);
+        }
+        Ok(())
+    }
+
+    async fn note_finished(
+        &self,
+        tx: &impl sea_orm::ConnectionTrait,
+        run: &Run,
+        status: &str,
+        code: &str,
+    ) -> Result<(), VerificationError> {
+        let entry = Entry::new(Action::VerificationFinished).resource("backup", run.backup_id);
+        let entry =
+            entry.details(json!({ "verification_id": run.id, "status": status, "code": code }));
+        audit::record(tx, &self.parts.clock, &Actor::system(), entry).await?;
+        Ok(())
     }
 
     async fn prove_run(
@@ -228,9 +265,9 @@ impl VerificationService {
             store::retry(&tx, run, now + *wait, now).await?;
         }
         let facts = json!({
-            "id": run.id, "backup_id": run.backup_id, "status": outcome.verdict.as_str(),
-            "code": outcome.code, "message": outcome.message, "restore_ms": outcome.restore_ms,
-            "mismatches": outcome.mismatches,
+            "id": run.id, "backup_id": run.backup_id, "backup_type": run.backup_type,
+            "status": outcome.verdict.as_str(), "code": outcome.code, "message": outcome.message,
+            "restore_ms": outcome.restore_ms, "mismatches": outcome.mismatches,
         });
         let (status, event_type, severity) = match outcome.verdict {
             Verdict::Passed => ("passed", "verification.passed", Severity::Info),
@@ -241,11 +278,8 @@ impl VerificationService {
         backups
             .note_verification(&tx, run.backup_id, status, Some(facts.clone()))
             .await?;
-        let entry = Entry::new(Action::VerificationFinished).resource("backup", run.backup_id);
-        let entry = entry.details(json!({
-            "verification_id": run.id, "status": outcome.verdict.as_str(), "code": outcome.code,
-        }));
-        audit::record(&tx, &self.parts.clock, &Actor::system(), entry).await?;
+        self.note_finished(&tx, run, outcome.verdict.as_str(), outcome.code)
+            .await?;
         let event = self.event(event_type, severity, facts);
         events::record(&tx, &event).await?;
         tx.commit().await?;

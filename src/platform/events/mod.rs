@@ -3,6 +3,7 @@
 
 mod outbox;
 mod progress;
+pub mod standing;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

@@ -131,8 +131,36 @@ async fn f05_the_event_is_in_the_outbox_with_the_row() {
     let story = story().await;
     let id = story.ask().await;
     story.ended(id).await;
-    let sql = "SELECT count(*) FROM event_outbox WHERE event_type = 'backup.success'";
-    assert_eq!(story.app.sql::<i64>(sql).await, 1);
+    assert_eq!(story.app.told("backup.success").await.len(), 1);
+
+    // One whose beginning cannot be told does not begin.
+    let rows = async || {
+        let sql = "SELECT count(*) FROM backup_history";
+        story.app.sql::<i64>(sql).await
+    };
+    let body = json!({ "backup_type": "postgres_n8n" });
+    story.app.refuse_event("backup.started").await;
+    let refused = story.client.post("/api/backups/run", body).await;
+    assert_eq!(refused.status, 500, "{refused:?}");
+    assert_eq!(rows().await, 1);
+    story.app.accept_events().await;
+
+    // One whose end cannot be told has none: neither the row nor the audit line says that it succeeded.
+    story.app.refuse_event("backup.success").await;
+    let id = story.ask().await;
+    let backup = story.ended(id).await;
+    assert_eq!(
+        (&backup["status"], &backup["failure_code"]),
+        (&json!("failed"), &json!("database_unavailable")),
+        "{backup}"
+    );
+    assert_eq!(story.app.told("backup.success").await.len(), 1);
+    assert_eq!(story.app.told("backup.failed").await.len(), 1);
+    let audited = story.app.audit_actions().await;
+    let succeeded = audited
+        .iter()
+        .filter(|action| *action == "backup.succeeded");
+    assert_eq!(succeeded.count(), 1, "{audited:?}");
 }
 
 #[tokio::test]

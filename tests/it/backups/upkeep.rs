@@ -1,7 +1,6 @@
 //! What looks after backups once they are made: scrubbing, the catalogue's rebuild, the watch over
 //! their age.
 
-use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -149,9 +148,8 @@ async fn backups_older_than_their_schedule_promises_are_told_once_a_day() {
         let warnings = events.iter().filter(|event| *event == "backup.warning");
         warnings.count()
     };
-    let mut told = BTreeMap::new();
     story.app.advance(TimeDelta::hours(49));
-    schedules.tell_stale(&mut told).await.unwrap();
+    schedules.tell_stale().await.unwrap();
     assert_eq!(
         stale(story.app.events().await),
         0,
@@ -159,8 +157,13 @@ async fn backups_older_than_their_schedule_promises_are_told_once_a_day() {
     );
     story.app.advance(TimeDelta::hours(2));
     for _ in 0..3 {
-        schedules.tell_stale(&mut told).await.unwrap();
+        schedules.tell_stale().await.unwrap();
     }
+    assert_eq!(stale(story.app.events().await), 1);
+    // Another daemon that takes the lead, or this one after a restart, does not tell it again.
+    let other = TestApp::builder().beside(&story.app).start().await;
+    other.advance(TimeDelta::hours(51));
+    other.state.schedules.tell_stale().await.unwrap();
     assert_eq!(stale(story.app.events().await), 1);
     story.client.login().await;
     let overview = story.client.get("/api/overview").await.json();
@@ -177,7 +180,7 @@ async fn backups_older_than_their_schedule_promises_are_told_once_a_day() {
         "{found}"
     );
     story.app.advance(TimeDelta::hours(25));
-    schedules.tell_stale(&mut told).await.unwrap();
+    schedules.tell_stale().await.unwrap();
     assert_eq!(stale(story.app.events().await), 2);
     story.client.login().await;
     // A failed proof does not make it young again; a proven one does.
@@ -189,4 +192,10 @@ async fn backups_older_than_their_schedule_promises_are_told_once_a_day() {
         .execute("UPDATE backup_history SET verification_status = 'passed'")
         .await;
     assert!(schedules.stale().await.unwrap().is_empty());
+    for _ in 0..2 {
+        schedules.tell_stale().await.unwrap();
+    }
+    let ended = story.app.told("backup.recovered").await;
+    assert_eq!(ended.len(), 1, "{ended:?}");
+    assert_eq!(ended[0]["trouble"], "stale:postgres_n8n");
 }

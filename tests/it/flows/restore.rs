@@ -475,6 +475,16 @@ async fn what_a_crash_cut_off_is_settled_by_what_n8n_has() {
     .execute(db)
     .await
     .unwrap();
+    story
+        .app
+        .execute("DELETE FROM event_outbox WHERE event_type = 'flow.restored'")
+        .await;
+    // What cannot be told is not settled.
+    story.app.refuse_event("flow.restored").await;
+    assert!(story.app.state.flows.settle().await.is_err());
+    let status = "SELECT status FROM flow_restores";
+    assert_eq!(story.app.sql::<String>(status).await, "running");
+    story.app.accept_events().await;
     story.app.state.flows.settle().await.unwrap();
     let restore = get(&story, "/api/flows/restores/1").await;
     assert_eq!(restore["status"], "partly");
@@ -492,6 +502,29 @@ async fn what_a_crash_cut_off_is_settled_by_what_n8n_has() {
             .contains("nothing was changed")
     );
     story.app.state.flows.settle().await.unwrap();
+    let told = story.app.told("flow.restored").await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(
+        (
+            &told[0]["status"],
+            &told[0]["workflows"],
+            &told[0]["not_restored"]
+        ),
+        (
+            &json!("partly"),
+            &json!(["Order intake"]),
+            &json!(["Never begun", "Never there"])
+        ),
+        "{told:?}"
+    );
+    let severity = "SELECT severity FROM event_outbox WHERE event_type = 'flow.restored'";
+    assert_eq!(story.app.sql::<String>(severity).await, "warning");
+    let audited = story.app.audit_actions().await;
+    assert_eq!(
+        audited.iter().filter(|one| *one == "flow.restored").count(),
+        2,
+        "by who asked, and by Flowkeep itself: {audited:?}"
+    );
 }
 
 #[tokio::test]

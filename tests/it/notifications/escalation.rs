@@ -438,4 +438,53 @@ async fn a_step_that_nobody_would_hear_is_passed_over_at_once_and_a_rule_that_is
         1,
         "a rule that is off tells nobody further"
     );
+
+#[tokio::test]
+async fn a_warning_ends_with_what_it_was_about_and_with_nothing_else() {
+    let told = told().await;
+    let rule = |event_type: &str| {
+        json!({ "name": event_type, "event_type": event_type, "conditions": { "escalation": [
+            { "after_minutes": 10, "service_id": told.service_id },
+        ] } })
+    };
+    told.rule(rule("backup.warning")).await;
+    told.rule(rule("container.restarted")).await;
+    let (n8n, flows) = ("postgres_n8n", "flows");
+    let stale = |kind: &str| json!({ "trouble": format!("stale:{kind}"), "backup_type": kind });
+    let skipped = |kind: &str| json!({ "code": "run_skipped", "backup_type": kind });
+    let container = |name: &str| json!({ "container": name });
+    for (event_type, data) in [
+        ("backup.warning", stale(n8n)),
+        ("backup.warning", stale(flows)),
+        ("backup.warning", skipped(n8n)),
+        ("backup.warning", skipped(flows)),
+        ("container.restarted", container("a")),
+        ("container.restarted", container("b")),
+    ] {
+        happen(&told.app, event_type, Severity::Error, data).await;
+    }
+    told.run().await;
+    let open = async || {
+        let sql = "SELECT string_agg(subject, ' ' ORDER BY subject) FROM notification_alerts WHERE status = 'open'";
+        told.app.sql::<String>(sql).await
+    };
+    assert_eq!(
+        open().await,
+        "backup:flows backup:postgres_n8n backup:stale:flows backup:stale:postgres_n8n container:a container:b"
+    );
+    // A new backup is there; it is not proven yet.
+    for (event_type, data) in [
+        ("backup.success", json!({ "id": 7, "backup_type": n8n })),
+        ("container.recovered", container("a")),
+    ] {
+        happen(&told.app, event_type, Severity::Info, data).await;
+    }
+    told.run().await;
+    assert_eq!(
+        open().await,
+        "backup:flows backup:stale:flows backup:stale:postgres_n8n container:b"
+    );
+    happen(&told.app, "backup.recovered", Severity::Info, stale(n8n)).await;
+    told.run().await;
+    assert_eq!(open().await, "backup:flows backup:stale:flows container:b");
 }

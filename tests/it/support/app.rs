@@ -331,6 +331,32 @@ impl TestApp {
             .await
     }
 
+    /// What was said in the events of one type, oldest first.
+    pub async fn told(&self, event_type: &str) -> Vec<Value> {
+        sqlx::query_scalar("SELECT data FROM event_outbox WHERE event_type = $1 ORDER BY id")
+            .bind(event_type)
+            .fetch_all(self.state.db.pool())
+            .await
+            .unwrap()
+    }
+
+    /// Lets the outbox refuse events of one type, as a fault between a row and its event would.
+    pub async fn refuse_event(&self, event_type: &str) {
+        let sql = format!(
+            "ALTER TABLE event_outbox ADD CONSTRAINT refused CHECK (event_type <> '{event_type}') NOT VALID"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .execute(self.state.db.pool())
+            .await
+            .unwrap();
+    }
+
+    /// Lets the outbox take every event again.
+    pub async fn accept_events(&self) {
+        self.execute("ALTER TABLE event_outbox DROP CONSTRAINT refused")
+            .await;
+    }
+
     async fn texts(&self, query: &'static str) -> Vec<String> {
         let rows = sqlx::query_scalar(query).fetch_all(self.state.db.pool());
         rows.await.unwrap()

@@ -74,10 +74,11 @@ impl AuthService {
     /// Removes every subnet, so that every address may come in. Says how many there were.
     pub async fn clear_subnets(&self) -> Result<u64, AuthError> {
         let turn = self.0.live.turn().await;
-        let work = self.begin().await?;
+        let mut work = self.begin().await?;
         let removed = subnets::delete_all(&work.tx).await?;
         let entry = Entry::new(Action::SubnetsCleared).details(json!({ "removed": removed }));
         work.audit(&Actor::cli(), entry).await?;
+        work.subnets_changed(&Actor::cli()).await?;
         sessions::notify_changed(&work.tx).await?;
         work.commit().await?;
         self.0.subnets.set(rules(&[]));

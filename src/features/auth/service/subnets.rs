@@ -132,13 +132,15 @@ impl AuthService {
         entry: Entry,
         may_lock_out: bool,
     ) -> Result<(), AuthError> {
-        let Change { turn, work } = step;
+        let Change { turn, mut work } = step;
         let rules = rules(&subnets::all(&work.tx).await?);
         let ip: IpAddr = current.ip();
         if !may_lock_out && !rules.allows(ip) {
             return Err(AuthError::WouldLockYouOut { ip });
         }
-        work.audit(&current.actor(), entry).await?;
+        let actor = current.actor();
+        work.audit(&actor, entry).await?;
+        work.subnets_changed(&actor).await?;
         notify_changed(&work.tx).await?;
         work.commit().await?;
         self.0.subnets.set(rules);

@@ -2,7 +2,7 @@
 //! when it is committed, never before.
 
 use sea_orm::DatabaseTransaction;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{AuthService, Inner};
 use crate::features::audit::{self, Actor, Entry};
@@ -51,6 +51,13 @@ impl Work<'_> {
         events::record(&self.tx, &event).await?;
         self.events.push(event);
         Ok(())
+    }
+
+    /// Adds the event that other addresses may come in than before.
+    pub async fn subnets_changed(&mut self, actor: &Actor) -> Result<(), AuthError> {
+        let data = json!({ "settings": ["allowed_subnets"], "by": actor.username });
+        self.event("management.settings_changed", Severity::Info, data)
+            .await
     }
 
     /// Makes it so, and tells.

@@ -70,16 +70,18 @@ impl FlowService {
             }
         }
         planned.close().await;
-        self.note_end(actor, id, &done, &failed).await
+        self.note_end(actor, id, &done, &failed).await?;
+        Ok(())
     }
 
-    async fn note_end(
+    /// Ends a restore with audit line and event in one transaction.
+    pub(super) async fn note_end(
         &self,
         actor: &Actor,
         id: i32,
         done: &[String],
         failed: &[String],
-    ) -> Result<(), FlowError> {
+    ) -> Result<String, FlowError> {
         let tx = self.parts.db.begin().await?;
         let status = store::end(&tx, id, self.parts.clock.now()).await?;
         let some = |names: &[String]| names.iter().take(NAMED).cloned().collect::<Vec<_>>();
@@ -104,7 +106,7 @@ impl FlowService {
         if let Some(event) = event {
             self.parts.events.publish(event);
         }
-        Ok(())
+        Ok(status)
     }
 
     /// Writes one workflow. Returns the id it has.

@@ -1,23 +1,34 @@
 //! Restores that a crash cut off: what n8n has tells what became of each workflow.
 
 use super::store;
+use crate::features::audit::Actor;
 use crate::features::flows::{FlowError, FlowService};
 
 impl FlowService {
     /// Ends restores of which nobody is at work any more.
     pub async fn settle(&self) -> Result<(), FlowError> {
         let db = self.parts.db.orm();
-        let cut_off = store::running(db).await?;
-        if cut_off.is_empty() {
+        if store::running(db).await?.is_empty() {
             return Ok(());
         }
         let Some(lock) = self.try_lock_restores().await? else {
             // Another daemon is at it.
             return Ok(());
         };
-        for id in cut_off {
+        // Asked again: whoever held the lock a moment ago may have ended them, and told it.
+        for id in store::running(db).await? {
+            let (mut done, mut failed) = (Vec::new(), Vec::new());
             for item in store::items(db, id).await? {
                 let outcome = match item.status.as_str() {
+                    "done" => {
+                        done.push(item.name);
+                        continue;
+                    }
+                    // What was refused was never begun.
+                    "failed" if item.action != "refused" => {
+                        failed.push(item.name);
+                        continue;
+                    }
                     "pending" => Err("Flowkeep stopped before it; nothing was changed.".to_owned()),
                     "running" => match &item.target_id {
                         Some(target) => self
@@ -39,8 +50,13 @@ impl FlowService {
                 });
                 let outcome = outcome.as_deref().map_err(String::as_str);
                 store::end_item(db, item.id, outcome).await?;
+                if outcome.is_ok() {
+                    done.push(item.name);
+                } else {
+                    failed.push(item.name);
+                }
             }
-            let status = store::end(db, id, self.parts.clock.now()).await?;
+            let status = self.note_end(&Actor::system(), id, &done, &failed).await?;
             tracing::info!(restore.id = id, status, "settled a restore of workflows");
         }
         let _ = sqlx::Connection::close(lock).await;
