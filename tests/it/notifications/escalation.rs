@@ -438,6 +438,7 @@ async fn a_step_that_nobody_would_hear_is_passed_over_at_once_and_a_rule_that_is
         1,
         "a rule that is off tells nobody further"
     );
+}
 
 #[tokio::test]
 async fn a_warning_ends_with_what_it_was_about_and_with_nothing_else() {
