@@ -526,7 +526,8 @@ async fn the_former_containers_are_nobodys_to_start_and_go_by_themselves_after_a
         here.inspect(&aside).await.is_none().then_some(())
     })
     .await;
-    here.end().await;
+    // After a day nobody is signed in any more.
+    here.docker.remove_container(&here.name).await.unwrap();
 }
 
 #[tokio::test]
@@ -579,7 +580,13 @@ async fn n8n_keeps_its_network_its_alias_and_its_published_port() {
     assert_eq!(host.port_bindings, Some(port));
     let settings = made.network_settings.unwrap();
     let endpoint = &settings.networks.unwrap()[&network];
-    assert_eq!(endpoint.aliases, Some(vec!["workflows".to_owned()]));
+    // Older engines add the beginning of the id: the new one's then.
+    let aliases = endpoint.aliases.clone().unwrap();
+    assert!(aliases.contains(&"workflows".to_owned()), "{aliases:?}");
+    assert!(
+        aliases.iter().all(|alias| !here.id.starts_with(alias)),
+        "{aliases:?}"
+    );
     let published = settings.ports.unwrap()["5678/tcp"].clone().unwrap();
     assert_eq!(published[0].host_ip.as_deref(), Some("127.0.0.1"));
 
