@@ -402,7 +402,7 @@ async fn a_backup_folder_that_is_not_mounted_is_a_failure() {
     );
     ask(command)
         .await
-        .expect("backup folder", "fail", "install -d -m 700");
+        .expect("backup folder", "fail", "not-mounted is not there");
 }
 
 #[tokio::test]
