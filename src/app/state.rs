@@ -228,8 +228,7 @@ impl AppState {
             &settings,
             &n8n,
             &upkeep.destinations,
-            &upkeep.restores,
-            &upgrades,
+            (&upkeep.restores, &upgrades),
             &events,
         );
         let containers = containers(&parts, &docker, &settings, &events);

@@ -16,8 +16,7 @@ pub(super) fn watch(
     settings: &SettingsService,
     n8n: &N8nService,
     destinations: &DestinationService,
-    restores: &RestoreService,
-    upgrades: &UpgradeService,
+    (restores, upgrades): (&RestoreService, &UpgradeService),
     events: &EventBus,
 ) -> (HostService, WatchdogService) {
     let host = HostService::new(HostParts {

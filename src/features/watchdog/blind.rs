@@ -45,7 +45,9 @@ impl WatchdogService {
             told = Some(event);
         }
         tx.commit().await?;
-        told.into_iter().for_each(|event| self.publish(event));
+        if let Some(event) = told {
+            self.publish(event);
+        }
         Ok(())
     }
 
@@ -101,7 +103,9 @@ impl WatchdogService {
             events::record(&tx, event).await?;
         }
         tx.commit().await?;
-        told.into_iter().for_each(|event| self.publish(event));
+        for event in told {
+            self.publish(event);
+        }
         Ok(())
     }
 

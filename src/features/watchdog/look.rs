@@ -312,7 +312,9 @@ impl WatchdogService {
             events::record(&tx, event).await?;
         }
         tx.commit().await?;
-        told.into_iter().for_each(|event| self.publish(event));
+        for event in told {
+            self.publish(event);
+        }
         Ok(())
     }
 }

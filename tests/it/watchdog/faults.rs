@@ -1,6 +1,11 @@
 //! What must not break the watch over n8n's executions, or make it tell what is not so.
 
-use super::*;
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use super::{Run, Watch};
+use crate::flows;
+use crate::support::postgres::url_of;
 
 #[tokio::test]
 async fn a_run_that_n8n_deletes_at_its_end_makes_nothing_count_twice() {
