@@ -229,8 +229,8 @@ impl VerificationService {
         }
         let facts = json!({
             "id": run.id, "backup_id": run.backup_id, "status": outcome.verdict.as_str(),
-            "code": outcome.code, "message": outcome.message, "restore_ms": outcome.restore_ms,
-            "mismatches": outcome.mismatches,
+            "code": outcome.code, "message": outcome.message, "remedy": outcome.remedy,
+            "restore_ms": outcome.restore_ms, "mismatches": outcome.mismatches,
         });
         let (status, event_type, severity) = match outcome.verdict {
             Verdict::Passed => ("passed", "verification.passed", Severity::Info),
