@@ -43,7 +43,7 @@ pub enum EmailError {
     #[error("there is no template {0}")]
     NoTemplate(String),
     /// Nobody has set e-mail up, or it is switched off.
-    #[error("e-mail is not set up; do so under Settings, E-mail")]
+    #[error("e-mail is not set up or switched off; see to it on the page E-mail")]
     NotConfigured,
     /// The message was not taken.
     #[error(transparent)]

@@ -10,7 +10,7 @@ const RULE: &str = "----------------------------------------";
 
 impl Tone {
     /// The colour of the bar and the button.
-    fn color(self) -> &'static str {
+    pub fn color(self) -> &'static str {
         match self {
             Self::Good => "#15803d",
             Self::Bad => "#b91c1c",
@@ -22,7 +22,12 @@ impl Tone {
 
 /// The whole page.
 pub fn html(content: &Content<'_>) -> String {
-    let color = content.tone.color();
+    let usual = content.tone.color();
+    let color = &if content.follows_event {
+        format!("{{% if color %}}{{{{ color }}}}{{% else %}}{usual}{{% endif %}}")
+    } else {
+        usual.to_owned()
+    };
     let mut rows = String::new();
     for paragraph in &content.paragraphs {
         rows.push_str(&when(
@@ -51,13 +56,13 @@ pub fn html(content: &Content<'_>) -> String {
         let (background, text) = if button.is_quiet {
             ("#e5e7eb", "#111827")
         } else {
-            (color, "#ffffff")
+            (color.as_str(), "#ffffff")
         };
         rows.push_str(&when(
             button.when,
             &format!(
                 "<tr><td class=\"pad\" style=\"padding:22px 36px 0 36px;\"><table role=\"presentation\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\"><tr>\
-                 <td bgcolor=\"{background}\" style=\"background-color:{background};border-radius:6px;\"><a href=\"{}\" style=\"display:inline-block;padding:11px 20px;{FONT}font-size:15px;line-height:20px;font-weight:bold;color:{text};text-decoration:none;\">{}</a></td>\
+                 <td bgcolor=\"{background}\" style=\"background-color:{background};border-radius:6px;mso-padding-alt:11px 20px;\"><a href=\"{}\" style=\"display:inline-block;padding:11px 20px;{FONT}font-size:15px;line-height:20px;font-weight:bold;color:{text};text-decoration:none;\">{}</a></td>\
                  </tr></table></td></tr>\n",
                 button.url, button.label
             ),

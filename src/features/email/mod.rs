@@ -18,6 +18,7 @@ mod service;
 mod store;
 mod template;
 mod templates;
+mod trial;
 mod wire;
 
 pub use defaults::Tone;
@@ -27,3 +28,4 @@ pub use provider::{Provider, Security};
 pub use routes::router;
 pub use service::{EmailParts, EmailService, SendRequest};
 pub use template::Variable;
+pub use templates::{duration, size};

@@ -1,5 +1,6 @@
 //! Messages that are no template: a title and a text in the same dress. Pure.
 
+use chrono::{DateTime, Utc};
 use minijinja::HtmlEscape;
 use url::Url;
 use uuid::Uuid;
@@ -7,6 +8,7 @@ use uuid::Uuid;
 use super::defaults::{Button, Content, PLAIN_FOOTER, Paragraph, Tone};
 use super::layout;
 use super::template::{Parts, one_line};
+use crate::platform::mail::Importance;
 
 /// Most characters of a text that are sent.
 const MOST_CHARS: usize = 20_000;
@@ -28,6 +30,10 @@ pub struct PlainRequest<'a> {
     pub to: Option<Vec<String>>,
     /// The same in every attempt.
     pub message_id: Uuid,
+    /// When it happened; now if absent.
+    pub occurred_at: Option<DateTime<Utc>>,
+    /// How a mail client shows it in its list.
+    pub importance: Importance,
 }
 
 /// The message, dressed.
@@ -73,6 +79,7 @@ pub fn render(request: &PlainRequest<'_>, host: &str, time: &str) -> Parts {
         };
         let content = Content {
             tone: request.tone,
+            follows_event: false,
             heading: &show(&subject),
             preheader: &show(first_line),
             paragraphs,

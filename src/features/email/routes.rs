@@ -5,7 +5,7 @@ use http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::templates;
+use super::trial;
 use super::wire::{
     EmailCheck, EmailConfig, EmailConfigRequest, EmailPreview, EmailTemplate, EmailTemplateRequest,
     EmailTemplates, EmailTest, EmailTestRequest, EmailTestResult, RefusedRecipient,
@@ -93,22 +93,23 @@ async fn check_email(
     State(email): State<EmailService>,
     _: CurrentUser,
 ) -> Result<Json<EmailCheck>, ApiError> {
-    let check = match email.check().await {
+    let checked = email.check().await?;
+    let response_time_ms = checked.took_ms;
+    let check = match checked.said {
         Ok(receipt) => EmailCheck {
             is_ok: true,
-            response_time_ms: Some(receipt.took_ms),
+            response_time_ms,
             smtp_response: Some(receipt.response),
             error: None,
             field: None,
         },
-        Err(EmailError::Mail(trouble)) => EmailCheck {
+        Err(trouble) => EmailCheck {
             is_ok: false,
-            response_time_ms: None,
+            response_time_ms,
             smtp_response: trouble.response,
             error: Some(trouble.why),
             field: trouble.field,
         },
-        Err(error) => return Err(error.into()),
     };
     Ok(Json(check))
 }
@@ -121,20 +122,22 @@ async fn test_email(
     user: CurrentUser,
     Json(request): Json<EmailTestRequest>,
 ) -> Result<Json<EmailTestResult>, ApiError> {
-    let key = request.template_key.as_deref().unwrap_or(templates::TEST);
+    let key = request.template_key.as_deref().unwrap_or(trial::TEST);
     let to = request.to.as_deref().filter(|to| !to.trim().is_empty());
-    let (row, trouble, refused) = email.test(&user.actor(), to, key).await?;
-    let refused = refused
+    let tested = email.test(&user.actor(), to, key).await?;
+    let refused = tested
+        .refused
         .into_iter()
         .map(|(recipient, response)| RefusedRecipient {
             recipient,
             response,
         });
     Ok(Json(EmailTestResult {
-        test: row.into(),
-        field: trouble.as_ref().and_then(|trouble| trouble.field),
-        is_transient: trouble.is_some_and(|trouble| trouble.is_transient),
+        test: tested.row.into(),
+        field: tested.trouble.as_ref().and_then(|trouble| trouble.field),
+        is_transient: tested.trouble.is_some_and(|trouble| trouble.is_transient),
         refused: refused.collect(),
+        is_welcomed: tested.is_welcomed,
     }))
 }
 

@@ -1,4 +1,4 @@
-//! The use cases around the server: set e-mail up, try it, send. Those of templates are in `templates`.
+//! The use cases around the server: set e-mail up, send. Trying it is in `trial`, templates are in `templates`.
 
 use std::sync::Arc;
 
@@ -9,9 +9,9 @@ use url::Url;
 use uuid::Uuid;
 
 use super::config::{Draft, EmailConfig, Password};
-use super::error::{EmailError, Misfit};
+use super::error::EmailError;
 use super::plain::{self, PlainRequest};
-use super::store::{self, NewTest, TestRow};
+use super::store::{self, TestRow};
 use super::template::{self, Parts};
 use crate::features::audit::{self, Action, Actor, Entry};
 use crate::features::settings::{Key, Location, SettingsService, VaultError};
@@ -19,7 +19,7 @@ use crate::platform::clock::Clock;
 use crate::platform::db::Db;
 use crate::platform::events::{self, Event, EventBus, Severity};
 use crate::platform::ids::Ids;
-use crate::platform::mail::{Mail, MailTrouble, Mailer, Receipt, check_address};
+use crate::platform::mail::{Importance, Mail, MailTrouble, Mailer, Receipt};
 
 /// Where the password stands.
 const PLACE: Location<'static> = Location {
@@ -66,6 +66,18 @@ pub struct SendRequest<'a> {
     pub message_id: Uuid,
     /// In place of the template's.
     pub subject: Option<String>,
+    /// When it happened; now if absent.
+    pub occurred_at: Option<DateTime<Utc>>,
+    /// How a mail client shows it in its list.
+    pub importance: Importance,
+}
+
+/// Parts that go to somebody.
+pub(super) struct Letter {
+    pub to: Option<Vec<String>>,
+    pub message_id: Uuid,
+    pub parts: Parts,
+    pub importance: Importance,
 }
 
 /// The configuration with its sealed password.
@@ -149,7 +161,10 @@ impl EmailService {
         )
     }
 
-    async fn password(&self, stored: &Stored) -> Result<Option<SecretString>, EmailError> {
+    pub(super) async fn password(
+        &self,
+        stored: &Stored,
+    ) -> Result<Option<SecretString>, EmailError> {
         let Some(sealed) = &stored.sealed else {
             return Ok(None);
         };
@@ -159,36 +174,40 @@ impl EmailService {
         Ok(Some(SecretString::from(text.to_owned())))
     }
 
-    /// Connects and signs in, and sends nothing.
-    pub(super) async fn check(&self) -> Result<Receipt, EmailError> {
-        let stored = self.stored().await?.ok_or(EmailError::NotConfigured)?;
-        let password = self.password(&stored).await?;
-        let server = stored.config.server(password);
-        Ok(self.parts.mailer.check(&server).await?)
-    }
-
     /// Sends a message from a template. A customised template that cannot be rendered is replaced by the
     /// default: news is not lost to a slip in it.
     pub async fn send(&self, request: SendRequest<'_>) -> Result<Receipt, EmailError> {
         let stored = self.enabled().await?;
+        let (key, at) = (request.template_key, request.occurred_at);
         let parts = self
-            .rendered(&stored.config, request.template_key, request.variables)
+            .rendered(&stored.config, key, request.variables, at)
             .await?;
         let subject = request.subject.as_deref().map(template::one_line);
         let parts = Parts {
             subject: subject.unwrap_or(parts.subject),
             ..parts
         };
-        self.deliver(&stored, request.to, request.message_id, parts)
-            .await
+        let letter = Letter {
+            to: request.to,
+            message_id: request.message_id,
+            parts,
+            importance: request.importance,
+        };
+        self.deliver(&stored, letter).await
     }
 
     /// Sends a message that is no template, in the same dress.
     pub async fn send_plain(&self, request: PlainRequest<'_>) -> Result<Receipt, EmailError> {
         let stored = self.enabled().await?;
-        let parts = plain::render(&request, &own_host(), &self.own_time());
-        self.deliver(&stored, request.to, request.message_id, parts)
-            .await
+        let time = self.own_time(request.occurred_at);
+        let parts = plain::render(&request, &self.own_host(), &time);
+        let letter = Letter {
+            to: request.to,
+            message_id: request.message_id,
+            parts,
+            importance: request.importance,
+        };
+        self.deliver(&stored, letter).await
     }
 
     async fn enabled(&self) -> Result<Stored, EmailError> {
@@ -198,84 +217,32 @@ impl EmailService {
             .ok_or(EmailError::NotConfigured)
     }
 
-    async fn deliver(
+    pub(super) async fn deliver(
         &self,
         stored: &Stored,
-        to: Option<Vec<String>>,
-        message_id: Uuid,
-        parts: Parts,
+        letter: Letter,
     ) -> Result<Receipt, EmailError> {
         let config = &stored.config;
+        let parts = letter.parts;
+        let to = letter.to.unwrap_or_else(|| config.to.clone());
+        if to.is_empty() {
+            let why = "nobody is named who gets it: give recipients on the page E-mail, or in the service";
+            return Err(MailTrouble::field("to", why).into());
+        }
         let server = config.server(self.password(stored).await?);
         let mail = Mail {
-            message_id,
+            message_id: letter.message_id,
             from: config.from(),
-            to: to.unwrap_or_else(|| config.to.clone()),
+            to,
             cc: Vec::new(),
             bcc: Vec::new(),
             reply_to: config.reply_to.clone(),
             subject: parts.subject,
             text: parts.text,
             html: Some(parts.html),
+            importance: letter.importance,
         };
         Ok(self.parts.mailer.send(&server, &mail).await?)
-    }
-
-    /// Sends a template with its samples, and keeps what came of it.
-    pub(super) async fn test(
-        &self,
-        actor: &Actor,
-        to: Option<&str>,
-        key: &str,
-    ) -> Result<(TestRow, Option<MailTrouble>, Vec<(String, String)>), EmailError> {
-        let stored = self.stored().await?.ok_or(EmailError::NotConfigured)?;
-        let config = &stored.config;
-        let to = match to {
-            Some(to) => vec![check_address("to", to).map_err(Misfit::from)?.to_string()],
-            None if config.to.is_empty() => {
-                let why = "say who gets the test, or set recipients first";
-                return Err(Misfit::new("to", why).into());
-            }
-            None => config.to.clone(),
-        };
-        let mut parts = self.sample(config, key).await?;
-        if key != super::templates::TEST {
-            parts.subject = template::one_line(&format!("[Test] {}", parts.subject));
-        }
-        let message_id = self.parts.ids.uuid();
-        let began = std::time::Instant::now();
-        let sent = self
-            .deliver(&stored, Some(to.clone()), message_id, parts)
-            .await;
-        let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let (receipt, trouble) = match sent {
-            Ok(receipt) => (Some(receipt), None),
-            Err(EmailError::Mail(trouble)) => (None, Some(trouble)),
-            Err(error) => return Err(error),
-        };
-        let said = receipt.as_ref().map(|receipt| receipt.response.clone());
-        let test = NewTest {
-            provider: config.provider.as_str(),
-            provider_config: to_json(config),
-            recipient: to.join(", "),
-            template_key: key.to_owned(),
-            is_success: trouble.is_none(),
-            response_time_ms: took,
-            error: trouble.as_ref().map(|trouble| trouble.why.clone()),
-            smtp_response: said.or_else(|| trouble.as_ref()?.response.clone()),
-            smtp_code: trouble.as_ref().and_then(|trouble| trouble.code),
-            message_id,
-            tested_by: actor.user_id,
-            tested_at: self.parts.clock.now(),
-        };
-        let tx = self.parts.db.begin().await?;
-        let row = store::insert_test(&tx, &test).await?;
-        let details = json!({ "template": key, "to": test.recipient, "status": row.status });
-        let entry = Entry::new(Action::EmailTested).resource("email_test", row.id);
-        audit::record(&tx, &self.parts.clock, actor, entry.details(details)).await?;
-        tx.commit().await?;
-        let refused = receipt.map(|receipt| receipt.refused).unwrap_or_default();
-        Ok((row, trouble, refused))
     }
 
     pub(super) async fn tests(
@@ -286,19 +253,33 @@ impl EmailService {
         Ok(store::tests(self.parts.db.orm(), before_id, limit).await?)
     }
 
-    /// The present moment for people.
-    pub(super) fn own_time(&self) -> String {
+    /// A moment, or the present one, for people.
+    pub(super) fn own_time(&self, at: Option<DateTime<Utc>>) -> String {
         let zone = self.parts.settings.choice(Key::TimeZone);
         let zone: chrono_tz::Tz = zone.parse().unwrap_or(chrono_tz::UTC);
-        let now = self.parts.clock.now().with_timezone(&zone);
-        now.format("%Y-%m-%d %H:%M %Z").to_string()
+        let at = at.unwrap_or_else(|| self.parts.clock.now());
+        at.with_timezone(&zone)
+            .format("%Y-%m-%d %H:%M %Z")
+            .to_string()
+    }
+
+    /// This machine's name.
+    pub(super) fn own_host(&self) -> String {
+        let system = rustix::system::uname();
+        let name = system.nodename().to_string_lossy();
+        host_name(&name, self.parts.public_url.as_ref())
     }
 }
 
-/// This machine's name.
-pub(super) fn own_host() -> String {
-    let system = rustix::system::uname();
-    system.nodename().to_string_lossy().into_owned()
+/// What the machine calls itself, unless that is the number that Docker gives a container: then the name under
+/// which people open Flowkeep says more.
+fn host_name(name: &str, public_url: Option<&Url>) -> String {
+    let is_number = name.len() == 12
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    let public = public_url.and_then(Url::host_str);
+    public.filter(|_| is_number).unwrap_or(name).to_owned()
 }
 
 fn read(row: store::ConfigRow) -> Option<Stored> {
@@ -316,6 +297,24 @@ fn read(row: store::ConfigRow) -> Option<Stored> {
     })
 }
 
-fn to_json(config: &EmailConfig) -> Value {
+pub(super) fn to_json(config: &EmailConfig) -> Value {
     serde_json::to_value(config).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_without_a_name_goes_by_the_address_under_which_it_is_opened() {
+        let url: Url = "https://flowkeep.example.com:8443/".parse().unwrap();
+        for (name, url, shown) in [
+            ("9f86d081884c", Some(&url), "flowkeep.example.com"),
+            ("9f86d081884c", None, "9f86d081884c"),
+            ("nas", Some(&url), "nas"),
+            ("decadefacade1", Some(&url), "decadefacade1"),
+        ] {
+            assert_eq!(host_name(name, url), shown);
+        }
+    }
 }

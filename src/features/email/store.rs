@@ -11,6 +11,8 @@ use crate::platform::db::statement;
 
 /// The path of the sealed password in the configuration.
 pub const PASSWORD: &str = "password";
+/// The path of the moment at which the welcome was sent.
+const WELCOMED: &str = "welcomed_at";
 /// Tests that are kept.
 const KEPT_TESTS: i64 = 200;
 /// Most characters of a recipient that are kept.
@@ -49,6 +51,7 @@ pub struct TestRow {
     pub smtp_response: Option<String>,
     pub smtp_code: Option<i32>,
     pub tested_by: Option<i32>,
+    pub tested_by_name: Option<String>,
     pub tested_at: Option<DateTime<Utc>>,
 }
 
@@ -83,14 +86,28 @@ pub async fn set_config(
 ) -> Result<(), DbErr> {
     let sql = "INSERT INTO system_config (config_type, config, encrypted_fields, created_at, updated_at) \
                VALUES ('email', $1, CASE WHEN jsonb_exists($1, $2) THEN ARRAY[$2] ELSE ARRAY[]::text[] END, $3, $3) \
-               ON CONFLICT (config_type) DO UPDATE SET config = EXCLUDED.config, \
+               ON CONFLICT (config_type) DO UPDATE SET config = EXCLUDED.config \
+               || jsonb_strip_nulls(jsonb_build_object($4::text, system_config.config->($4::text))), \
                encrypted_fields = EXCLUDED.encrypted_fields, updated_at = EXCLUDED.updated_at";
-    tx.execute_raw(statement(
-        sql,
-        vec![config.into(), PASSWORD.into(), at.into()],
-    ))
-    .await
-    .map(|_| ())
+    let values = vec![config.into(), PASSWORD.into(), at.into(), WELCOMED.into()];
+    tx.execute_raw(statement(sql, values)).await.map(|_| ())
+}
+
+/// Notes that the welcome goes out. False if it did before.
+pub async fn claim_welcome(db: &impl ConnectionTrait, at: DateTime<Utc>) -> Result<bool, DbErr> {
+    let sql = "UPDATE system_config SET config = config || jsonb_build_object($1::text, $2::timestamptz) \
+               WHERE config_type = 'email' AND NOT jsonb_exists(config, $1::text)";
+    let values = vec![WELCOMED.into(), at.into()];
+    let done = db.execute_raw(statement(sql, values)).await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// It did not go out after all.
+pub async fn forget_welcome(db: &impl ConnectionTrait) -> Result<(), DbErr> {
+    let sql = "UPDATE system_config SET config = config - $1::text WHERE config_type = 'email'";
+    db.execute_raw(statement(sql, vec![WELCOMED.into()]))
+        .await
+        .map(|_| ())
 }
 
 const TEMPLATE_COLUMNS: &str =
@@ -221,7 +238,8 @@ pub async fn insert_test(tx: &impl ConnectionTrait, test: &NewTest) -> Result<Te
 }
 
 const TEST_COLUMNS: &str = "id, provider, provider_config, recipient, template_key, status, \
-    response_time_ms, error_message, smtp_response, smtp_code, tested_by, tested_at";
+    response_time_ms, error_message, smtp_response, smtp_code, tested_by, \
+    (SELECT username FROM admin_user WHERE id = tested_by) AS tested_by_name, tested_at";
 
 /// Tests before a number, newest first.
 pub async fn tests(

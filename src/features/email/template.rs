@@ -68,8 +68,14 @@ pub fn samples(variables: &[Variable]) -> Value {
 }
 
 /// The given values with something in place of each that is missing: news with a gap is better than none.
+/// Numbers become text: templates are checked with text, and what `length` takes then it has to take later.
 pub fn filled(variables: &[Variable], given: &Value) -> Value {
     let mut values = given.as_object().cloned().unwrap_or_else(Map::new);
+    for value in values.values_mut() {
+        if let Value::Number(number) = value {
+            *value = number.to_string().into();
+        }
+    }
     for variable in variables {
         let is_given = values
             .get(variable.name)
@@ -123,9 +129,8 @@ fn check_part(
         .collect();
     if let Some(first) = unknown.first() {
         let known: Vec<_> = known.into_iter().collect();
-        let line = source.lines().position(|line| line.contains(first));
         return Err(Misfit {
-            line: line.map(|at| at + 1),
+            line: line_of(source, first),
             ..Misfit::new(
                 field,
                 format!(
@@ -264,16 +269,21 @@ impl io::Write for Limited {
     }
 }
 
-/// Refuses what could make values grow: repeating, joining, binding.
-fn check_tags(field: &'static str, source: &str) -> Result<(), Misfit> {
+/// Something between braces that is no comment.
+struct Tag {
+    /// Where it begins, from 1.
+    line: usize,
+    /// Whether it is a block: `{% … %}`.
+    is_block: bool,
+    /// What stands in it, with spaces in place of what stands in quotes.
+    bare: String,
+}
+
+fn tags(source: &str) -> Vec<Tag> {
+    let mut tags = Vec::new();
     let mut rest = source;
     while let Some(at) = rest.find('{') {
         let tag = &rest[at..];
-        let line = 1 + source[..source.len() - tag.len()].matches('\n').count();
-        let refuse = |why: &str| Misfit {
-            line: Some(line),
-            ..Misfit::new(field, why)
-        };
         let (inside, end) = match tag.get(1..2) {
             Some("#") => {
                 rest = tag.find("#}").map_or("", |end| &tag[end + 2..]);
@@ -286,21 +296,49 @@ fn check_tags(field: &'static str, source: &str) -> Result<(), Misfit> {
                 continue;
             }
         };
-        let is_block = tag.starts_with("{%");
-        let bare = bare(inside.trim_matches(['-', '+']));
-        if is_block {
-            let word = bare.split_whitespace().next().unwrap_or_default();
+        tags.push(Tag {
+            line: 1 + source[..source.len() - tag.len()].matches('\n').count(),
+            is_block: tag.starts_with("{%"),
+            bare: bare(inside.trim_matches(['-', '+'])),
+        });
+        rest = &tag[end..];
+    }
+    tags
+}
+
+/// The line that speaks of a variable: the word in the text around the tags is not meant, nor a part of a longer
+/// one or what follows a point.
+fn line_of(source: &str, name: &str) -> Option<usize> {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    tags(source).iter().find_map(|tag| {
+        let mut found = tag.bare.match_indices(name);
+        let (at, _) = found.find(|(at, _)| {
+            let (before, after) = (&tag.bare[..*at], &tag.bare[at + name.len()..]);
+            !before.ends_with(|c| is_part(c) || c == '.') && !after.starts_with(is_part)
+        })?;
+        Some(tag.line + tag.bare[..at].matches('\n').count())
+    })
+}
+
+/// Refuses what could make values grow: repeating, joining, binding.
+fn check_tags(field: &'static str, source: &str) -> Result<(), Misfit> {
+    for tag in tags(source) {
+        let refuse = |why: &str| Misfit {
+            line: Some(tag.line),
+            ..Misfit::new(field, why)
+        };
+        if tag.is_block {
+            let word = tag.bare.split_whitespace().next().unwrap_or_default();
             if !TAGS.contains(&word) {
                 let why = format!("the tag {word:?} is not available; there are if and for");
                 return Err(refuse(&why));
             }
         }
-        if bare.contains(['~', '+', '*']) {
+        if tag.bare.contains(['~', '+', '*']) {
             let why =
                 "values are not joined or counted in a template: ~, + and * are not available";
             return Err(refuse(why));
         }
-        rest = &tag[end..];
     }
     Ok(())
 }
@@ -322,11 +360,11 @@ fn inside<'a>(tag: &'a str, close: &str) -> (&'a str, usize) {
     (&tag[2..], tag.len())
 }
 
-/// The same without what stands in quotes.
+/// The same with spaces in place of what stands in quotes.
 fn bare(inside: &str) -> String {
     let mut quote = None;
     let mut escaped = false;
-    let outside = |c: &char| match quote {
+    let mut outside = |c: &char| match quote {
         _ if escaped => {
             escaped = false;
             false
@@ -347,12 +385,17 @@ fn bare(inside: &str) -> String {
         }
         None => true,
     };
-    inside.chars().filter(outside).collect()
+    let shown = |c: char| {
+        let is_shown = outside(&c) || c == '\n';
+        if is_shown { c } else { ' ' }
+    };
+    inside.chars().map(shown).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::json;
 
     use super::*;
 
@@ -396,6 +439,41 @@ mod tests {
     }
 
     #[test]
+    fn an_unknown_variable_is_found_in_the_tag_that_speaks_of_it() {
+        for (source, line) in [
+            ("nope\nthe nope\n{{ nope }}", Some(3)),
+            (
+                "{# nope #}\n{{ nopes }}{{ name.nope }}\n{% if nope %}{% endif %}",
+                Some(3),
+            ),
+            (
+                "{{ name|default('nope') }}\n{{ name|default(nope) }}",
+                Some(2),
+            ),
+            ("{% if name\n and 'a\nb' and\n nope %}{% endif %}", Some(4)),
+            ("nope", None),
+        ] {
+            assert_eq!(line_of(source, "nope"), line, "{source}");
+        }
+        let fault = check(&parts("nope\n{{ name }} nope\n{{ nope }}"), KNOWN).remove(0);
+        assert_eq!((fault.field, fault.line), ("text_body", Some(3)));
+    }
+
+    #[test]
+    fn numbers_are_sent_as_the_text_that_they_were_checked_as() {
+        let parts = parts("{{ name|length }} {{ name|upper }}{% if name %} there{% endif %}");
+        assert_eq!(check(&parts, KNOWN), []);
+        for (given, said) in [
+            (json!(4711), "4 4711 there"),
+            (json!(0), "1 0 there"),
+            (json!(2.5), "3 2.5 there"),
+        ] {
+            let values = filled(KNOWN, &json!({ "name": given }));
+            assert_eq!(render(&parts, &values, false).unwrap().text, said);
+        }
+    }
+
+    #[test]
     fn a_subject_is_one_line_and_not_too_long() {
         assert_eq!(one_line(" a\r\nb\u{85}\tc  d\0 "), "a b c d");
         let cut = one_line(&"ä".repeat(300));
@@ -411,7 +489,7 @@ mod tests {
         ) {
             let parts = parts(&source);
             let is_good = check(&parts, KNOWN).is_empty();
-            let values = serde_json::json!({ "name": value });
+            let values = json!({ "name": value });
             let rendered = render(&parts, &values, false);
             // What was saved is sent, whatever the values are, unless they make it too long.
             if is_good && value.len() < 20 {

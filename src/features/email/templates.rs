@@ -6,14 +6,11 @@ use serde_json::{Map, Value, json};
 use super::config::EmailConfig;
 use super::defaults::{DEFAULTS, Default, find};
 use super::error::EmailError;
-use super::service::{EmailService, own_host};
+use super::service::EmailService;
 use super::store::{self, Edited, TemplateRow};
 use super::template::{self, Parts};
 use crate::features::audit::{self, Action, Actor, Entry};
 use crate::platform::events;
-
-/// The template that tests send unless asked otherwise.
-pub(super) const TEST: &str = "test_email";
 
 /// A template as it is now.
 pub(super) struct Current {
@@ -143,19 +140,29 @@ impl EmailService {
         let default = find(key).ok_or_else(|| EmailError::NoTemplate(key.to_owned()))?;
         let mut values = template::samples(default.variables);
         if let Value::Object(values) = &mut values {
-            for own in ["host", "time", "url", "provider", "smtp_host"] {
+            for own in [
+                "host",
+                "time",
+                "url",
+                "provider",
+                "smtp_host",
+                "link",
+                "acknowledge",
+            ] {
                 values.remove(own);
             }
         }
-        self.rendered(config, key, &values).await
+        self.rendered(config, key, &values, None).await
     }
 
-    /// A template with these values, and what is known here for what is missing.
+    /// A template with these values, and what is known here for what is missing. `at` is when it happened: now,
+    /// if nobody says.
     pub(super) async fn rendered(
         &self,
         config: &EmailConfig,
         key: &str,
         given: &Value,
+        at: Option<DateTime<Utc>>,
     ) -> Result<Parts, EmailError> {
         let present = self.template(key).await?;
         let default = present.default;
@@ -163,8 +170,8 @@ impl EmailService {
         let url = self.parts.public_url.as_ref().map(ToString::to_string);
         let size = values.get("stored_bytes").and_then(Value::as_u64).map(size);
         let own = [
-            ("host", Some(own_host())),
-            ("time", Some(self.own_time())),
+            ("host", Some(self.own_host())),
+            ("time", Some(self.own_time(at))),
             ("url", url),
             ("version", Some(env!("CARGO_PKG_VERSION").to_owned())),
             ("provider", Some(config.provider.as_str().to_owned())),
@@ -233,7 +240,7 @@ fn current(default: &'static Default, row: Option<TemplateRow>) -> Current {
 }
 
 /// Bytes for people.
-fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
     let mut value = bytes as f64;
     let mut unit = 0;
@@ -245,9 +252,35 @@ fn size(bytes: u64) -> String {
     format!("{value:.digits$} {}", UNITS[unit])
 }
 
+/// Milliseconds for people.
+pub fn duration(ms: u64) -> String {
+    let seconds = ms.saturating_add(500) / 1_000;
+    match (seconds / 3_600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, 0) => format!("{ms} ms"),
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, 0) => format!("{minutes} min"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_are_for_people() {
+        for (ms, shown) in [
+            (0, "0 ms"),
+            (499, "499 ms"),
+            (1_499, "1 s"),
+            (59_600, "1 min"),
+            (83_000, "1 min 23 s"),
+            (7_500_000, "2 h 5 min"),
+        ] {
+            assert_eq!(duration(ms), shown);
+        }
+    }
 
     #[test]
     fn sizes_are_for_people() {

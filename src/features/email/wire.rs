@@ -168,12 +168,13 @@ pub(super) struct EmailTest {
     pub(super) recipient: String,
     pub(super) template_key: Option<String>,
     pub(super) response_time_ms: Option<i32>,
-    /// Why it failed, with the remedy.
+    /// Why it failed, with the remedy; or whom the server would not take while others got it.
     pub(super) error: Option<String>,
-    /// What the server said last.
+    /// What the server said last, with its code.
     pub(super) smtp_response: Option<String>,
     pub(super) smtp_code: Option<i32>,
     pub(super) tested_by: Option<i32>,
+    pub(super) tested_by_name: Option<String>,
     pub(super) tested_at: Option<DateTime<Utc>>,
 }
 
@@ -188,6 +189,8 @@ pub(super) struct EmailTestResult {
     pub(super) is_transient: bool,
     /// Recipients whom the server would not take, each with its words.
     pub(super) refused: Vec<RefusedRecipient>,
+    /// Whether it was the first that the server took, so that the welcome went to the recipients of the settings.
+    pub(super) is_welcomed: bool,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -200,7 +203,7 @@ pub(super) struct RefusedRecipient {
 #[derive(Serialize, ToSchema)]
 pub(super) struct EmailCheck {
     pub(super) is_ok: bool,
-    pub(super) response_time_ms: Option<u64>,
+    pub(super) response_time_ms: u64,
     /// What the server said last.
     pub(super) smtp_response: Option<String>,
     /// Why not, with the remedy.
@@ -305,6 +308,7 @@ impl From<TestRow> for EmailTest {
             smtp_response: row.smtp_response,
             smtp_code: row.smtp_code,
             tested_by: row.tested_by,
+            tested_by_name: row.tested_by_name,
             tested_at: row.tested_at,
         }
     }

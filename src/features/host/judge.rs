@@ -228,7 +228,8 @@ fn disks(it: &Judged<'_>, verdict: &mut Verdict) {
             gigabytes(disk.free_bytes)
         );
         let data = json!({
-            "mount": mount, "percent": shown, "free_bytes": disk.free_bytes, "message": message,
+            "mount": mount, "percent": shown, "free_bytes": disk.free_bytes,
+            "total_bytes": disk.total_bytes, "message": message,
         });
         verdict.told.push(Told {
             event_type,
@@ -483,6 +484,7 @@ mod tests {
         foreign: Vec<String>,
         mounted: Mounts,
         is_held: bool,
+        told: Vec<Told>,
     }
 
     impl World {
@@ -493,6 +495,7 @@ mod tests {
                 foreign: Vec::new(),
                 mounted: Mounts::default(),
                 is_held: false,
+                told: Vec::new(),
             }
         }
 
@@ -519,13 +522,17 @@ mod tests {
             for name in verdict.gone {
                 self.before.remove(&name);
             }
-            verdict.told.iter().map(|told| told.event_type).collect()
+            let types = verdict.told.iter().map(|told| told.event_type).collect();
+            self.told = verdict.told;
+            types
         }
 
         fn disk(&mut self, percent: f64) -> Vec<&'static str> {
             let disk = HostDisk {
                 mount: "/data".to_owned(),
                 percent,
+                free_bytes: 9_100_000_000,
+                total_bytes: 100_000_000_000,
                 ..HostDisk::default()
             };
             self.look(
@@ -568,6 +575,19 @@ mod tests {
             told.extend(world.disk(percent));
         }
         assert_eq!(told[2..], ["system.disk_normal"]);
+    }
+
+    #[test]
+    fn what_is_told_of_a_disk_says_how_much_there_is_and_how_much_is_left() {
+        let mut world = World::new();
+        while world.disk(96.0).is_empty() {}
+        assert_eq!(
+            world.told[0].data,
+            json!({
+                "mount": "/data", "percent": 96.0, "free_bytes": 9_100_000_000_u64,
+                "total_bytes": 100_000_000_000_u64, "message": "96 % of /data are used; 9.1 GB are free.",
+            })
+        );
     }
 
     #[test]

@@ -76,7 +76,7 @@ event_types! {
         "A backup is stored and whole.",
         "Backup succeeded: {{ backup_type | kind }}",
         "Backup {{ id }}{% if stored_bytes %}, {{ stored_bytes | bytes }}{% endif %}{% if rows %}, {{ rows }} rows in {{ tables }} tables{% endif %}.{% if filename %}\nFile: {{ filename }}{% endif %}",
-        r#"{"id":42,"backup_type":"postgres_n8n","filename":"n8n-20260301T020000Z.dump.zst","stored_bytes":7340032,"rows":18211,"tables":72,"database":"n8n"}"#;
+        r#"{"id":42,"backup_type":"postgres_n8n","filename":"n8n-20260301T020000Z.dump.zst","stored_bytes":7340032,"rows":18211,"tables":72,"database":"n8n","duration_ms":41200}"#;
     "backup.failed", "Backup failed", Error, Failure, BACKUP, ends NOTHING,
         "A backup did not come about.",
         "Backup failed{% if backup_type %}: {{ backup_type | kind }}{% endif %}", "{{ message | default('No reason was given.') }}",
@@ -101,7 +101,7 @@ event_types! {
         "A backup cannot be restored, was damaged, or could not be proven.",
         "{% if status == 'skipped' or status == 'could_not_verify' %}Backup {{ backup_id }} could not be proven{% else %}Backup {{ backup_id }} cannot be trusted{% endif %}",
         "{{ message | default('') }}",
-        r#"{"id":8,"backup_id":43,"backup_type":"postgres_n8n","status":"failed","code":"checksum","message":"The file is not what was written: its SHA-256 differs."}"#;
+        r#"{"id":8,"backup_id":43,"backup_type":"postgres_n8n","status":"failed","code":"checksum","message":"The file is not what was written: its SHA-256 differs.","remedy":"Keep an older proven backup and make a new one now."}"#;
     "container.started", "Container started", Info, Info, CONTAINER, ends NOTHING,
         "A container of the project began to run.",
         "{{ container | default('A container') }} started", CONTAINER_BODY, CONTAINER_SAMPLE;
@@ -132,15 +132,15 @@ event_types! {
     "system.disk_warning", "Disk filling up", Warning, Warning, HOST, ends NOTHING,
         "A disk has little room left.",
         "Disk {{ mount | default('') }} is filling up", HOST_BODY,
-        r#"{"mount":"/","percent":86,"free_bytes":15032385536,"message":"86 % of / are used; 14.0 GB are free."}"#;
+        r#"{"mount":"/","percent":86,"free_bytes":15032385536,"total_bytes":107374182400,"message":"86 % of / are used; 14.0 GB are free."}"#;
     "system.disk_critical", "Disk nearly full", Critical, Failure, HOST, ends NOTHING,
         "A disk has almost no room left.",
         "Disk {{ mount | default('') }} is nearly full", HOST_BODY,
-        r#"{"mount":"/","percent":96,"free_bytes":4294967296,"message":"96 % of / are used; 4.0 GB are free."}"#;
+        r#"{"mount":"/","percent":96,"free_bytes":4294967296,"total_bytes":107374182400,"message":"96 % of / are used; 4.0 GB are free."}"#;
     "system.disk_normal", "Disk has room", Info, Success, HOST, ends &["system.disk_warning", "system.disk_critical"],
         "A disk has room again.",
         "Disk {{ mount | default('') }} {% if is_forgotten %}is no longer watched{% else %}has room again{% endif %}", HOST_BODY,
-        r#"{"mount":"/","percent":61,"free_bytes":41875931136,"message":"61 % of / are used; 41.9 GB are free."}"#;
+        r#"{"mount":"/","percent":61,"free_bytes":41875931136,"total_bytes":107374182400,"message":"61 % of / are used; 41.9 GB are free."}"#;
     "system.n8n_down", "n8n does not answer", Critical, Failure, HOST, ends NOTHING,
         "n8n's own health check does not answer, or not well.",
         "n8n does not answer", HOST_BODY,

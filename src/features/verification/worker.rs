@@ -267,6 +267,7 @@ impl VerificationService {
         let facts = json!({
             "id": run.id, "backup_id": run.backup_id, "backup_type": run.backup_type,
             "status": outcome.verdict.as_str(), "code": outcome.code, "message": outcome.message,
+            "remedy": outcome.remedy,
             "restore_ms": outcome.restore_ms, "mismatches": outcome.mismatches,
         });
         let (status, event_type, severity) = match outcome.verdict {

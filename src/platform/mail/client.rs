@@ -206,6 +206,8 @@ fn tls(server: &MailServer) -> Result<TlsParameters, MailTrouble> {
     let host = server.host.trim_start_matches('[').trim_end_matches(']');
     TlsParameters::builder(host.to_owned())
         .dangerous_accept_invalid_certs(!server.is_verified)
+        // A certificate of one's own seldom has the name by which the server is reached.
+        .dangerous_accept_invalid_hostnames(!server.is_verified)
         .build()
         .map_err(|error| MailTrouble::at(Step::Encryption, &error, server))
 }

@@ -6,7 +6,7 @@ use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message};
 
-use super::{Mail, MailTrouble};
+use super::{Importance, Mail, MailTrouble};
 
 /// A mail to more people than this belongs to a mailing list.
 const MOST_RECIPIENTS: usize = 50;
@@ -99,6 +99,9 @@ pub(super) fn build(mail: &Mail, at: SystemTime) -> Result<Message, MailTrouble>
         // Nobody's holiday notice is to come back (RFC 3834, 5; the second is Exchange's).
         .raw_header(plain_header("Auto-Submitted", "auto-generated"))
         .raw_header(plain_header("X-Auto-Response-Suppress", "All"));
+    for (name, value) in importance(mail.importance) {
+        builder = builder.raw_header(plain_header(name, value));
+    }
     if let Some(reply_to) = &mail.reply_to {
         builder = builder.reply_to(check_mailbox("reply_to", reply_to)?);
     }
@@ -123,6 +126,16 @@ pub(super) fn build(mail: &Mail, at: SystemTime) -> Result<Message, MailTrouble>
     })
 }
 
+/// What mail clients read it from (RFC 4021; the second is for older ones).
+fn importance(importance: Importance) -> &'static [(&'static str, &'static str)] {
+    match importance {
+        Importance::Low => &[("Importance", "low"), ("X-Priority", "5")],
+        Importance::Usual => &[],
+        Importance::High => &[("Importance", "high"), ("X-Priority", "2")],
+        Importance::Highest => &[("Importance", "high"), ("X-Priority", "1")],
+    }
+}
+
 fn plain_header(name: &'static str, value: &str) -> HeaderValue {
     HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned())
 }
@@ -144,6 +157,7 @@ mod tests {
             subject: "Hello".to_owned(),
             text: "Hello\nthere".to_owned(),
             html: None,
+            importance: Importance::Usual,
         }
     }
 
@@ -211,6 +225,27 @@ mod tests {
         assert!(wire.contains("Auto-Submitted: auto-generated"));
         assert!(wire.contains("Date: Thu, 01 Jan 1970 00:00:00 +0000"));
         assert!(!wire.contains("unseen"), "a hidden recipient is shown");
+    }
+
+    #[test]
+    fn what_is_urgent_says_so_in_the_words_of_mail_clients_and_the_usual_says_nothing() {
+        let shown = |importance| {
+            let wire = wire(&Mail {
+                importance,
+                ..mail()
+            });
+            let lines = wire
+                .lines()
+                .filter(|line| line.starts_with("Importance") || line.starts_with("X-Priority"));
+            lines.collect::<Vec<_>>().join(", ")
+        };
+        assert_eq!(shown(Importance::Usual), "");
+        assert_eq!(shown(Importance::Low), "Importance: low, X-Priority: 5");
+        assert_eq!(shown(Importance::High), "Importance: high, X-Priority: 2");
+        assert_eq!(
+            shown(Importance::Highest),
+            "Importance: high, X-Priority: 1"
+        );
     }
 
     #[test]

@@ -45,6 +45,20 @@ pub struct MailServer {
     pub login: Option<(String, SecretString)>,
 }
 
+/// How a mail client is to show a message in its list. It changes nothing of how it is carried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Importance {
+    /// Below the others.
+    Low,
+    /// Like the others.
+    #[default]
+    Usual,
+    /// Above the others.
+    High,
+    /// Above all others.
+    Highest,
+}
+
 /// A message on its way out.
 #[derive(Clone, Debug)]
 pub struct Mail {
@@ -66,6 +80,8 @@ pub struct Mail {
     pub text: String,
     /// The same as HTML.
     pub html: Option<String>,
+    /// How it is shown in a list.
+    pub importance: Importance,
 }
 
 /// What the server said when it took a message.
@@ -77,4 +93,28 @@ pub struct Receipt {
     pub took_ms: u64,
     /// Recipients whom the server would not take, each with its words. The others got the message.
     pub refused: Vec<(String, String)>,
+}
+
+/// Most characters of the server's own answer where others were refused: the refusals say more.
+const ANSWER_CHARS: usize = 120;
+
+impl Receipt {
+    /// Who did not get it and why, if anybody.
+    pub fn refusals(&self) -> Option<String> {
+        let told = self
+            .refused
+            .iter()
+            .map(|(recipient, words)| format!("{recipient}: {words}"));
+        let told = told.collect::<Vec<_>>().join("; ");
+        (!told.is_empty()).then(|| format!("refused: {told}"))
+    }
+
+    /// What the server said of all recipients.
+    pub fn words(&self) -> String {
+        let Some(refusals) = self.refusals() else {
+            return self.response.clone();
+        };
+        let answer: String = self.response.chars().take(ANSWER_CHARS).collect();
+        format!("{answer}; {refusals}")
+    }
 }

@@ -194,13 +194,18 @@ impl MailTrouble {
             return Self::unconnected(refused, server);
         }
         if cause.contains("certificate") {
-            return Self::field(
-                "smtp_host",
+            let why = if server.is_verified {
                 format!(
                     "The certificate of {host} is not to be trusted: {cause}. Use the name that is in it. Only \
                      for a server of your own with a certificate of its own, switch the check off"
-                ),
-            );
+                )
+            } else {
+                format!(
+                    "The certificate of {host} cannot be used, although it is not checked: {cause}. Give the \
+                     server another one"
+                )
+            };
+            return Self::field("smtp_host", why);
         }
         let mut why = format!(
             "The connection to {host} on port {port} broke while {}: {cause}",

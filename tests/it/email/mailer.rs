@@ -6,10 +6,13 @@ use std::time::{Duration, Instant};
 
 use flowkeep::platform::clock::Clock;
 use flowkeep::platform::lifecycle::Lifecycle;
-use flowkeep::platform::mail::{Mail, MailServer, MailTrouble, Mailer, MailerParts, Security};
+use flowkeep::platform::mail::{
+    Importance, Mail, MailServer, MailTrouble, Mailer, MailerParts, Security,
+};
 use flowkeep::platform::outbound::{Outbound, Policy, SystemNames};
 use mail_parser::{MessageParser, MimeHeaders};
 use mailin::AuthMechanism;
+use rcgen::generate_simple_self_signed;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use uuid::Uuid;
@@ -50,6 +53,7 @@ fn mail() -> Mail {
         subject: "Sicherung für n8n".to_owned(),
         text: "Grüße\n.\nEnde".to_owned(),
         html: Some("<p>Grüße</p>".to_owned()),
+        importance: Importance::Usual,
     }
 }
 
@@ -227,6 +231,66 @@ async fn a_certificate_nobody_vouches_for_is_refused() {
 }
 
 #[tokio::test]
+async fn with_the_check_off_a_certificate_of_another_name_does_and_with_it_on_the_remedy_is_named()
+{
+    for (encryption, security) in [
+        (Encryption::Tls, Security::Tls),
+        (Encryption::StartTls, Security::StartTls),
+    ] {
+        let made = generate_simple_self_signed(vec!["nas.example".to_owned()]).unwrap();
+        let behaviour = Behaviour::new(encryption).login(AuthMechanism::Plain);
+        let certificate = made.cert.der().clone();
+        let server = SmtpServer::with_certificate(behaviour, certificate, &made.signing_key).await;
+        let unchecked = at(&server, security, Some(SECRET));
+        mailer().send(&unchecked, &mail()).await.unwrap();
+        assert!(server.received()[0].is_encrypted);
+        let checked = MailServer {
+            is_verified: true,
+            ..unchecked
+        };
+        let trouble = mailer().check(&checked).await.unwrap_err();
+        assert!(trouble.why.contains("switch the check off"), "{trouble}");
+    }
+}
+
+#[tokio::test]
+async fn a_sender_or_a_message_that_is_refused_is_told_apart_and_tried_again_if_that_may_help() {
+    let server = SmtpServer::start(Behaviour::new(Encryption::None)).await;
+    let (mailer, asked) = (mailer(), at(&server, Security::None, None));
+    for (code, is_transient, field) in [(451, true, None), (550, false, Some("from_email"))] {
+        *server.shared.sender_answer.lock() = Some((code, "5.7.1 Not from you"));
+        let trouble = mailer.send(&asked, &mail()).await.unwrap_err();
+        assert_eq!(
+            (trouble.code, trouble.is_transient, trouble.field),
+            (Some(code), is_transient, field),
+            "{trouble}"
+        );
+    }
+    for (code, is_transient) in [(452, true), (554, false)] {
+        *server.shared.content_answer.lock() = Some((code, "5.7.1 Looks like spam"));
+        let trouble = mailer.send(&asked, &mail()).await.unwrap_err();
+        assert_eq!(
+            (trouble.code, trouble.is_transient, trouble.field),
+            (Some(code), is_transient, None)
+        );
+        assert!(trouble.why.contains("Looks like spam"), "{trouble}");
+    }
+    assert!(server.received().is_empty());
+    mailer.send(&asked, &mail()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_closed_meanwhile_is_replaced() {
+    let behaviour = Behaviour::new(Encryption::StartTls).login(AuthMechanism::Plain);
+    let server = SmtpServer::start(behaviour).await;
+    let (mailer, asked) = (mailer(), at(&server, Security::StartTls, Some(SECRET)));
+    mailer.send(&asked, &mail()).await.unwrap();
+    server.hang_up();
+    mailer.send(&asked, &mail()).await.unwrap();
+    assert_eq!((server.connections(), server.received().len()), (2, 2));
+}
+
+#[tokio::test]
 async fn greylisting_passes_and_an_unknown_mailbox_stays_unknown() {
     let server = SmtpServer::start(Behaviour::new(Encryption::None)).await;
     let (mailer, asked) = (mailer(), at(&server, Security::None, None));
@@ -258,6 +322,10 @@ async fn one_mailbox_that_is_gone_does_not_keep_the_news_from_the_others() {
         .unwrap();
     assert_eq!(receipt.refused.len(), 1);
     assert_eq!(receipt.refused[0].0, "gone@example.org");
+    assert_eq!(
+        receipt.words(),
+        "250 2.0.0 queued as 4711; refused: gone@example.org: 550 5.1.1 No such mailbox"
+    );
     let received = server.received().remove(0);
     assert_eq!(received.to, ["ann@example.org", "unseen@example.org"]);
     assert!(!String::from_utf8(received.data).unwrap().contains("unseen"));
@@ -287,6 +355,15 @@ async fn a_server_that_stalls_anywhere_is_left_in_time() {
         let _ = mailer.send(&asked, &mail()).await;
         assert_eq!(server.connections(), 2, "{stall:?}");
     }
+    let behaviour = Behaviour::new(Encryption::StartTls).stall(Stall::Handshake);
+    let server = SmtpServer::start(behaviour).await;
+    let mailer = mailer_of(true, Duration::from_millis(600));
+    let asked = at(&server, Security::StartTls, None);
+    let trouble = mailer.send(&asked, &mail()).await.unwrap_err();
+    assert!(
+        trouble.is_transient && trouble.why.contains("encrypting"),
+        "{trouble}"
+    );
     // Encryption expected from the first byte, of a server that greets first.
     let server = SmtpServer::start(Behaviour::new(Encryption::Tls)).await;
     let mailer = mailer_of(true, Duration::from_millis(600));

@@ -1,6 +1,7 @@
 //! E-mail, against a real server.
 
 mod mailer;
+mod news;
 mod routes;
 mod templates;
 mod trust;

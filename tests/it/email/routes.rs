@@ -1,6 +1,7 @@
 //! Setting e-mail up, trying it, and what is kept and shown of it.
 
 use flowkeep::features::email::{PlainRequest, SendRequest, Tone};
+use flowkeep::platform::mail::Importance;
 use http::StatusCode;
 use mail_parser::MessageParser;
 use mailin::AuthMechanism;
@@ -51,19 +52,23 @@ async fn what_is_set_up_is_shown_without_the_password_tried_and_kept() {
 
     let answer = client.post("/api/email/check", json!({})).await.json();
     assert_eq!(answer["is_ok"], true, "{answer}");
+    assert!(answer["response_time_ms"].is_u64(), "{answer}");
     let answer = client.post("/api/email/test", json!({})).await.json();
     assert_eq!(
         (&answer["status"], &answer["recipient"]),
         (&json!("success"), &json!("ann@example.org"))
     );
+    assert_eq!(answer["tested_by_name"], "admin", "{answer}");
+    assert!(answer["response_time_ms"].is_u64(), "{answer}");
     assert_eq!(answer["smtp_response"], "250 2.0.0 queued as 4711");
     let body = json!({ "to": "bob@example.org", "template_key": "backup_failed" });
     let answer = client.post("/api/email/test", body).await.json();
     assert_eq!(answer["status"], "success", "{answer}");
     let received = server.received();
     assert!(subject(&received[0].data).ends_with("can send e-mail"));
-    assert!(subject(&received[1].data).starts_with("[Test] Backup FAILED on"));
-    assert_eq!(received[1].to, ["bob@example.org"]);
+    assert!(subject(&received[1].data).starts_with("Flowkeep looks after"));
+    assert!(subject(&received[2].data).starts_with("[Test] Backup FAILED on"));
+    assert_eq!(received[2].to, ["bob@example.org"]);
 
     let page = client.get("/api/email/test-history?limit=1").await.json();
     assert_eq!(page["items"][0]["template_key"], "backup_failed");
@@ -295,6 +300,93 @@ async fn each_provider_is_asked_as_it_wants_to_be() {
 }
 
 #[tokio::test]
+async fn the_welcome_goes_out_once_when_a_test_was_taken_for_the_first_time() {
+    let (app, client, server) = set_up().await;
+    let test = async || {
+        client
+            .post("/api/email/test", json!({ "to": "bob@example.org" }))
+            .await
+            .json()
+    };
+    let subjects = || {
+        let all = server.received();
+        all.iter().map(|one| subject(&one.data)).collect::<Vec<_>>()
+    };
+    // Not while nothing comes through, and not while e-mail is switched off.
+    server.refuse("bob@", 550, "5.1.1 No such mailbox");
+    assert_eq!(test().await["is_welcomed"], false);
+    let mut wanted = config(&server, "starttls");
+    wanted["is_enabled"] = json!(false);
+    client.put(CONFIG, wanted.clone()).await;
+    assert_eq!(test().await["is_welcomed"], false);
+    wanted["is_enabled"] = json!(true);
+    client.put(CONFIG, wanted.clone()).await;
+    assert_eq!(subjects().len(), 1);
+    // The server takes the test and not the welcome: the next test tries it again, and is none the worse.
+    server.refuse("ann@", 451, "4.7.1 Later");
+    let answer = test().await;
+    assert_eq!(
+        (&answer["status"], &answer["is_welcomed"]),
+        (&json!("success"), &json!(false))
+    );
+    assert_eq!(test().await["is_welcomed"], true);
+    let welcome = server.received().pop().unwrap();
+    assert_eq!(welcome.to, ["ann@example.org"]);
+    assert!(subject(&welcome.data).starts_with("Flowkeep looks after"));
+    let parsed = MessageParser::default().parse(&welcome.data).unwrap();
+    let text = parsed.body_text(0).unwrap();
+    assert!(text.contains("admin has set up"), "{text}");
+    // Once; saving anew does not make it forget.
+    wanted["from_name"] = json!("Another name");
+    client.put(CONFIG, wanted).await;
+    assert_eq!(test().await["is_welcomed"], false);
+    let count = subjects()
+        .iter()
+        .filter(|one| one.starts_with("Flowkeep looks after"))
+        .count();
+    assert_eq!(count, 1);
+    let fields: Vec<String> = app
+        .sql("SELECT encrypted_fields FROM system_config WHERE config_type = 'email'")
+        .await;
+    assert_eq!(fields, ["password"]);
+}
+
+#[tokio::test]
+async fn recipients_that_the_server_refused_are_kept_with_its_words() {
+    let (_app, client, server) = set_up().await;
+    let mut wanted = config(&server, "starttls");
+    wanted["to"] = json!(["ann@example.org", "gone@example.org"]);
+    client.put(CONFIG, wanted).await;
+    server.refuse("gone@", 550, "5.1.1 No such mailbox");
+    let answer = client.post("/api/email/test", json!({})).await.json();
+    assert_eq!(answer["status"], "success", "{answer}");
+    assert_eq!(
+        answer["refused"],
+        json!([{ "recipient": "gone@example.org", "response": "550 5.1.1 No such mailbox" }])
+    );
+    let kept = client.get("/api/email/test-history").await.json()["items"][0].clone();
+    assert_eq!(
+        kept["error"],
+        "refused: gone@example.org: 550 5.1.1 No such mailbox"
+    );
+    assert_eq!(kept["smtp_response"], "250 2.0.0 queued as 4711");
+}
+
+#[tokio::test]
+async fn a_check_that_fails_says_how_long_it_took() {
+    let (_app, client, server) = set_up().await;
+    let mut wrong = config(&server, "starttls");
+    wrong["password"] = json!("another very secret word");
+    client.put(CONFIG, wrong).await;
+    let answer = client.post("/api/email/check", json!({})).await.json();
+    assert_eq!(
+        (&answer["is_ok"], &answer["field"]),
+        (&json!(false), &json!("password"))
+    );
+    assert!(answer["response_time_ms"].is_u64(), "{answer}");
+}
+
+#[tokio::test]
 async fn private_servers_are_asked_only_when_the_setting_allows_it() {
     let (_app, client, server) = set_up().await;
     allow_private(&client, false).await;
@@ -348,6 +440,8 @@ async fn news_is_sent_whatever_is_missing_and_repeated_under_the_same_id() {
             to: Some(vec!["bob@example.org".to_owned()]),
             message_id: id,
             subject: None,
+            occurred_at: None,
+            importance: Importance::Usual,
         };
         email.send(request).await.unwrap();
     }
@@ -362,6 +456,8 @@ async fn news_is_sent_whatever_is_missing_and_repeated_under_the_same_id() {
         acknowledge: Some(&link),
         to: None,
         message_id: id,
+        occurred_at: None,
+        importance: Importance::Usual,
     };
     email.send_plain(request).await.unwrap();
     let received = server.received();

@@ -1,6 +1,7 @@
 //! Templates: what they look like, what is refused, what stays.
 
 use flowkeep::features::email::SendRequest;
+use flowkeep::platform::mail::Importance;
 use http::StatusCode;
 use mail_parser::MessageParser;
 use mailin::AuthMechanism;
@@ -54,7 +55,8 @@ async fn all_seven_look_as_mail_must() {
             "width=\"600\"",
             "name=\"color-scheme\" content=\"light dark\"",
             "prefers-color-scheme: dark",
-            "display:none;max-height:0",
+            "display:none;mso-hide:all;max-height:0",
+            "mso-padding-alt:11px 20px",
         ] {
             assert!(html.contains(part), "{key} lacks {part}");
         }
@@ -116,6 +118,8 @@ async fn whatever_a_variable_holds_it_is_text_in_the_mail() {
             to: None,
             message_id: Uuid::nil(),
             subject: None,
+            occurred_at: None,
+            importance: Importance::Usual,
         };
         app.state.email.send(request).await.unwrap();
         let received = server.received().pop().unwrap();
@@ -313,6 +317,8 @@ async fn a_slip_in_a_stored_template_does_not_cost_the_news() {
         to: None,
         message_id: Uuid::nil(),
         subject: None,
+        occurred_at: None,
+        importance: Importance::Usual,
     };
     app.state.email.send(request).await.unwrap();
     let received = server.received().remove(0);

@@ -247,4 +247,5 @@ pub const OTHERS: &[&str] = &[
     "mailtos://user:pass@yandex.ru",
     "mailto://user:pass@example.org?to=a@example.com,b@example.com",
     "mailtos://user:pass@example.org?mode=ssl",
+    "mailto://user@example.org?to=a@example.com",
 ];

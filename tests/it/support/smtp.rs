@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use rcgen::{KeyPair, generate_simple_self_signed};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -33,6 +34,8 @@ pub enum Encryption {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stall {
     Greeting,
+    /// After it said that encryption may begin.
+    Handshake,
     Login,
     Recipient,
     Data,
@@ -89,6 +92,12 @@ pub struct Shared {
     pub senders: AtomicU32,
     /// Answers to recipients whose address begins so, each once.
     pub refusals: Mutex<VecDeque<(&'static str, u16, &'static str)>>,
+    /// The answer to the next sender.
+    pub sender_answer: Mutex<Option<(u16, &'static str)>>,
+    /// The answer to the next message, once it is whole.
+    pub content_answer: Mutex<Option<(u16, &'static str)>>,
+    /// Counts how often everybody was hung up on.
+    hung_up: watch::Sender<u32>,
     /// Passwords that came over the wire without encryption.
     pub passwords_in_clear: AtomicU32,
 }
@@ -160,6 +169,11 @@ impl SmtpServer {
         let mut refusals = self.shared.refusals.lock();
         refusals.push_back((address, code, words));
     }
+
+    /// Ends every conversation, as servers do that were idle for too long.
+    pub fn hang_up(&self) {
+        self.shared.hung_up.send_modify(|times| *times += 1);
+    }
 }
 
 fn acceptor(certificate: CertificateDer<'static>, key: &KeyPair) -> TlsAcceptor {
@@ -216,10 +230,15 @@ async fn converse(
     }
     write(&mut stream, &session.greeting()).await?;
     let mut is_data = false;
+    let mut hung_up = shared.hung_up.subscribe();
     loop {
         let mut line = Vec::new();
-        if stream.read_until(b'\n', &mut line).await? == 0 {
-            return Ok(());
+        tokio::select! {
+            biased;
+            _ = hung_up.changed() => return Ok(()),
+            read = stream.read_until(b'\n', &mut line) => if read? == 0 {
+                return Ok(());
+            },
         }
         if stalls(behaviour.stall, &line, is_data) {
             return never(stream).await;
@@ -235,6 +254,9 @@ async fn converse(
                 bytes.extend_from_slice(behaviour.injected.unwrap_or_default());
                 stream.write_all(&bytes).await?;
                 stream.flush().await?;
+                if behaviour.stall == Some(Stall::Handshake) {
+                    return never(stream).await;
+                }
                 let plain = stream.into_inner();
                 stream = BufReader::new(Box::new(acceptor.accept(plain).await?));
                 is_encrypted.store(true, Ordering::SeqCst);
@@ -250,7 +272,7 @@ fn stalls(stall: Option<Stall>, line: &[u8], is_data: bool) -> bool {
         Some(Stall::Login) => !is_data && begins("AUTH"),
         Some(Stall::Recipient) => !is_data && begins("RCPT"),
         Some(Stall::Data) => is_data && line == b".\r\n",
-        Some(Stall::Greeting) | None => false,
+        Some(Stall::Greeting | Stall::Handshake) | None => false,
     }
 }
 
@@ -292,7 +314,10 @@ impl Handler for Mailbox {
         from.clone_into(&mut self.message.from);
         self.message.to.clear();
         self.message.data.clear();
-        OK
+        match self.shared.sender_answer.lock().take() {
+            Some((code, words)) => Response::custom(code, words.to_owned()),
+            None => OK,
+        }
     }
 
     fn rcpt(&mut self, to: &str) -> Response {
@@ -313,6 +338,9 @@ impl Handler for Mailbox {
     }
 
     fn data_end(&mut self) -> Response {
+        if let Some((code, words)) = self.shared.content_answer.lock().take() {
+            return Response::custom(code, words.to_owned());
+        }
         self.message.is_encrypted = self.is_encrypted.load(Ordering::SeqCst);
         self.shared.received.lock().push(self.message.clone());
         Response::custom(250, "2.0.0 queued as 4711".to_owned())

@@ -3296,7 +3296,7 @@ export interface components {
         EmailCheck: {
             is_ok: boolean;
             /** Format: int64 */
-            response_time_ms?: number | null;
+            response_time_ms: number;
             /** @description What the server said last. */
             smtp_response?: string | null;
             /** @description Why not, with the remedy. */
@@ -3422,14 +3422,15 @@ export interface components {
             template_key?: string | null;
             /** Format: int32 */
             response_time_ms?: number | null;
-            /** @description Why it failed, with the remedy. */
+            /** @description Why it failed, with the remedy; or whom the server would not take while others got it. */
             error?: string | null;
-            /** @description What the server said last. */
+            /** @description What the server said last, with its code. */
             smtp_response?: string | null;
             /** Format: int32 */
             smtp_code?: number | null;
             /** Format: int32 */
             tested_by?: number | null;
+            tested_by_name?: string | null;
             /** Format: date-time */
             tested_at?: string | null;
         };
@@ -3447,6 +3448,8 @@ export interface components {
             is_transient: boolean;
             /** @description Recipients whom the server would not take, each with its words. */
             refused: components["schemas"]["RefusedRecipient"][];
+            /** @description Whether it was the first that the server took, so that the welcome went to the recipients of the settings. */
+            is_welcomed: boolean;
         };
         /** @description The first code. */
         EnableTotpRequest: {
@@ -4924,14 +4927,15 @@ export interface components {
                 template_key?: string | null;
                 /** Format: int32 */
                 response_time_ms?: number | null;
-                /** @description Why it failed, with the remedy. */
+                /** @description Why it failed, with the remedy; or whom the server would not take while others got it. */
                 error?: string | null;
-                /** @description What the server said last. */
+                /** @description What the server said last, with its code. */
                 smtp_response?: string | null;
                 /** Format: int32 */
                 smtp_code?: number | null;
                 /** Format: int32 */
                 tested_by?: number | null;
+                tested_by_name?: string | null;
                 /** Format: date-time */
                 tested_at?: string | null;
             }[];

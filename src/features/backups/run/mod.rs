@@ -290,6 +290,7 @@ impl BackupService {
             "id": id, "backup_type": manifest.backup_type, "filename": manifest.filename,
             "stored_bytes": manifest.stored_bytes, "rows": manifest.total_rows(),
             "tables": manifest.tables.len(), "database": manifest.database,
+            "duration_ms": (manifest.completed_at - manifest.started_at).num_milliseconds(),
         });
         let entry = audit::Entry::new(action)
             .resource("backup", id)

@@ -47,6 +47,8 @@ pub struct Button<'a> {
 /// What a message says.
 pub struct Content<'a> {
     pub tone: Tone,
+    /// Whether an event's own colour takes the place of the tone's: the template speaks of good and bad news.
+    pub follows_event: bool,
     pub heading: &'a str,
     /// What mail clients show beside the subject in their lists.
     pub preheader: &'a str,
@@ -92,7 +94,7 @@ pub const DEFAULTS: &[Default] = &[
         description: "Sent when a backup was made.",
         category: "backup",
         variables: BACKUP_SUCCESS,
-        subject: "Backup made: {{ backup_type }} on {{ host }}",
+        subject: "Backup made: {{ backup }} on {{ host }}",
         content: backup_success,
     },
     Default {
@@ -107,16 +109,17 @@ pub const DEFAULTS: &[Default] = &[
     Default {
         key: "verification_failed",
         name: "Proof failed",
-        description: "Sent when a backup did not restore as it should.",
+        description: "Sent when a backup did not restore as it should, or could not be tried.",
         category: "verification",
         variables: VERIFICATION_FAILED,
-        subject: "Backup {{ backup_id }} on {{ host }} did not pass its proof",
+        subject: "Backup {{ backup_id }} on {{ host }} {% if status == 'could_not_verify' %}could not be \
+                  proven{% else %}did not pass its proof{% endif %}",
         content: verification_failed,
     },
     Default {
         key: "container_alert",
         name: "Container",
-        description: "Sent when a container stopped, is unhealthy or came back.",
+        description: "Sent when a container started, stopped, is unhealthy or came back.",
         category: "container",
         variables: CONTAINER_ALERT,
         subject: "Container {{ container }} on {{ host }}: {{ status }}",
@@ -143,7 +146,8 @@ pub const DEFAULTS: &[Default] = &[
     Default {
         key: "welcome",
         name: "Welcome",
-        description: "Sent by a rule for “User created”, and by hand.",
+        description: "Sent once to the recipients of the settings, when a test was taken by the server for the first \
+                      time.",
         category: "system",
         variables: WELCOME,
         subject: "Flowkeep looks after {{ host }} now",
@@ -152,10 +156,10 @@ pub const DEFAULTS: &[Default] = &[
 ];
 
 const FOOTER: &str =
-    "Sent by Flowkeep on {{ host }}, {{ time }}. Change what is sent under Notifications.";
+    "Flowkeep on {{ host }}, news of {{ time }}. Change what is sent under Notifications.";
 /// For messages that are no template.
 pub const PLAIN_FOOTER: &str =
-    "Sent by Flowkeep on @@HOST@@, @@TIME@@. Change what is sent under Notifications.";
+    "Flowkeep on @@HOST@@, news of @@TIME@@. Change what is sent under Notifications.";
 
 fn always(text: &'static str) -> Paragraph<'static> {
     Paragraph { text, when: None }
@@ -178,6 +182,13 @@ fn maybe(label: &'static str, value: &'static str, variable: &'static str) -> Fa
     }
 }
 
+fn if_any(text: &'static str, variable: &'static str) -> Paragraph<'static> {
+    Paragraph {
+        text,
+        when: Some(variable),
+    }
+}
+
 fn open_flowkeep() -> Vec<Button<'static>> {
     vec![Button {
         label: "Open Flowkeep",
@@ -187,16 +198,33 @@ fn open_flowkeep() -> Vec<Button<'static>> {
     }]
 }
 
+/// To the message itself if it has a place, and a way to say that somebody looks after it.
+fn about_event() -> Vec<Button<'static>> {
+    let button = |label, url, when, is_quiet| Button {
+        label,
+        url,
+        when: Some(when),
+        is_quiet,
+    };
+    vec![
+        button("Open in Flowkeep", "{{ link }}", "link", false),
+        button("Open Flowkeep", "{{ url }}", "url and not link", false),
+        button("Acknowledge", "{{ acknowledge }}", "acknowledge", true),
+    ]
+}
+
 fn backup_success() -> Content<'static> {
     Content {
         tone: Tone::Good,
+        follows_event: false,
         heading: "A backup was made",
-        preheader: "{{ backup_type }}, {{ size }}, {{ rows }} rows.",
+        preheader: "{{ backup }}, {{ size }}{% if rows %}, {{ rows }} rows{% endif %}.",
         paragraphs: vec![always(
-            "The file was written whole, and what is in it was counted against the source.",
+            "The file was written whole{% if tables %}, and what is in it was counted against the \
+                 source{% endif %}.",
         )],
         facts: vec![
-            fact("Backup", "{{ backup_type }} no. {{ id }}"),
+            fact("Backup", "{{ backup }}, no. {{ id }}"),
             maybe("Database", "{{ database }}", "database"),
             fact("File", "{{ filename }}"),
             fact("Size", "{{ size }}"),
@@ -204,7 +232,7 @@ fn backup_success() -> Content<'static> {
             maybe("Rows", "{{ rows }}", "rows"),
             maybe("Took", "{{ duration }}", "duration"),
         ],
-        buttons: open_flowkeep(),
+        buttons: about_event(),
         footer: FOOTER,
     }
 }
@@ -212,6 +240,7 @@ fn backup_success() -> Content<'static> {
 fn backup_failed() -> Content<'static> {
     Content {
         tone: Tone::Bad,
+        follows_event: false,
         heading: "A backup failed",
         preheader: "{{ message }}",
         paragraphs: vec![
@@ -221,12 +250,12 @@ fn backup_failed() -> Content<'static> {
             ),
         ],
         facts: vec![
-            maybe("Backup", "{{ backup_type }}", "backup_type"),
+            maybe("Backup", "{{ backup }}", "backup"),
             maybe("Database", "{{ database }}", "database"),
             fact("Number", "{{ id }}"),
             fact("Reason", "{{ code }}"),
         ],
-        buttons: open_flowkeep(),
+        buttons: about_event(),
         footer: FOOTER,
     }
 }
@@ -234,19 +263,29 @@ fn backup_failed() -> Content<'static> {
 fn verification_failed() -> Content<'static> {
     Content {
         tone: Tone::Bad,
-        heading: "A backup did not pass its proof",
+        follows_event: true,
+        heading: "{% if status == 'could_not_verify' %}A backup could not be proven{% else %}A backup did not \
+                  pass its proof{% endif %}",
         preheader: "Backup {{ backup_id }}: {{ message }}",
         paragraphs: vec![
             always("{{ message }}"),
-            always("Do not rely on this backup. Make another one now, and keep the older ones."),
+            always(
+                "{% if status == 'could_not_verify' %}Nothing is known to be wrong with this backup: it could \
+                 not be tried. Until it is, nobody knows whether it restores.{% else %}Do not rely on this \
+                 backup.{% if not remedy %} Make another one now, and keep the older ones.{% endif %}{% endif %}",
+            ),
+            if_any("{{ remedy }}", "remedy"),
         ],
         facts: vec![
             fact("Backup", "no. {{ backup_id }}"),
             maybe("File", "{{ filename }}", "filename"),
-            fact("Outcome", "{{ status }}"),
+            fact(
+                "Outcome",
+                "{% if status == 'could_not_verify' %}could not be proven{% else %}{{ status }}{% endif %}",
+            ),
             fact("Reason", "{{ code }}"),
         ],
-        buttons: open_flowkeep(),
+        buttons: about_event(),
         footer: FOOTER,
     }
 }
@@ -254,19 +293,17 @@ fn verification_failed() -> Content<'static> {
 fn container_alert() -> Content<'static> {
     Content {
         tone: Tone::Careful,
+        follows_event: true,
         heading: "Container {{ container }}: {{ status }}",
-        preheader: "{{ container }} on {{ host }} is {{ status }}.",
-        paragraphs: vec![Paragraph {
-            text: "{{ message }}",
-            when: Some("message"),
-        }],
+        preheader: "{{ container }} on {{ host }}: {{ status }}.",
+        paragraphs: vec![if_any("{{ message }}", "message")],
         facts: vec![
             fact("Container", "{{ container }}"),
             fact("State", "{{ status }}"),
             maybe("Image", "{{ image }}", "image"),
             maybe("Exit code", "{{ exit_code }}", "exit_code"),
         ],
-        buttons: open_flowkeep(),
+        buttons: about_event(),
         footer: FOOTER,
     }
 }
@@ -274,16 +311,14 @@ fn container_alert() -> Content<'static> {
 fn disk_warning() -> Content<'static> {
     Content {
         tone: Tone::Careful,
-        heading: "A disk is filling up",
+        follows_event: true,
+        heading: "{% if severity == 'critical' %}A disk is nearly full{% else %}A disk is filling up{% endif %}",
         preheader: "{{ path }} is {{ used_percent }} % full.",
         paragraphs: vec![
             always(
                 "{{ path }} on {{ host }} is {{ used_percent }} % full. When it is full, backups stop.",
             ),
-            Paragraph {
-                text: "{{ message }}",
-                when: Some("message"),
-            },
+            if_any("{{ message }}", "message"),
         ],
         facts: vec![
             fact("Disk", "{{ path }}"),
@@ -291,7 +326,7 @@ fn disk_warning() -> Content<'static> {
             maybe("Free", "{{ free }}", "free"),
             maybe("Size", "{{ total }}", "total"),
         ],
-        buttons: open_flowkeep(),
+        buttons: about_event(),
         footer: FOOTER,
     }
 }
@@ -299,6 +334,7 @@ fn disk_warning() -> Content<'static> {
 fn test_email() -> Content<'static> {
     Content {
         tone: Tone::Good,
+        follows_event: false,
         heading: "This is how Flowkeep's mail arrives",
         preheader: "E-mail works.",
         paragraphs: vec![always(
@@ -318,14 +354,16 @@ fn test_email() -> Content<'static> {
 fn welcome() -> Content<'static> {
     Content {
         tone: Tone::Plain,
+        follows_event: false,
         heading: "Flowkeep looks after {{ host }} now",
         preheader: "Backups, their proof, and word when something is wrong.",
         paragraphs: vec![
-            always("Hello {{ username }},"),
+            always("Hello,"),
             always(
-                "from now on Flowkeep backs n8n up, restores each backup on trial, and writes to this address \
-                 when something is wrong.",
+                "{{ username }} has set up that Flowkeep writes to this address. It backs n8n up, restores each \
+                 backup on trial, and tells when something is wrong.",
             ),
+            always("Which news comes here is chosen under Notifications."),
             always(
                 "Make a recovery kit and keep it away from this machine: with it, all of this comes back.",
             ),

@@ -32,18 +32,38 @@ const URL: Variable = optional(
     "https://flowkeep.example.com/",
 );
 const VERSION: Variable = optional("version", "Flowkeep's version.", env!("CARGO_PKG_VERSION"));
+/// How bad it is, for templates that speak of good and bad news.
+const SEVERITY: &str = "How much it matters: info, warning, error or critical.";
+const COLOR: &str = "The colour of news as good or bad as this, as #RRGGBB.";
+const LINK: Variable = optional(
+    "link",
+    "Where this message stands in Flowkeep, if its address is known.",
+    "https://flowkeep.example.com/notifications/history?message=12",
+);
+const ACKNOWLEDGE: Variable = optional(
+    "acknowledge",
+    "Where it is acknowledged, if its rule tells others when nobody does.",
+    "https://flowkeep.example.com/acknowledge#token=Zm9v",
+);
+const IN_WORDS: &str = "What is backed up, in words.";
+const BACKUP: &str = "n8n's database";
 const BACKUP_TYPE: &str = "postgres_n8n";
 const FILE: &str = "postgres_n8n-2026-03-01T03-00-00Z.dump.zst";
 
 pub(super) const BACKUP_SUCCESS: &[Variable] = &[
     needed("id", "The backup's number.", "42"),
-    needed("backup_type", "What was backed up.", BACKUP_TYPE),
+    needed("backup", IN_WORDS, BACKUP),
+    needed("backup_type", "The same for programs.", BACKUP_TYPE),
     optional("database", "The database.", "n8n"),
     needed("filename", "The file's name.", FILE),
     needed("size", "The file's size.", "18.4 MB"),
-    optional("tables", "How many tables.", "61"),
-    optional("rows", "How many rows.", "120481"),
+    optional("tables", "How many tables; empty for what has none.", "61"),
+    optional("rows", "How many rows; empty for what has none.", "120481"),
     optional("duration", "How long it took.", "12 s"),
+    optional("severity", SEVERITY, "info"),
+    optional("color", COLOR, "#15803d"),
+    LINK,
+    ACKNOWLEDGE,
     HOST,
     TIME,
     URL,
@@ -58,8 +78,13 @@ pub(super) const BACKUP_FAILED: &[Variable] = &[
         "n8n's database does not answer. Is it running?",
     ),
     needed("code", "The same for programs.", "unreachable"),
-    optional("backup_type", "What was to be backed up.", BACKUP_TYPE),
+    optional("backup", IN_WORDS, BACKUP),
+    optional("backup_type", "The same for programs.", BACKUP_TYPE),
     optional("database", "The database.", "n8n"),
+    optional("severity", SEVERITY, "error"),
+    optional("color", COLOR, "#b91c1c"),
+    LINK,
+    ACKNOWLEDGE,
     HOST,
     TIME,
     URL,
@@ -79,8 +104,17 @@ pub(super) const VERIFICATION_FAILED: &[Variable] = &[
         "The outcome: failed or could_not_verify.",
         "failed",
     ),
+    optional(
+        "remedy",
+        "What to do about it.",
+        "Make a new backup and verify it.",
+    ),
     optional("id", "The proof's number.", "7"),
     optional("filename", "The file's name.", FILE),
+    optional("severity", SEVERITY, "critical"),
+    optional("color", COLOR, "#b91c1c"),
+    LINK,
+    ACKNOWLEDGE,
     HOST,
     TIME,
     URL,
@@ -97,6 +131,10 @@ pub(super) const CONTAINER_ALERT: &[Variable] = &[
     ),
     optional("image", "Its image.", "docker.n8n.io/n8nio/n8n:2.41.1"),
     optional("exit_code", "What it ended with.", "137"),
+    optional("severity", SEVERITY, "error"),
+    optional("color", COLOR, "#b91c1c"),
+    LINK,
+    ACKNOWLEDGE,
     HOST,
     TIME,
     URL,
@@ -113,6 +151,10 @@ pub(super) const DISK_WARNING: &[Variable] = &[
         "More about it.",
         "At this pace it is full in 6 days.",
     ),
+    optional("severity", SEVERITY, "warning"),
+    optional("color", COLOR, "#b45309"),
+    LINK,
+    ACKNOWLEDGE,
     HOST,
     TIME,
     URL,
@@ -129,7 +171,7 @@ pub(super) const TEST_EMAIL: &[Variable] = &[
 ];
 
 pub(super) const WELCOME: &[Variable] = &[
-    needed("username", "The administrator's name.", "admin"),
+    needed("username", "Who set e-mail up.", "admin"),
     HOST,
     TIME,
     URL,

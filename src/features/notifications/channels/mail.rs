@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::message::Message;
+use super::message::{Message, Priority};
 use super::{Delivered, Undelivered};
-use crate::platform::mail::{Mail, MailServer, Mailer};
+use crate::platform::mail::{Importance, Mail, MailServer, Mailer, Receipt};
 
 /// A mail server, and who gets the mail.
 #[derive(Clone, Debug)]
@@ -45,16 +45,32 @@ impl MailRoute {
             subject: message.title.clone(),
             text,
             html: None,
+            importance: importance(message.priority),
         };
         match mailer.send(&self.server, &mail).await {
-            Ok(receipt) => Ok(Delivered {
-                status: 0,
-                words: receipt.response,
-            }),
+            Ok(receipt) => Ok(delivered(&receipt)),
             Err(trouble) => Err(Undelivered {
                 is_transient: trouble.is_transient,
                 ..Undelivered::lasting(trouble.why, 0)
             }),
         }
+    }
+}
+
+/// What a mail client makes of a rule's choice.
+pub(super) fn importance(priority: Priority) -> Importance {
+    match priority {
+        Priority::Low => Importance::Low,
+        Priority::Normal => Importance::Usual,
+        Priority::High => Importance::High,
+        Priority::Critical => Importance::Highest,
+    }
+}
+
+/// A message that the server took, with those for whom it did not.
+pub(super) fn delivered(receipt: &Receipt) -> Delivered {
+    Delivered {
+        status: 0,
+        words: receipt.words(),
     }
 }

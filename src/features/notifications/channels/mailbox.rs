@@ -1,6 +1,9 @@
 //! E-mail by the server that Flowkeep itself uses.
 
+use serde_json::{Map, Value, json};
+
 use super::form::{Definition, Field, Limits, Misfit, Place, Transport};
+use super::mail::{delivered, importance};
 use super::message::{Message, Tone};
 use super::{Delivered, Undelivered};
 use crate::features::email::{self, EmailService, PlainRequest, SendRequest};
@@ -37,7 +40,6 @@ fn template(event_type: &str) -> Option<&'static str> {
         "backup.success" => "backup_success",
         "backup.failed" => "backup_failed",
         "verification.failed" => "verification_failed",
-        "management.user_created" => "welcome",
         "system.disk_warning" | "system.disk_critical" => "disk_warning",
         _ if event_type.starts_with("container.") => "container_alert",
         _ => return None,
@@ -54,10 +56,63 @@ fn is_usual(message: &Message) -> bool {
         data: message.data.clone(),
     };
     let words = render::words(&event, None, None);
-    message.acknowledge.is_none()
-        && message.data.is_object()
-        && words.title == message.title
-        && words.body == message.body
+    message.data.is_object() && words.title == message.title && words.body == message.body
+}
+
+fn tone(message: &Message) -> email::Tone {
+    match message.tone {
+        Tone::Info => email::Tone::Plain,
+        Tone::Success => email::Tone::Good,
+        Tone::Warning => email::Tone::Careful,
+        Tone::Failure => email::Tone::Bad,
+    }
+}
+
+/// What templates call what is in an event, beside what they call as the event does.
+fn variables(message: &Message) -> Value {
+    let mut values = message.data.as_object().cloned().unwrap_or_default();
+    let bytes = |values: &Map<String, Value>, name: &str| {
+        Some(email::size(values.get(name)?.as_u64()?).into())
+    };
+    let mut own: Vec<(&str, Option<Value>)> = vec![
+        ("severity", Some(message.severity.as_str().into())),
+        ("color", Some(tone(message).color().into())),
+        ("link", message.link.as_ref().map(|url| url.as_str().into())),
+        (
+            "acknowledge",
+            message.acknowledge.as_ref().map(|url| url.as_str().into()),
+        ),
+    ];
+    match message.event_type.split_once('.') {
+        Some(("system", _)) => own.extend([
+            ("path", values.get("mount").cloned()),
+            ("used_percent", values.get("percent").cloned()),
+            ("free", bytes(&values, "free_bytes")),
+            ("total", bytes(&values, "total_bytes")),
+        ]),
+        Some(("container", what)) => own.push(("status", Some(what.into()))),
+        Some(("backup", _)) => {
+            let took = values.get("duration_ms").and_then(Value::as_u64);
+            own.push(("duration", took.map(|ms| email::duration(ms).into())));
+            if let Some(kind) = values.get("backup_type").filter(|kind| !kind.is_null()) {
+                let said = render::json_template("{{ it | kind }}", &json!({ "it": kind }));
+                own.push(("backup", said.ok().map(Into::into)));
+            }
+            // What is no database has none, which is not the same as empty ones.
+            if values.get("tables").and_then(Value::as_u64) == Some(0) {
+                values.remove("tables");
+                values.remove("rows");
+            }
+        }
+        _ => {}
+    }
+    for (name, value) in own {
+        match value {
+            Some(value) => values.insert(name.to_owned(), value),
+            None => values.remove(name),
+        };
+    }
+    Value::Object(values)
 }
 
 /// Sends a message by Flowkeep's own server.
@@ -67,38 +122,35 @@ pub async fn send(
     message: &Message,
 ) -> Result<Delivered, Undelivered> {
     let to = (!to.is_empty()).then(|| to.to_vec());
+    let (occurred_at, importance) = (Some(message.occurred_at), importance(message.priority));
     let template = template(&message.event_type).filter(|_| is_usual(message));
     let sent = if let Some(template_key) = template {
         let request = SendRequest {
             template_key,
-            variables: &message.data,
+            variables: &variables(message),
             to,
             message_id: message.id,
             subject: None,
+            occurred_at,
+            importance,
         };
         email.send(request).await
     } else {
         let request = PlainRequest {
             title: &message.title,
             body: &message.body,
-            tone: match message.tone {
-                Tone::Info => email::Tone::Plain,
-                Tone::Success => email::Tone::Good,
-                Tone::Warning => email::Tone::Careful,
-                Tone::Failure => email::Tone::Bad,
-            },
+            tone: tone(message),
             link: message.link.as_ref(),
             acknowledge: message.acknowledge.as_ref(),
             to,
             message_id: message.id,
+            occurred_at,
+            importance,
         };
         email.send_plain(request).await
     };
     match sent {
-        Ok(receipt) => Ok(Delivered {
-            status: 0,
-            words: receipt.response,
-        }),
+        Ok(receipt) => Ok(delivered(&receipt)),
         Err(error) => Err(Undelivered {
             is_transient: error.is_transient(),
             ..Undelivered::lasting(error.to_string(), 0)

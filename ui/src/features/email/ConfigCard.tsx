@@ -14,7 +14,7 @@ import {
 } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { useMutation } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useEffect, useState } from "react";
 import { api, fieldError } from "../../api/client";
 import { queryClient } from "../../api/queries";
 import { tell } from "../../components/notify";
@@ -51,6 +51,11 @@ export function ConfigCard({
 }) {
   const [draft, setDraft] = useState(() => draftOf(config));
   const [isMore, more] = useDisclosure(Boolean(config.reply_to));
+  // What a check or a test found at fault is to be seen.
+  const openMore = more.open;
+  useEffect(() => {
+    if (fault && MORE.includes(fault.field)) openMore();
+  }, [fault, openMore]);
   const set = (change: Partial<EmailDraft>) => setDraft((before) => ({ ...before, ...change }));
   const needs = PROVIDERS[draft.provider];
   const save = useMutation({
@@ -85,6 +90,7 @@ export function ConfigCard({
         </Group>
         <Switch
           label="Switched on"
+          description={draft.is_enabled === (config.is_set && config.is_enabled) ? undefined : "From when you save."}
           checked={draft.is_enabled}
           onChange={(event) => set({ is_enabled: event.currentTarget.checked })}
         />

@@ -1,4 +1,4 @@
-import { Group, NumberInput, PasswordInput, Select, Switch, TextInput } from "@mantine/core";
+import { Alert, Group, NumberInput, PasswordInput, Select, Switch, TextInput } from "@mantine/core";
 import { type EmailDraft, PROVIDERS, SECURITIES } from "./providers";
 
 type Props = {
@@ -67,6 +67,11 @@ export function ProviderFields({ draft, set, wrong, isKept }: Props & { isKept: 
             />
           ) : null}
         </Group>
+      ) : null}
+      {draft.security === "none" && draft.username.trim() ? (
+        <Alert color="orange" role="status">
+          Not encrypted: the password goes over the network as it is, and whoever is in between can read it.
+        </Alert>
       ) : null}
     </>
   );

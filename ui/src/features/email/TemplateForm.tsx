@@ -55,7 +55,7 @@ export function TemplateForm({
     <Stack>
       <Switch
         label="This text is used"
-        description="If not, Flowkeep's own is."
+        description="If not, Flowkeep's own is. A rule with words of its own, a digest, a reminder, and a rule that leaves the event's data out send title and text instead."
         checked={draft.enabled}
         onChange={(event) => set({ enabled: event.currentTarget.checked })}
       />

@@ -1,6 +1,6 @@
 import { Anchor, Badge, Button, Group, SimpleGrid } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
-import { Link, useParams } from "@tanstack/react-router";
+import { Link, useBlocker, useParams } from "@tanstack/react-router";
 import { useState } from "react";
 import { api } from "../../api/client";
 import { queryClient } from "../../api/queries";
@@ -19,6 +19,8 @@ export function TemplatePage() {
   const { key } = useParams({ strict: false }) as { key: string };
   const template = useQuery(emailQueries.template(key));
   const { data } = template;
+  // The default begins a new draft; saving does not, for there may be more typed meanwhile.
+  const [resets, setResets] = useState(0);
   return (
     <Page
       title={data?.name ?? "Template"}
@@ -30,11 +32,11 @@ export function TemplatePage() {
           {data ? `· ${data.description}` : ""}
         </>
       }
-      action={data?.is_customized ? <Reset template={data} /> : null}
+      action={data?.is_customized ? <Reset template={data} done={() => setResets((times) => times + 1)} /> : null}
     >
       {template.isPending ? <Loading lines={6} /> : null}
       {template.isError ? <Failed error={template.error} retry={() => void template.refetch()} /> : null}
-      {data ? <Editor key={`${data.key}:${data.is_customized}`} template={data} /> : null}
+      {data ? <Editor key={`${data.key}:${resets}`} template={data} /> : null}
     </Page>
   );
 }
@@ -57,8 +59,25 @@ function Editor({ template }: { template: EmailTemplate }) {
     },
   });
   const isChanged = JSON.stringify(draft) !== JSON.stringify(saved);
+  const leaving = useBlocker({
+    shouldBlockFn: () => isChanged,
+    enableBeforeUnload: () => isChanged,
+    withResolver: true,
+  });
   return (
     <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg">
+      <Confirm
+        title="Leave without saving?"
+        act="Leave"
+        keep="Stay here"
+        color="red"
+        isOpen={leaving.status === "blocked"}
+        isPending={false}
+        close={() => leaving.reset?.()}
+        go={() => leaving.proceed?.()}
+      >
+        What you wrote is not saved yet, and would be lost.
+      </Confirm>
       <TemplateForm
         draft={draft}
         set={(change) => {
@@ -78,13 +97,14 @@ function Editor({ template }: { template: EmailTemplate }) {
   );
 }
 
-function Reset({ template }: { template: EmailTemplate }) {
+function Reset({ template, done }: { template: EmailTemplate; done: () => void }) {
   const [isAsking, setAsking] = useState(false);
   const reset = useMutation({
     mutationFn: () => api.post<EmailTemplate>(`/api/email/templates/${template.key}/reset`),
     onSuccess: (fresh) => {
       keep(fresh);
       setAsking(false);
+      done();
       tell(`${fresh.name} says what it said at first.`);
     },
     onError: tellError,

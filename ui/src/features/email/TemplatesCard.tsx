@@ -14,7 +14,8 @@ export function TemplatesCard() {
         Templates
       </Title>
       <Text size="sm" c="dimmed" mb="sm">
-        What mail says. Each has a subject, a text with formats, and a plain one.
+        What mail says of news in the usual words. Each has a subject, a text with formats, and a plain one. Other news,
+        and what a rule says in words of its own, goes out with title and text in the same dress.
       </Text>
       {templates.isPending ? <Loading lines={3} /> : null}
       {templates.isError ? <Failed error={templates.error} retry={() => void templates.refetch()} /> : null}

@@ -104,8 +104,8 @@ function TestOutcome({ result, again }: { result: Schemas["EmailTestResult"]; ag
       isGood={isGood}
       title={isGood ? `Sent to ${result.recipient}` : "Not sent"}
       ms={result.response_time_ms}
-      reason={result.error}
-      said={[result.smtp_code, result.smtp_response].filter(Boolean).join(" ")}
+      reason={isGood ? null : result.error}
+      said={result.smtp_response}
       again={again}
     >
       {result.refused.length > 0 ? (
@@ -120,6 +120,9 @@ function TestOutcome({ result, again }: { result: Schemas["EmailTestResult"]; ag
       ) : null}
       {!isGood && result.is_transient ? <Text size="sm">Another try may go better.</Text> : null}
       {isGood ? <Text size="sm">Look whether it arrived, in the spam folder too.</Text> : null}
+      {result.is_welcomed ? (
+        <Text size="sm">It was the first, so the welcome went to the recipients that are saved.</Text>
+      ) : null}
     </Outcome>
   );
 }

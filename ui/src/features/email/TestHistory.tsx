@@ -1,5 +1,5 @@
-import { Badge, Table, Text, Title } from "@mantine/core";
-import { useInfiniteQuery } from "@tanstack/react-query";
+import { Badge, Code, Table, Text, Title } from "@mantine/core";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Older } from "../../components/Older";
 import { Failed, Loading } from "../../components/States";
 import { Time } from "../../components/Time";
@@ -10,6 +10,9 @@ import { emailQueries } from "./queries";
 /** What earlier tests came to. */
 export function TestHistory() {
   const list = useInfiniteQuery(emailQueries.tests());
+  const templates = useQuery(emailQueries.templates());
+  const nameOf = (key: string | null | undefined) =>
+    templates.data?.items.find((template) => template.key === key)?.name ?? key;
   const rows = list.data?.pages.flatMap((page) => page.items) ?? [];
   return (
     <div>
@@ -25,7 +28,7 @@ export function TestHistory() {
       ) : null}
       {rows.length > 0 ? (
         <Table.ScrollContainer
-          minWidth={560}
+          minWidth={640}
           scrollAreaProps={{ viewportProps: { tabIndex: 0, "aria-label": "Tests" } }}
         >
           <Table verticalSpacing={6}>
@@ -33,6 +36,7 @@ export function TestHistory() {
               <Table.Tr>
                 <Table.Th>When</Table.Th>
                 <Table.Th>To</Table.Th>
+                <Table.Th>What</Table.Th>
                 <Table.Th>By</Table.Th>
                 <Table.Th>What became of it</Table.Th>
                 <Table.Th ta="right">Took</Table.Th>
@@ -45,14 +49,27 @@ export function TestHistory() {
                     <Time at={row.tested_at} />
                   </Table.Td>
                   <Table.Td style={{ overflowWrap: "anywhere" }}>{row.recipient}</Table.Td>
-                  <Table.Td>{PROVIDERS[row.provider as Provider]?.name ?? row.provider}</Table.Td>
+                  <Table.Td>
+                    {nameOf(row.template_key)}
+                    <Text size="xs" c="dimmed">
+                      over {PROVIDERS[row.provider as Provider]?.name ?? row.provider}
+                    </Text>
+                  </Table.Td>
+                  <Table.Td>{row.tested_by_name ?? "–"}</Table.Td>
                   <Table.Td>
                     <Badge variant="light" color={row.status === "success" ? "teal" : "red"}>
                       {row.status === "success" ? "Sent" : "Failed"}
                     </Badge>
-                    <Text size="xs" c="dimmed" maw={320} style={{ overflowWrap: "anywhere" }}>
-                      {row.error ?? row.smtp_response}
-                    </Text>
+                    {row.error ? (
+                      <Text size="xs" maw={320} style={{ overflowWrap: "anywhere" }}>
+                        {row.error}
+                      </Text>
+                    ) : null}
+                    {row.smtp_response ? (
+                      <Text size="xs" c="dimmed" maw={320} style={{ overflowWrap: "anywhere" }}>
+                        The server said: <Code>{row.smtp_response}</Code>
+                      </Text>
+                    ) : null}
                   </Table.Td>
                   <Table.Td ta="right" style={{ whiteSpace: "nowrap" }}>
                     {duration(row.response_time_ms)}

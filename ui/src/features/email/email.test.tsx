@@ -84,11 +84,12 @@ describe("e-mail", () => {
         recipient: "me@example.com",
         response_time_ms: 80,
         error: "The login was refused.",
-        smtp_response: "5.7.8 no",
+        smtp_response: "535 5.7.8 no",
         smtp_code: 535,
         field: "username",
         is_transient: false,
         refused: [],
+        is_welcomed: false,
       },
     });
     show(EmailPage);
@@ -104,6 +105,69 @@ describe("e-mail", () => {
       to: "me@example.com",
       template_key: "test_email",
     });
+  });
+
+  it("opens what is folded away when a check finds a fault there", async () => {
+    answering({
+      ...BASE,
+      "POST /api/email/check": {
+        is_ok: false,
+        response_time_ms: 120,
+        smtp_response: null,
+        error: "It does not offer STARTTLS.",
+        field: "security",
+      },
+    });
+    show(EmailPage);
+    const more = await screen.findByRole("button", { name: "More" });
+    fireEvent.click(screen.getByRole("button", { name: "Check connection" }));
+    expect(await screen.findByText("It cannot be used, 120 ms")).toBeTruthy();
+    await waitFor(() => expect(more.getAttribute("aria-expanded")).toBe("true"));
+    expect(screen.getAllByText("It does not offer STARTTLS.")).toHaveLength(2);
+  });
+
+  it("says that switching on waits for saving, and that a password goes in the clear", async () => {
+    answering({
+      ...BASE,
+      "GET /api/email/config": {
+        ...CONFIG,
+        provider: "smtp",
+        smtp_host: "mail.example.com",
+        region: null,
+        security: "none",
+      },
+    });
+    show(EmailPage);
+    expect(await screen.findByText(/whoever is in between can read it/)).toBeTruthy();
+    expect(screen.queryByText("From when you save.")).toBeNull();
+    fireEvent.click(screen.getByRole("switch", { name: "Switched on" }));
+    expect(await screen.findByText("From when you save.")).toBeTruthy();
+    fireEvent.change(screen.getByLabelText("User name"), { target: { value: "" } });
+    await waitFor(() => expect(screen.queryByText(/whoever is in between/)).toBeNull());
+  });
+
+  it("shows of each test what was sent, by whom, who did not get it and what the server said", async () => {
+    const row = {
+      id: 3,
+      status: "success",
+      provider: "mailgun",
+      provider_config: null,
+      recipient: "admin@example.com, gone@example.com",
+      template_key: "backup_failed",
+      response_time_ms: 80,
+      error: "refused: gone@example.com: 550 5.1.1 No such mailbox",
+      smtp_response: "250 queued",
+      smtp_code: null,
+      tested_by: 1,
+      tested_by_name: "ann",
+      tested_at: "2026-11-20T10:00:00Z",
+    };
+    answering({ ...BASE, "GET /api/email/test-history": { items: [row], next_cursor: null } });
+    show(EmailPage);
+    const cells = within((await screen.findByText(row.recipient, {}, { timeout: 3000 })).closest("tr") as HTMLElement);
+    for (const said of ["Backup failed", "ann", row.error, "250 queued"]) {
+      expect(await cells.findByText(said)).toBeTruthy();
+    }
   });
 });
 
@@ -143,6 +207,29 @@ describe("a template", () => {
     const area = screen.getByLabelText("Formatted text, HTML") as HTMLTextAreaElement;
     expect(area.value.slice(area.selectionStart, area.selectionEnd)).toBe("<p>two</p>");
     expect(lineSpan("a\nbc", 2)).toEqual([2, 4]);
+  });
+
+  it("keeps what is typed while it is saved, and asks before it is left behind", async () => {
+    answering({
+      "GET /api/email/templates/backup_failed": { ...TEMPLATE, is_customized: false },
+      "POST /api/email/templates/backup_failed/preview": shown,
+      "PUT /api/email/templates/backup_failed": { ...TEMPLATE, subject: "First", is_customized: true },
+    });
+    show(TemplatePage, "/email/templates/backup_failed", "/email/templates/$key");
+    const subject = () => screen.getByLabelText("Subject") as HTMLInputElement;
+    await screen.findByLabelText("Subject");
+    fireEvent.change(subject(), { target: { value: "First" } });
+    fireEvent.click(screen.getByRole("button", { name: "Save" }));
+    fireEvent.change(subject(), { target: { value: "First and more" } });
+    expect(await screen.findByRole("button", { name: "Default text" })).toBeTruthy();
+    expect(subject().value).toBe("First and more");
+    fireEvent.click(screen.getByRole("link", { name: "E-mail" }));
+    fireEvent.click(await screen.findByRole("button", { name: "Stay here" }));
+    await waitFor(() => expect(screen.queryByRole("button", { name: "Stay here" })).toBeNull());
+    expect(subject().value).toBe("First and more");
+    fireEvent.click(screen.getByRole("link", { name: "E-mail" }));
+    fireEvent.click(await screen.findByRole("button", { name: "Leave" }));
+    await waitFor(() => expect(screen.queryByLabelText("Subject")).toBeNull());
   });
 
   it("asks before it takes the default again", async () => {

@@ -173,13 +173,14 @@ fn route(fields: &Fields) -> Result<MailRoute, Misfit> {
         .given("smtp")
         .or(provider.map(|provider| provider.1))
         .unwrap_or(domain);
-    let login = user.map(|user| {
+    // As Apprise does: a name without a password is the sender's, and nobody signs in.
+    let login = user.zip(fields.given("password")).map(|(user, password)| {
         let name = match provider {
             Some((.., true)) if !user.contains('@') => format!("{user}@{domain}"),
             Some((.., false)) => user.split('@').next().unwrap_or(user).to_owned(),
             _ => user.to_owned(),
         };
-        (name, fields.text("password").to_owned().into())
+        (name, password.to_owned().into())
     });
     let own = user.map(|user| format!("{}@{domain}", user.split('@').next().unwrap_or(user)));
     let is_mail = |text: &&str| text.contains('@');
