@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 pub use client::{Names, Outbound, SystemNames, guarded_client};
-pub use policy::{NEAR, Policy, Refusal, check_address, check_url};
+pub use policy::{NEAR, Policy, Refusal, check_address, check_port, check_url};
 
 /// Most of an answer that is read.
 pub const MOST_BYTES: usize = 64 * 1024;
@@ -42,6 +42,8 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
     /// The first 64 KB of what it said.
     pub body: String,
+    /// Whether it came from this machine or a private network.
+    pub is_near: bool,
 }
 
 /// Why nothing came back.
@@ -53,6 +55,9 @@ pub enum Unreached {
     /// What is to be sent is too large.
     #[error("it is {0} bytes long; more than 262144 are not sent")]
     TooLarge(usize),
+    /// Something in it is nothing that a request can hold.
+    #[error("the request cannot be written: {0}")]
+    Unwritable(String),
     /// The name has no address.
     #[error(
         "the name {0} cannot be resolved: {1}. Check its spelling, and that this machine's DNS answers"
@@ -67,6 +72,16 @@ pub enum Unreached {
     /// The connection failed.
     #[error("{0}")]
     Failed(String),
+}
+
+impl Unreached {
+    /// Whether it stays so, however often it is tried.
+    pub fn is_lasting(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused(_) | Self::TooLarge(_) | Self::Unwritable(_)
+        )
+    }
 }
 
 /// What a request comes to.
