@@ -193,21 +193,24 @@ impl NotificationService {
         channel: Result<&Channel, &String>,
         row: &history::Row,
     ) -> Result<bool, NotificationError> {
-        let parts_done = usize::try_from(row.parts_done).unwrap_or_default();
+        let told = row.told();
         let started = std::time::Instant::now();
         let result = if service.is_enabled {
             match channel {
                 Ok(channel) => {
                     let message = self.message(row);
-                    channel.send(&self.parts, &message, parts_done).await
+                    channel.send(&self.parts, &message, told).await
                 }
-                Err(why) => Err(Undelivered::lasting(why.clone(), parts_done)),
+                Err(why) => Err(Undelivered {
+                    parts: told,
+                    ..Undelivered::lasting(why.clone(), 0)
+                }),
             }
         } else {
             let end = skipped(
                 "service_disabled",
                 "its service is switched off",
-                row.parts_done,
+                row.parts.clone(),
             );
             history::end(self.parts.db.orm(), row.id, &end, self.parts.clock.now()).await?;
             return Ok(false);
@@ -238,7 +241,7 @@ impl NotificationService {
             skip_code: None,
             error: None,
             next_retry: None,
-            parts_done: row.parts_done,
+            parts: row.parts.clone(),
             response_status: Some(i32::from(delivered.status)).filter(|status| *status != 0),
             response_text: Some(delivered.words.clone()),
             duration_ms,
@@ -260,11 +263,15 @@ impl NotificationService {
         let wait =
             wait_after(attempt, trouble.retry_after, random).filter(|_| trouble.is_transient);
         let end = history::End {
-            status: if wait.is_some() { "pending" } else { "failed" },
+            status: match wait {
+                Some(_) => "pending",
+                None if trouble.is_partly_sent => "sent",
+                None => "failed",
+            },
             skip_code: None,
             error: Some(trouble.why.clone()),
             next_retry: wait.map(|wait| now + wait),
-            parts_done: i32::try_from(trouble.done).unwrap_or(i32::MAX),
+            parts: serde_json::to_value(&trouble.parts).ok(),
             response_status: trouble.status.map(i32::from),
             response_text: None,
             duration_ms,
@@ -290,7 +297,7 @@ impl NotificationService {
         {
             batches::mark_failed(db, batch).await?;
         }
-        if end.status == "failed" || attempt == FALLBACK_AFTER {
+        if end.status == "failed" || (end.status == "pending" && attempt == FALLBACK_AFTER) {
             self.fall_back(service, row, &trouble.why).await?;
         }
         Ok(())
@@ -394,13 +401,13 @@ impl NotificationService {
     }
 }
 
-fn skipped(code: &'static str, why: &str, parts_done: i32) -> history::End {
+fn skipped(code: &'static str, why: &str, parts: Option<serde_json::Value>) -> history::End {
     history::End {
         status: "skipped",
         skip_code: Some(code),
         error: Some(why.to_owned()),
         next_retry: None,
-        parts_done,
+        parts,
         response_status: None,
         response_text: None,
         duration_ms: 0,

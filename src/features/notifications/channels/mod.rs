@@ -9,7 +9,9 @@ pub mod mailbox;
 pub mod message;
 pub mod mqtt;
 pub mod ntfy;
+mod parts;
 pub mod webhook;
 mod words;
 
-pub use deliver::{Delivered, Undelivered, deliver};
+pub use deliver::{Delivered, Terms, Undelivered, deliver};
+pub use parts::Parts;
