@@ -170,8 +170,8 @@ pub static MQTT: Definition = Definition {
         Field::list("topics", "Topics", Place::Custom)
             .required()
             .example("box/alerts"),
-        Field::choice("qos", "Quality", &["0", "1"], Place::Query("qos"))
-            .help("0: at most once, 1: at least once."),
+        Field::choice("qos", "Quality", &["0", "1", "2"], Place::Query("qos"))
+            .help("0: at most once, 1: at least once, 2: once."),
         Field::boolean("retain", "Keep the last one", Place::Query("retain")),
     ],
     limits: Limits::new(0, 60_000, 0),
@@ -202,7 +202,7 @@ pub static MQTT: Definition = Definition {
                 .given("user")
                 .map(|user| (user.to_owned(), password.into())),
             topics,
-            qos: u8::from(fields.text("qos") == "1"),
+            qos: fields.text("qos").parse().unwrap_or(0),
             is_retained: fields.is_on("retain"),
         }))
     },
