@@ -14,8 +14,8 @@ use url::Host;
 
 use super::policy::check_name;
 use super::{
-    Answer, Exchange, MOST_BYTES, MOST_SENT, NEAR, Outgoing, Policy, Refusal, Unreached, Wire,
-    check_address, check_url,
+    Answer, Exchange, Logins, MOST_BYTES, MOST_SENT, NEAR, Outgoing, Policy, Refusal, Unreached,
+    Wire, check_address, check_url,
 };
 use crate::platform::causes::root_cause;
 use crate::platform::tls;
@@ -73,6 +73,7 @@ struct Inner {
     /// For right certificates, and for any; each with what was allowed when its connections were made.
     strict: Mutex<Option<(Policy, reqwest::Client)>>,
     lax: Mutex<Option<(Policy, reqwest::Client)>>,
+    logins: Logins,
 }
 
 impl Outbound {
@@ -84,6 +85,7 @@ impl Outbound {
             guard: Guard { names, policy },
             strict: Mutex::default(),
             lax: Mutex::default(),
+            logins: Logins::default(),
         }))
     }
 
@@ -187,6 +189,10 @@ impl Outbound {
 impl Wire for Outbound {
     fn exchange(&self, outgoing: Outgoing) -> Exchange<'_> {
         Box::pin(self.send(outgoing))
+    }
+
+    fn logins(&self) -> &Logins {
+        &self.0.logins
     }
 }
 

@@ -12,7 +12,7 @@ use flowkeep::features::notifications::channels::form::Transport;
 use flowkeep::features::notifications::channels::message::Message;
 use flowkeep::features::notifications::channels::{Delivered, Parts, Terms, Undelivered, deliver};
 use flowkeep::platform::outbound::{
-    Answer, Exchange, Outbound, Outgoing, Policy, SystemNames, Wire,
+    Answer, Exchange, Logins, Outbound, Outgoing, Policy, SystemNames, Wire,
 };
 use serde_json::{Value, json};
 
@@ -241,11 +241,15 @@ impl Wire for Receiver {
         outgoing.url.set_port(Some(self.address.port())).unwrap();
         self.outbound.exchange(outgoing)
     }
+
+    fn logins(&self) -> &Logins {
+        self.outbound.logins()
+    }
 }
 
 /// A wire that only notes what would be sent, and answers that all is fine.
 #[derive(Default)]
-pub struct Noted(pub Mutex<Vec<Outgoing>>);
+pub struct Noted(pub Mutex<Vec<Outgoing>>, Logins);
 
 impl Wire for Noted {
     fn exchange(&self, outgoing: Outgoing) -> Exchange<'_> {
@@ -259,5 +263,9 @@ impl Wire for Noted {
                 is_near: false,
             })
         })
+    }
+
+    fn logins(&self) -> &Logins {
+        &self.1
     }
 }

@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use super::http::{Body, HttpService, Part, Rejection, Request, Step};
 use super::message::Message;
+use super::outcome::{Delivered, Told, Undelivered};
 use super::parts::Parts;
-use super::words::complaint;
-use crate::platform::outbound::{Answer, Outgoing, Unreached, Wire};
+use crate::platform::outbound::{Answer, Logins, Outgoing, Wire};
 
 /// How long one request may take.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -19,115 +19,8 @@ const LIMIT: Duration = Duration::from_secs(20);
 const MOST_QUESTIONS: usize = 60;
 /// Shorter ones are no logins.
 const LEAST_LOGIN: usize = 4;
-/// Characters of a service's words that are kept.
-const MOST_WORDS: usize = 500;
-
 /// The whole of a message to several targets takes no longer; the rest is for the next attempt.
 const LONGEST: Duration = Duration::from_mins(2);
-/// After so many that ask for a pause the rest wait: it is the server that is busy, and not a room of it.
-const MOST_BUSY: usize = 2;
-
-/// A message that was taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delivered {
-    /// The status of the last answer.
-    pub status: u16,
-    /// The beginning of what it said.
-    pub words: String,
-}
-
-/// A message that was not taken, or not everywhere.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Undelivered {
-    /// For people; never with a secret.
-    pub why: String,
-    /// The same without the words of the other side, if it stands in a private network.
-    pub discreet: Option<String>,
-    /// The status, if there was an answer.
-    pub status: Option<u16>,
-    /// Whether trying again can help.
-    pub is_transient: bool,
-    /// Whether nobody is there any more (410), and never will be.
-    pub is_gone: bool,
-    /// How long the server asks to be left alone.
-    pub retry_after: Option<Duration>,
-    /// Whether it was too large, here or there.
-    pub is_too_large: bool,
-    /// Whether some of its targets have it, and no attempt helps the others.
-    pub is_partly_sent: bool,
-    /// What became of its targets, in this attempt and those before it.
-    pub parts: Parts,
-}
-
-impl Undelivered {
-    /// Something that no repetition helps. The first `done` targets have it.
-    pub fn lasting(why: impl Into<String>, done: usize) -> Self {
-        Self {
-            why: why.into(),
-            discreet: None,
-            status: None,
-            is_transient: false,
-            is_gone: false,
-            retry_after: None,
-            is_too_large: false,
-            is_partly_sent: false,
-            parts: Parts::first(done),
-        }
-    }
-
-    fn unreached(error: &Unreached) -> Self {
-        Self {
-            is_transient: !error.is_lasting(),
-            is_too_large: matches!(error, Unreached::TooLarge(_)),
-            ..Self::lasting(error.to_string(), 0)
-        }
-    }
-
-    fn answered(answer: &Answer, said: &str, rejection: Option<Rejection>) -> Self {
-        let status = answer.status;
-        let mut retry_after = answer.retry_after;
-        let mut discreet = None;
-        let (why, is_transient) = match rejection {
-            Some(rejection) => {
-                retry_after = rejection.retry_after.or(retry_after);
-                (rejection.why, rejection.is_transient)
-            }
-            None if (300..400).contains(&status) => (
-                format!(
-                    "it answered {status}, a redirect; those are not followed. Give the final address"
-                ),
-                false,
-            ),
-            None => {
-                let plain = format!("it answered {status}");
-                discreet = Some(plain.clone()).filter(|_| answer.is_near);
-                (
-                    match complaint(said) {
-                        Some(words) => format!("{plain}: {words}"),
-                        None => plain,
-                    },
-                    matches!(status, 408 | 425 | 429) || status >= 500,
-                )
-            }
-        };
-        Self {
-            discreet,
-            status: Some(status),
-            is_transient,
-            is_gone: status == 410,
-            is_too_large: status == 413,
-            retry_after,
-            ..Self::lasting(why, 0)
-        }
-    }
-
-    fn with(self, parts: &Parts) -> Self {
-        Self {
-            parts: parts.clone(),
-            ..self
-        }
-    }
-}
 
 /// How a message is delivered.
 #[derive(Clone, Debug)]
@@ -151,7 +44,23 @@ pub async fn deliver(
     message: &Message,
     terms: &Terms,
 ) -> Result<Delivered, Undelivered> {
-    let mut tried = attempt(wire, service, message, terms).await;
+    let mut login = None;
+    let mut tried = attempt(wire, service, message, terms, &mut login).await;
+    if let Err(trouble) = &tried
+        && trouble.status == Some(401)
+        && let Some(key) = login
+        && wire.logins().forget(&key)
+    {
+        // A login does not last for ever; those who refused only it are asked again.
+        let terms = Terms {
+            parts: Parts {
+                taken: trouble.parts.taken.clone(),
+                refused: terms.parts.refused.clone(),
+            },
+            ..terms.clone()
+        };
+        tried = attempt(wire, service, message, &terms, &mut login).await;
+    }
     if let Err(trouble) = &tried
         && trouble.is_too_large
         && !message.data.is_null()
@@ -164,7 +73,7 @@ pub async fn deliver(
             parts: trouble.parts.clone(),
             ..terms.clone()
         };
-        tried = attempt(wire, service, &brief, &terms).await;
+        tried = attempt(wire, service, &brief, &terms, &mut login).await;
     }
     tried.map_err(|undelivered| Undelivered {
         why: service.scrub(&undelivered.why),
@@ -180,8 +89,9 @@ async fn attempt(
     service: &dyn HttpService,
     message: &Message,
     terms: &Terms,
+    login: &mut Option<[u8; 32]>,
 ) -> Result<Delivered, Undelivered> {
-    let planned = plan(wire, service, message, terms).await;
+    let planned = plan(wire, service, message, terms, login).await;
     let planned = planned.map_err(|trouble| trouble.with(&terms.parts))?;
     if planned.is_empty() {
         return Ok(Delivered {
@@ -239,6 +149,7 @@ async fn plan(
     service: &dyn HttpService,
     message: &Message,
     terms: &Terms,
+    login: &mut Option<[u8; 32]>,
 ) -> Result<Vec<Planned>, Undelivered> {
     let mut answers: Vec<Value> = Vec::new();
     let mut troubles: Vec<Option<Undelivered>> = Vec::new();
@@ -257,7 +168,7 @@ async fn plan(
                 });
                 return Ok(planned.collect());
             }
-            Step::Ask(_) | Step::Try(_) if answers.len() >= MOST_QUESTIONS => {
+            Step::Ask(_) | Step::Login(_) | Step::Try(_) if answers.len() >= MOST_QUESTIONS => {
                 return Err(Undelivered::lasting("it asks for too much", 0));
             }
             Step::Try(request) => {
@@ -276,6 +187,21 @@ async fn plan(
                     }
                 }
             }
+            Step::Login(request) => {
+                let outgoing = prepare(request, None, terms.is_verified);
+                let key = Logins::key(&outgoing);
+                let kept = wire.logins().recall(&key);
+                *login = kept.is_some().then_some(key);
+                let said = if let Some(said) = kept {
+                    said
+                } else {
+                    let answer = exchange(wire, service, outgoing).await?;
+                    wire.logins().keep(key, answer.body.clone());
+                    answer.body
+                };
+                answers.push(serde_json::from_str(&said).unwrap_or_default());
+                troubles.push(None);
+            }
             Step::Ask(request) => {
                 let outgoing = prepare(request, None, terms.is_verified);
                 let answer = exchange(wire, service, outgoing).await?;
@@ -286,126 +212,27 @@ async fn plan(
     }
 }
 
-/// What becomes of a message's targets within an attempt.
-struct Told {
-    count: usize,
-    parts: Parts,
-    last: Delivered,
-    /// What refused it for good.
-    lasting: Option<Undelivered>,
-    /// What may take it later.
-    later: Option<Undelivered>,
-    gone: usize,
-    busy: usize,
-}
-
-impl Told {
-    fn new(count: usize, parts: Parts) -> Self {
-        Self {
-            count,
-            parts,
-            last: Delivered {
-                status: 200,
-                words: String::new(),
-            },
-            lasting: None,
-            later: None,
-            gone: 0,
-            busy: 0,
-        }
-    }
-
-    fn taken(&mut self, part: usize, answer: &Answer, service: &dyn HttpService) {
-        self.parts.take(part);
-        self.last = Delivered {
-            status: answer.status,
-            words: service
-                .scrub(&answer.body)
-                .chars()
-                .take(MOST_WORDS)
-                .collect(),
-        };
-    }
-
-    /// Notes a refusal. Returns whether the others need not be asked now.
-    fn refused(&mut self, part: usize, trouble: Undelivered) -> bool {
-        if trouble.is_transient {
-            let is_unreached = trouble.status.is_none();
-            self.busy += usize::from(trouble.status == Some(429));
-            let wait = self.later.as_ref().and_then(|known| known.retry_after);
-            self.later = Some(Undelivered {
-                retry_after: trouble.retry_after.max(wait),
-                ..trouble
-            });
-            return is_unreached || self.busy >= MOST_BUSY;
-        }
-        self.gone += usize::from(trouble.is_gone);
-        self.parts.refuse(part, &trouble.why);
-        // Whoever does not let us in does so for all of them.
-        let is_for_all = trouble.status == Some(401);
-        if is_for_all {
-            for other in 0..self.count {
-                if self.parts.is_open(other) {
-                    self.parts.refuse(other, &trouble.why);
-                }
-            }
-        }
-        self.lasting.get_or_insert(trouble);
-        is_for_all
-    }
-
-    fn stop(&mut self, why: &str) {
-        self.later = Some(Undelivered {
-            is_transient: true,
-            ..Undelivered::lasting(why, 0)
-        });
-    }
-
-    fn end(self) -> Result<Delivered, Undelivered> {
-        let taken = self.parts.taken.len();
-        let told = |why: &str| match taken {
-            0 => why.to_owned(),
-            _ => format!("sent to {taken} of {}: {why}", self.count),
-        };
-        if let Some(later) = self.later {
-            return Err(Undelivered {
-                why: told(&later.why),
-                is_gone: false,
-                parts: self.parts,
-                ..later
-            });
-        }
-        let Some(first) = self.parts.refused.values().next() else {
-            return Ok(self.last);
-        };
-        let trouble = self
-            .lasting
-            .unwrap_or_else(|| Undelivered::lasting(first.clone(), 0));
-        Err(Undelivered {
-            why: told(&trouble.why),
-            is_gone: self.gone == self.count,
-            is_partly_sent: taken > 0,
-            parts: self.parts,
-            ..trouble
-        })
-    }
-}
-
 async fn exchange(
     wire: &dyn Wire,
     service: &dyn HttpService,
     outgoing: Outgoing,
 ) -> Result<Answer, Undelivered> {
-    let login = outgoing
+    let logins: Vec<String> = outgoing
         .headers
         .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case("authorization"))
-        .and_then(|(_, value)| Some(value.split_once(' ')?.1.to_owned()))
-        .filter(|login| login.len() >= LEAST_LOGIN);
+        .filter(|(name, _)| {
+            ["authorization", "x-auth-token"]
+                .iter()
+                .any(|known| name.eq_ignore_ascii_case(known))
+        })
+        .map(|(_, value)| value.split_once(' ').map_or(&**value, |(_, login)| login))
+        .filter(|login| login.len() >= LEAST_LOGIN)
+        .map(ToOwned::to_owned)
+        .collect();
     let answer = wire.exchange(outgoing).await;
     let mut answer = answer.map_err(|error| Undelivered::unreached(&error))?;
     // A login in base64 is nothing that the service's own list of secrets holds.
-    if let Some(login) = login {
+    for login in logins {
         answer.body = answer.body.replace(&login, "***");
     }
     if service.is_repeated(answer.status, &answer.body) {

@@ -81,7 +81,9 @@ pub enum Step {
     /// Something must be known first: a token, a room's id. The answer's JSON is added to the answers, and the
     /// service is asked again.
     Ask(Request),
-    /// The same, but a refusal counts as null.
+    /// The same for a login: its answer is used for the next messages too, until it is refused.
+    Login(Request),
+    /// The same as `Ask`, but a refusal counts as null.
     Try(Request),
     /// These are the message, one for each target, in an order that is the same in every attempt: what was
     /// accepted before is not sent again. None: it has nothing to say there.

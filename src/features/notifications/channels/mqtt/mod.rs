@@ -13,9 +13,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::deliver::{Delivered, Undelivered};
 use super::form::Limits;
 use super::message::Message;
+use super::outcome::{Delivered, Undelivered};
 use super::parts::Parts;
 use super::words::{Acknowledge, Words};
 use crate::platform::causes::root_cause;

@@ -114,9 +114,10 @@ pub static IFTTT: Definition = Definition {
     build: |fields| plain(fields, ifttt),
     parse: Some(|url| {
         let mut url = url.clone();
-        // ifttt://event@webhook is the other way to write it.
-        if let Some(event) = url.user.take() {
-            url.path.insert(0, event);
+        // ifttt://webhook@event is the other way to write it, and Apprise's own.
+        if let Some(webhook) = url.user.take() {
+            url.path
+                .insert(0, std::mem::replace(&mut url.host, webhook));
         }
         codec::parse(&IFTTT, &url)
     }),

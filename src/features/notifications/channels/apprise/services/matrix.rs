@@ -103,7 +103,7 @@ impl Matrix {
             "device_id": "FLOWKEEP",
             "initial_device_display_name": "Flowkeep",
         });
-        Ok(Step::Ask(Request::post_json(url, body)))
+        Ok(Step::Login(Request::post_json(url, body)))
     }
 
     fn get(url: Url, token: Option<&str>) -> Request {

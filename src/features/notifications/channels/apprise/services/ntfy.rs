@@ -169,6 +169,8 @@ const MOST_JSON: usize = 8_000;
 /// ntfy shows no more.
 const MOST_ACTIONS: usize = 3;
 
+const ACTIONS: [&str; 4] = ["view", "http", "broadcast", "copy"];
+
 /// Reads buttons in ntfy's short form: `view, LABEL, URL, clear=true; http, LABEL, URL, method=PUT, body='…'`.
 fn actions(text: &str) -> Result<Vec<Value>, Misfit> {
     let read = split(text, ';')?
@@ -261,6 +263,9 @@ fn action(text: &str) -> Result<Value, Misfit> {
                     (2, Some("copy")) => "value",
                     _ => return Err(unfit(&format!("{word} means nothing there"))),
                 };
+                if name == "action" && !ACTIONS.contains(&word.as_str()) {
+                    return Err(unfit("a button begins with view, http, broadcast or copy"));
+                }
                 button[name] = unquoted(&word).into();
                 place += 1;
             }

@@ -145,7 +145,7 @@ impl HttpService for Account {
                 ("username".to_owned(), user.to_owned()),
                 ("password".to_owned(), password.to_owned()),
             ];
-            return Ok(Step::Ask(Request::post_form(api("login")?, form)));
+            return Ok(Step::Login(Request::post_form(api("login")?, form)));
         };
         let url = api("chat.postMessage")?;
         let targets = self.fields.list("targets").into_iter();
