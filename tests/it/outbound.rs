@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -60,7 +60,7 @@ async fn ask(outbound: &Outbound, url: &str) -> Result<Answer, Unreached> {
 }
 
 /// With private networks not allowed, each of these is refused before a byte is sent.
-const HOSTILE: &[&str] = &[
+pub const HOSTILE: &[&str] = &[
     "http://127.0.0.1/",
     "http://127.1/",
     "http://127.255.255.254/",
@@ -106,6 +106,13 @@ const HOSTILE: &[&str] = &[
     "http://[fec0::1]/",
     "http://[fc00::1]/",
     "http://[fd00:ec2::254]/",
+    "http://[fd00:ec2::23]/",
+    "http://[fd00:ec2::53]/",
+    "http://[fd20:ce::254]/",
+    "http://[fd00:c1::a9fe:a9fe]/opc/v2/",
+    "http://[fd00:42::42]/",
+    "http://[fd00:a9fe:a9fe::1]/v1/",
+    "http://[fd00:100::100:200]/latest/",
     "http://[ff02::1]/",
     "http://[2001:db8::1]/",
     "http://[100::1]/",
@@ -237,6 +244,39 @@ async fn ssrf_a_redirect_is_not_followed() {
     let answer = ask(&outbound, &outside.url).await.unwrap();
     assert_eq!(answer.status, 302);
     assert!(inside.came().is_empty());
+}
+
+#[tokio::test]
+async fn ssrf_a_connection_that_was_allowed_is_not_used_when_it_is_no_more() {
+    let receiver = Receiver::start().await;
+    let port = receiver.url.rsplit(':').next().unwrap().to_owned();
+    let is_allowed = Arc::new(AtomicBool::new(true));
+    let allowed = Arc::clone(&is_allowed);
+    let outbound = Outbound::new(told(&[&["127.0.0.1"]]), move || Policy {
+        allow_private: allowed.load(Ordering::SeqCst),
+    });
+    let url = format!("http://inside.example:{port}/");
+    assert_eq!(ask(&outbound, &url).await.unwrap().status, 200);
+    is_allowed.store(false, Ordering::SeqCst);
+    let refused = ask(&outbound, &url).await;
+    assert!(
+        matches!(refused, Err(Unreached::Refused(Refusal::Private(_)))),
+        "{refused:?}"
+    );
+    assert_eq!(receiver.came().len(), 1);
+    is_allowed.store(true, Ordering::SeqCst);
+    assert_eq!(ask(&outbound, &url).await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn what_no_header_can_hold_is_not_tried_again() {
+    let outbound = outbound(told(&[&["127.0.0.1"]]), true);
+    let mut odd = get("http://good.example/");
+    odd.headers
+        .push(("X-Token".to_owned(), "t\u{f6}ken\n".to_owned()));
+    let unwritable = outbound.exchange(odd).await.unwrap_err();
+    assert!(unwritable.is_lasting(), "{unwritable:?}");
+    assert!(!unwritable.to_string().contains("ken"), "{unwritable}");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::channels::form::{Limits, Misfit, Transport};
 use super::channels::message::{Message, cut};
-use super::channels::{Delivered, Undelivered, deliver};
+use super::channels::{Delivered, Parts, Terms, Undelivered, deliver};
 use super::kinds::Prepared;
 use super::render::without_controls;
 use super::service::NotificationParts;
@@ -37,34 +37,38 @@ impl Channel {
         }
     }
 
+    /// Whether it sends to whatever address somebody gives.
+    pub fn goes_anywhere(&self) -> bool {
+        matches!(
+            self.prepared.definition.id,
+            "webhook" | "json" | "xml" | "form"
+        )
+    }
+
     /// How long to wait between two messages.
     pub fn interval(&self) -> Duration {
         Duration::from_millis(self.limits().interval_ms)
     }
 
-    /// Sends a message. `done` of its parts were taken before.
+    /// Sends a message to those of its targets that are still to be told.
     pub async fn send(
         &self,
         parts: &NotificationParts,
         message: &Message,
-        done: usize,
+        told: Parts,
     ) -> Result<Delivered, Undelivered> {
         let sent = match &self.transport {
             Transport::Http(service) => {
-                let now = parts.clock.now();
-                let is_verified = self.prepared.is_verified;
-                deliver(
-                    &parts.outbound,
-                    service.as_ref(),
-                    message,
-                    now,
-                    is_verified,
-                    done,
-                )
-                .await
+                let terms = Terms {
+                    now: parts.clock.now(),
+                    is_verified: self.prepared.is_verified,
+                    pace: self.interval(),
+                    parts: told,
+                };
+                deliver(&parts.outbound, service.as_ref(), message, &terms).await
             }
             Transport::Mail(route) => route.send(&parts.mailer, message).await,
-            Transport::Mqtt(route) => route.publish(&parts.outbound, message).await,
+            Transport::Mqtt(route) => route.publish(&parts.outbound, message, told).await,
             Transport::Mailbox(to) => {
                 super::channels::mailbox::send(&parts.email, to, message).await
             }
@@ -78,6 +82,12 @@ impl Channel {
             }),
             Err(trouble) => Err(Undelivered {
                 why: scrub(&trouble.why),
+                parts: Parts {
+                    refused: (trouble.parts.refused.iter())
+                        .map(|(part, why)| (*part, scrub(why)))
+                        .collect(),
+                    ..trouble.parts
+                },
                 ..trouble
             }),
         }

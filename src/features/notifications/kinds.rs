@@ -1,6 +1,7 @@
 //! The kinds of services: what the form of each asks for, what of it may be shown, what is sealed.
 
 use serde_json::{Map, Value, json};
+use url::Url;
 
 use super::channels::apprise::{self, Target};
 use super::channels::form::{Definition, FieldKind, Fields, Misfit};
@@ -129,6 +130,7 @@ fn finish(
     is_verified: bool,
     tags: Vec<String>,
 ) -> Result<Prepared, Misfit> {
+    let mut kept = Vec::new();
     if let Some(before) = before.filter(|before| before.definition.id == definition.id) {
         let secret = definition
             .fields
@@ -136,11 +138,12 @@ fn finish(
             .filter(|field| is_secret(field.kind));
         for field in secret {
             // Nothing said about it means that it stays; null takes it away.
-            if let (false, Some(kept)) = (
+            if let (false, Some(value)) = (
                 given.contains_key(field.key),
                 before.fields.0.get(field.key),
             ) {
-                given.insert(field.key.to_owned(), kept.clone());
+                given.insert(field.key.to_owned(), value.clone());
+                kept.push(field.key);
             }
         }
     }
@@ -154,7 +157,108 @@ fn finish(
     };
     // What cannot be put together must not be kept.
     (definition.build)(&prepared.fields)?;
+    if let (Some(before), Some(key)) = (before, kept.first())
+        && !Place::of(before).covers(&Place::of(&prepared))
+    {
+        let why = "give it again: the service is at another place now, or less protected, and what is kept goes only \
+                   where it was given for";
+        return Err(Misfit::new(key, why));
+    }
     Ok(prepared)
+}
+
+/// Where secrets go, and how well they are protected on the way.
+#[derive(Debug)]
+struct Place {
+    /// Hosts and the like, as they are written but for capitals.
+    hosts: Vec<String>,
+    port: Option<i64>,
+    is_encrypted: bool,
+    is_verified: bool,
+}
+
+impl Place {
+    fn of(prepared: &Prepared) -> Self {
+        let fields = &prepared.fields;
+        let mut hosts: Vec<String> = ["host", "smtp", "organization", "discovery"]
+            .map(|key| fields.text(key).to_ascii_lowercase())
+            .into();
+        let mut port = fields.integer("port");
+        let mut is_encrypted = fields.is_on("tls");
+        for key in ["server", "url"] {
+            let Ok(url) = Url::parse(fields.text(key)) else {
+                hosts.push(fields.text(key).to_ascii_lowercase());
+                continue;
+            };
+            hosts.push(url.host_str().unwrap_or_default().to_ascii_lowercase());
+            port = url.port().map(i64::from);
+            is_encrypted = url.scheme() == "https";
+        }
+        if prepared.definition.id == "mailto" {
+            is_encrypted = match fields.text("mode") {
+                "" => is_encrypted,
+                mode => mode != "insecure",
+            };
+        }
+        Self {
+            hosts,
+            port,
+            is_encrypted,
+            is_verified: prepared.is_verified,
+        }
+    }
+
+    /// Whether what was given for this one may go to the other: the same place, protected as well or better. With
+    /// encryption may come another port.
+    fn covers(&self, other: &Self) -> bool {
+        let is_safer = other.is_encrypted && !self.is_encrypted;
+        self.hosts == other.hosts
+            && (self.port == other.port || is_safer)
+            && (other.is_encrypted || !self.is_encrypted)
+            && (other.is_verified || !self.is_verified)
+    }
+}
+
+/// What of a configuration may be shown that was kept when less of it was secret.
+pub fn shown(service_type: &str, mut public: Value) -> Value {
+    let id = public["service"]
+        .as_str()
+        .unwrap_or(service_type)
+        .to_owned();
+    let Some((_, definition)) = all().find(|(kind, one)| *kind == service_type && one.id == id)
+    else {
+        return public;
+    };
+    let secret = definition
+        .fields
+        .iter()
+        .filter(|field| is_secret(field.kind));
+    let mut moved = Vec::new();
+    if let Some(Value::Object(fields)) = public.get_mut("fields") {
+        for field in secret {
+            moved.extend(fields.remove(field.key).map(|_| Value::from(field.key)));
+        }
+    }
+    if moved.is_empty() {
+        return public;
+    }
+    if let Some(Value::Array(kept)) = public.get_mut("kept") {
+        kept.extend(moved);
+    }
+    let mut fields = Fields::default();
+    if let Some(Value::Object(known)) = public.get("fields") {
+        fields.0.extend(known.clone());
+    }
+    for key in public["kept"].as_array().into_iter().flatten() {
+        fields.set(key.as_str().unwrap_or_default(), "");
+    }
+    let target = Target {
+        definition,
+        fields,
+        is_verified: public["verify"].as_bool().unwrap_or(true),
+    };
+    public["address"] = target.redacted().into();
+    public
 }
 
 /// Puts together what is kept in two parts.

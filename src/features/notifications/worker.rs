@@ -245,23 +245,26 @@ impl NotificationService {
         channel: Result<&Channel, &String>,
         row: &history::Row,
     ) -> Result<Lane, NotificationError> {
-        let parts_done = usize::try_from(row.parts_done).unwrap_or_default();
+        let told = row.told();
         let started = std::time::Instant::now();
         if !service.is_enabled {
             self.note_off(service, row).await?;
             return Ok(Lane::Ill);
         }
         if self.is_answered(row).await? {
-            let end = skipped(ACKNOWLEDGED, row.parts_done);
+            let end = skipped(ACKNOWLEDGED, row.parts.clone());
             history::end(self.parts.db.orm(), row.id, &end, self.parts.clock.now()).await?;
             return Ok(Lane::Well);
         }
         let result = match channel {
             Ok(channel) => {
                 let message = self.message(row);
-                channel.send(&self.parts, &message, parts_done).await
+                channel.send(&self.parts, &message, told).await
             }
-            Err(why) => Err(Undelivered::lasting(why.clone(), parts_done)),
+            Err(why) => Err(Undelivered {
+                parts: told,
+                ..Undelivered::lasting(why.clone(), 0)
+            }),
         };
         let duration_ms = i32::try_from(started.elapsed().as_millis()).unwrap_or(i32::MAX);
         match result {
@@ -298,7 +301,7 @@ impl NotificationService {
         row: &history::Row,
     ) -> Result<(), NotificationError> {
         let tx = self.parts.db.begin().await?;
-        let end = skipped(SERVICE_OFF, row.parts_done);
+        let end = skipped(SERVICE_OFF, row.parts.clone());
         history::end(&tx, row.id, &end, self.parts.clock.now()).await?;
         if let Some(why) = &service.disabled_reason {
             self.fall_back(&tx, service, row, why).await?;
@@ -319,7 +322,7 @@ impl NotificationService {
             skip_code: None,
             error: None,
             next_retry: None,
-            parts_done: row.parts_done,
+            parts: row.parts.clone(),
             response_status: Some(i32::from(delivered.status)).filter(|status| *status != 0),
             response_text: Some(delivered.words.clone()),
             duration_ms,
@@ -341,11 +344,15 @@ impl NotificationService {
         let wait =
             wait_after(attempt, trouble.retry_after, random).filter(|_| trouble.is_transient);
         let end = history::End {
-            status: if wait.is_some() { "pending" } else { "failed" },
+            status: match wait {
+                Some(_) => "pending",
+                None if trouble.is_partly_sent => "sent",
+                None => "failed",
+            },
             skip_code: None,
             error: Some(trouble.why.clone()),
             next_retry: wait.map(|wait| now + wait),
-            parts_done: i32::try_from(trouble.done).unwrap_or(i32::MAX),
+            parts: serde_json::to_value(&trouble.parts).ok(),
             response_status: trouble.status.map(i32::from),
             response_text: None,
             duration_ms,
@@ -377,7 +384,7 @@ impl NotificationService {
         {
             batches::mark_failed(&tx, batch).await?;
         }
-        if end.status == "failed" || attempt == FALLBACK_AFTER {
+        if end.status == "failed" || (end.status == "pending" && attempt == FALLBACK_AFTER) {
             self.fall_back(&tx, service, row, &trouble.why).await?;
         }
         tx.commit().await?;
@@ -531,13 +538,13 @@ impl NotificationService {
     }
 }
 
-fn skipped(left: Left, parts_done: i32) -> history::End {
+fn skipped(left: Left, parts: Option<serde_json::Value>) -> history::End {
     history::End {
         status: "skipped",
         skip_code: Some(left.code),
         error: Some(left.why.to_owned()),
         next_retry: None,
-        parts_done,
+        parts,
         response_status: None,
         response_text: None,
         duration_ms: 0,

@@ -5,16 +5,17 @@ use std::future::Future;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::Host;
 
 use super::policy::check_name;
 use super::{
-    Answer, Exchange, MOST_BYTES, MOST_SENT, NEAR, Outgoing, Policy, Refusal, Unreached, Wire,
-    check_address, check_url,
+    Answer, Exchange, Logins, MOST_BYTES, MOST_SENT, NEAR, Outgoing, Policy, Refusal, Unreached,
+    Wire, check_address, check_url,
 };
 use crate::platform::causes::root_cause;
 use crate::platform::tls;
@@ -69,8 +70,10 @@ pub struct Outbound(Arc<Inner>);
 
 struct Inner {
     guard: Guard,
-    strict: OnceLock<reqwest::Client>,
-    lax: OnceLock<reqwest::Client>,
+    /// For right certificates, and for any; each with what was allowed when its connections were made.
+    strict: Mutex<Option<(Policy, reqwest::Client)>>,
+    lax: Mutex<Option<(Policy, reqwest::Client)>>,
+    logins: Logins,
 }
 
 impl Outbound {
@@ -80,8 +83,9 @@ impl Outbound {
         let policy: CurrentPolicy = Arc::new(policy);
         Self(Arc::new(Inner {
             guard: Guard { names, policy },
-            strict: OnceLock::new(),
-            lax: OnceLock::new(),
+            strict: Mutex::default(),
+            lax: Mutex::default(),
+            logins: Logins::default(),
         }))
     }
 
@@ -112,14 +116,17 @@ impl Outbound {
             .collect())
     }
 
-    fn client(&self, is_verified: bool) -> Result<&reqwest::Client, Unreached> {
+    /// The client and its connections. Those that were made under another policy are not used any more: they
+    /// may lead where nobody may go now.
+    fn client(&self, is_verified: bool, policy: Policy) -> Result<reqwest::Client, Unreached> {
         let slot = if is_verified {
             &self.0.strict
         } else {
             &self.0.lax
         };
-        if let Some(client) = slot.get() {
-            return Ok(client);
+        let mut slot = slot.lock();
+        if let Some((_, client)) = slot.as_ref().filter(|(known, _)| *known == policy) {
+            return Ok(client.clone());
         }
         let built = reqwest::Client::builder()
             .connect_timeout(CONNECT_LIMIT)
@@ -132,15 +139,17 @@ impl Outbound {
             .user_agent(concat!("flowkeep/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| Unreached::Failed(error.to_string()))?;
-        Ok(slot.get_or_init(|| built))
+        *slot = Some((policy, built.clone()));
+        Ok(built)
     }
 
     async fn send(&self, outgoing: Outgoing) -> Result<Answer, Unreached> {
-        check_url(&outgoing.url, (self.0.guard.policy)())?;
+        let policy = (self.0.guard.policy)();
+        check_url(&outgoing.url, policy)?;
         if outgoing.body.len() > MOST_SENT {
             return Err(Unreached::TooLarge(outgoing.body.len()));
         }
-        let client = self.client(outgoing.is_verified)?;
+        let client = self.client(outgoing.is_verified, policy)?;
         let timeout = outgoing.timeout;
         let mut request = client
             .request(outgoing.method, outgoing.url)
@@ -155,6 +164,10 @@ impl Outbound {
         let mut answer = request.send().await.map_err(failed)?;
         let status = answer.status().as_u16();
         let retry_after = retry_after(answer.headers());
+        // What is refused with private networks forbidden, is one of them.
+        let is_near = answer
+            .remote_addr()
+            .is_none_or(|address| check_address(address.ip(), Policy::default()).is_err());
         let mut body = Vec::new();
         // The rest of a longer answer is not read: the connection goes.
         while body.len() < MOST_BYTES {
@@ -168,6 +181,7 @@ impl Outbound {
             status,
             retry_after,
             body: String::from_utf8_lossy(&body).into_owned(),
+            is_near,
         })
     }
 }
@@ -175,6 +189,10 @@ impl Outbound {
 impl Wire for Outbound {
     fn exchange(&self, outgoing: Outgoing) -> Exchange<'_> {
         Box::pin(self.send(outgoing))
+    }
+
+    fn logins(&self) -> &Logins {
+        &self.0.logins
     }
 }
 
@@ -231,6 +249,9 @@ fn unreached(error: reqwest::Error, timeout: Duration) -> Unreached {
             return own.clone();
         }
         current = cause.source();
+    }
+    if error.is_builder() {
+        return Unreached::Unwritable(root_cause(&error.without_url()));
     }
     if error.is_timeout() {
         return Unreached::TimedOut(timeout);

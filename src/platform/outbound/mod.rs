@@ -4,12 +4,16 @@
 mod client;
 mod policy;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
+
 pub use client::{Names, Outbound, SystemNames, guarded_client};
-pub use policy::{NEAR, Policy, Refusal, check_address, check_url};
+pub use policy::{NEAR, Policy, Refusal, check_address, check_port, check_url};
 
 /// Most of an answer that is read.
 pub const MOST_BYTES: usize = 64 * 1024;
@@ -42,6 +46,8 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
     /// The first 64 KB of what it said.
     pub body: String,
+    /// Whether it came from this machine or a private network.
+    pub is_near: bool,
 }
 
 /// Why nothing came back.
@@ -53,6 +59,9 @@ pub enum Unreached {
     /// What is to be sent is too large.
     #[error("it is {0} bytes long; more than 262144 are not sent")]
     TooLarge(usize),
+    /// Something in it is nothing that a request can hold.
+    #[error("the request cannot be written: {0}")]
+    Unwritable(String),
     /// The name has no address.
     #[error(
         "the name {0} cannot be resolved: {1}. Check its spelling, and that this machine's DNS answers"
@@ -69,6 +78,16 @@ pub enum Unreached {
     Failed(String),
 }
 
+impl Unreached {
+    /// Whether it stays so, however often it is tried.
+    pub fn is_lasting(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused(_) | Self::TooLarge(_) | Self::Unwritable(_)
+        )
+    }
+}
+
 /// What a request comes to.
 pub type Exchange<'a> = Pin<Box<dyn Future<Output = Result<Answer, Unreached>> + Send + 'a>>;
 
@@ -76,4 +95,44 @@ pub type Exchange<'a> = Pin<Box<dyn Future<Output = Result<Answer, Unreached>> +
 pub trait Wire: Send + Sync {
     /// Sends a request and reads the answer.
     fn exchange(&self, outgoing: Outgoing) -> Exchange<'_>;
+
+    /// Where answers to logins are kept, for as long as this program runs.
+    fn logins(&self) -> &Logins;
+}
+
+/// Answers to logins, by what was sent: a server that is told a password for every message lists as many devices.
+#[derive(Debug, Default)]
+pub struct Logins(Mutex<BTreeMap<[u8; 32], String>>);
+
+/// More are not kept.
+const MOST_LOGINS: usize = 100;
+
+impl Logins {
+    /// What a login is known by: nobody reads a password out of it.
+    pub fn key(outgoing: &Outgoing) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(outgoing.url.as_str());
+        hash.update([0, u8::from(outgoing.is_verified)]);
+        hash.update(&outgoing.body);
+        hash.finalize().into()
+    }
+
+    /// The answer to this login.
+    pub fn recall(&self, key: &[u8; 32]) -> Option<String> {
+        self.0.lock().get(key).cloned()
+    }
+
+    /// Keeps an answer.
+    pub fn keep(&self, key: [u8; 32], answer: String) {
+        let mut kept = self.0.lock();
+        if kept.len() >= MOST_LOGINS {
+            kept.clear();
+        }
+        kept.insert(key, answer);
+    }
+
+    /// Forgets one that is refused. Returns whether there was one.
+    pub fn forget(&self, key: &[u8; 32]) -> bool {
+        self.0.lock().remove(key).is_some()
+    }
 }

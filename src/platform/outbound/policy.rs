@@ -28,8 +28,8 @@ pub enum Refusal {
     /// No host.
     #[error("the URL names no host")]
     NoHost,
-    /// A port on which something else than the web listens.
-    #[error("port {0} is that of another service than the web; it is never asked")]
+    /// A port on which something else listens.
+    #[error("port {0} is that of another service; it is never asked")]
     Port(u16),
     /// The cloud's own services, which hand out credentials.
     #[error("{0} is a cloud's metadata service or a link-local address; those are never asked")]
@@ -72,16 +72,21 @@ pub fn check_url(url: &Url, policy: Policy) -> Result<(), Refusal> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Refusal::Userinfo);
     }
-    let port = url.port_or_known_default().unwrap_or_default();
-    if BAD_PORTS.contains(&port) {
-        return Err(Refusal::Port(port));
-    }
+    check_port(url.port_or_known_default().unwrap_or_default())?;
     match url.host() {
         None => Err(Refusal::NoHost),
         Some(Host::Ipv4(ip)) => check_address(ip.into(), policy),
         Some(Host::Ipv6(ip)) => check_address(ip.into(), policy),
         Some(Host::Domain(name)) => check_name(name),
     }
+}
+
+/// Checks a port, of whatever is not mail.
+pub fn check_port(port: u16) -> Result<(), Refusal> {
+    if BAD_PORTS.contains(&port) {
+        return Err(Refusal::Port(port));
+    }
+    Ok(())
 }
 
 /// Checks a name before it is resolved.
@@ -154,8 +159,13 @@ fn check_v6(v6: Ipv6Addr, policy: Policy) -> Result<(), Refusal> {
             return check_v4(embedded(high, low), shown, policy);
         }
         [0x2002, high, low, ..] => return check_v4(embedded(high, low), shown, policy),
-        // AWS and Google.
-        [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254 | 0x23] | [0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254] => {
+        // AWS (all of what it keeps for such services), Google, Oracle, Scaleway, Linode, Alibaba.
+        [0xfd00, 0xec2, ..]
+        | [0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254]
+        | [0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe]
+        | [0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42]
+        | [0xfd00, 0xa9fe, 0xa9fe, 0, 0, 0, 0, 0x1]
+        | [0xfd00, 0x100, 0, 0, 0, 0, 0x100, 0x200] => {
             return Err(Refusal::Metadata(shown.to_string()));
         }
         _ => {}

@@ -86,11 +86,15 @@ def main():
         is_sent = plugin.notify(title="Title", body="Body", notify_type="failure")
         return {"is_sent": bool(is_sent), "requests": list(noted)}
 
+    def write(url):
+        return apprise.Apprise.instantiate(url, suppress_exceptions=False).url(privacy=False)
+
+    answer = write if sys.argv[1:] == ["write"] else notify
     said = []
     with mock.patch.object(requests.Session, "request", request), mock.patch.object(time, "sleep"):
         for line in sys.stdin:
             try:
-                said.append(notify(line.strip()))
+                said.append(answer(line.strip()))
             except Exception as error:  # a plugin may raise anything
                 said.append({"error": repr(error)})
     json.dump(said, sys.stdout)

@@ -3,14 +3,18 @@
 mod apprise;
 mod delivery;
 mod escalation;
+mod inside;
 mod kills;
+mod leaks;
 mod mqtt;
 mod native;
 mod rules;
 mod services;
+mod several;
 mod targets;
 mod unheard;
 mod wire;
+mod wording;
 
 use chrono::{DateTime, Utc};
 use flowkeep::features::notifications::channels::message::{Message, Priority, Tone};

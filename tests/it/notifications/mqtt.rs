@@ -5,11 +5,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use flowkeep::features::notifications::channels::Parts;
 use flowkeep::features::notifications::channels::apprise::Target;
 use flowkeep::features::notifications::channels::form::Transport;
 use flowkeep::features::notifications::channels::mqtt::MqttRoute;
 use flowkeep::platform::outbound::{Outbound, Policy, SystemNames};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::message;
 
@@ -127,14 +129,14 @@ fn outbound() -> Outbound {
 
 #[tokio::test]
 async fn a_broker_takes_a_message_for_every_topic() {
-    for qos in [0, 1] {
+    for qos in [0, 1, 2] {
         let broker = Broker::start(false).await;
         let url = format!(
             "mqtt://box:s3cr3t-word@127.0.0.1:PORT/box/alerts,box/other?qos={qos}&retain=yes"
         );
         broker
             .route(&url)
-            .publish(&outbound(), &message())
+            .publish(&outbound(), &message(), Parts::default())
             .await
             .unwrap();
         let kept = broker.kept();
@@ -156,7 +158,10 @@ async fn a_broker_takes_a_message_for_every_topic() {
 async fn a_wrong_password_is_not_tried_again_and_not_told() {
     let broker = Broker::start(false).await;
     let route = broker.route("mqtt://box:wrong-word@127.0.0.1:PORT/box/alerts");
-    let undelivered = route.publish(&outbound(), &message()).await.unwrap_err();
+    let undelivered = route
+        .publish(&outbound(), &message(), Parts::default())
+        .await
+        .unwrap_err();
     assert!(!undelivered.is_transient, "{undelivered:?}");
     assert!(!undelivered.why.contains("wrong-word"), "{undelivered:?}");
 }
@@ -166,7 +171,10 @@ async fn a_broker_that_is_not_there_is_tried_again() {
     let broker = Broker::start(false).await;
     let route = broker.route("mqtt://127.0.0.1:PORT/box/alerts");
     drop(broker);
-    let undelivered = route.publish(&outbound(), &message()).await.unwrap_err();
+    let undelivered = route
+        .publish(&outbound(), &message(), Parts::default())
+        .await
+        .unwrap_err();
     assert!(undelivered.is_transient, "{undelivered:?}");
 }
 
@@ -176,12 +184,14 @@ async fn a_certificate_of_nobody_is_refused_unless_it_may_be() {
     let url = "mqtts://box:s3cr3t-word@localhost:PORT/box/alerts?qos=1";
     let undelivered = broker
         .route(url)
-        .publish(&outbound(), &message())
+        .publish(&outbound(), &message(), Parts::default())
         .await
         .unwrap_err();
     assert!(!undelivered.is_transient, "{undelivered:?}");
     let lax = broker.route(&format!("{url}&verify=no"));
-    lax.publish(&outbound(), &message()).await.unwrap();
+    lax.publish(&outbound(), &message(), Parts::default())
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -189,9 +199,95 @@ async fn private_brokers_are_not_asked_where_that_is_not_allowed() {
     let broker = Broker::start(false).await;
     let strict = Outbound::new(Arc::new(SystemNames), Policy::default);
     let route = broker.route("mqtt://box:s3cr3t-word@127.0.0.1:PORT/box/alerts");
-    let undelivered = route.publish(&strict, &message()).await.unwrap_err();
+    let undelivered = route
+        .publish(&strict, &message(), Parts::default())
+        .await
+        .unwrap_err();
     assert!(
         !undelivered.is_transient && undelivered.why.contains("private"),
         "{undelivered:?}"
+    );
+}
+
+/// Lets clients in, confirms as many messages as it is told, and then closes the connection or just keeps it.
+async fn odd_broker(confirmed: u8, closes: bool) -> MqttRoute {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    #[expect(clippy::disallowed_methods, reason = "a server of the tests")]
+    tokio::spawn(async move {
+        let mut kept = Vec::new();
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut bytes = [0; 4_096];
+            let _ = stream.read(&mut bytes).await;
+            stream.write_all(&[0x20, 2, 0, 0]).await.unwrap();
+            let mut got = 0;
+            while got < confirmed {
+                let read = stream.read(&mut bytes).await.unwrap_or(0);
+                if read == 0 {
+                    break;
+                }
+                // The id follows the topic: two letters' length, then as many letters.
+                let start = usize::from(bytes[1] >= 0x80) + 2;
+                let topic = usize::from(bytes[start + 1]);
+                let id = bytes[start + 2 + topic + 1];
+                let _ = stream.write_all(&[0x40, 2, 0, id]).await;
+                got += 1;
+            }
+            if !closes {
+                kept.push(stream);
+            }
+        }
+    });
+    let url = format!("mqtt://127.0.0.1:{port}/one,two?qos=1");
+    let Transport::Mqtt(route) = Target::read(&url).unwrap().build().unwrap() else {
+        panic!("it is MQTT");
+    };
+    route
+}
+
+#[tokio::test]
+async fn what_a_broker_confirmed_is_sent_also_if_it_keeps_the_connection() {
+    let route = odd_broker(2, false).await;
+    let began = Instant::now();
+    route
+        .publish(&outbound(), &message(), Parts::default())
+        .await
+        .unwrap();
+    assert!(began.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn a_topic_that_has_the_message_does_not_get_it_again() {
+    let route = odd_broker(1, true).await;
+    let undelivered = route
+        .publish(&outbound(), &message(), Parts::default())
+        .await
+        .unwrap_err();
+    assert!(undelivered.is_transient, "{undelivered:?}");
+    assert_eq!(undelivered.parts, Parts::first(1));
+    // There is one to confirm now, and it confirms one.
+    let sent = route
+        .publish(&outbound(), &message(), undelivered.parts)
+        .await;
+    assert!(sent.is_ok(), "{sent:?}");
+}
+
+#[tokio::test]
+async fn a_port_of_another_service_is_not_asked() {
+    let Transport::Mqtt(route) = Target::read("mqtt://127.0.0.1:25/box")
+        .unwrap()
+        .build()
+        .unwrap()
+    else {
+        panic!("it is MQTT");
+    };
+    let refused = route
+        .publish(&outbound(), &message(), Parts::default())
+        .await
+        .unwrap_err();
+    assert!(
+        !refused.is_transient && refused.why.contains("port 25"),
+        "{refused:?}"
     );
 }

@@ -1,6 +1,7 @@
 //! A receiver of requests on this machine, and a wire that leads every request there.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -9,13 +10,23 @@ use axum::response::IntoResponse;
 use flowkeep::features::notifications::channels::apprise::Target;
 use flowkeep::features::notifications::channels::form::Transport;
 use flowkeep::features::notifications::channels::message::Message;
-use flowkeep::features::notifications::channels::{Delivered, Undelivered, deliver};
+use flowkeep::features::notifications::channels::{Delivered, Parts, Terms, Undelivered, deliver};
 use flowkeep::platform::outbound::{
-    Answer, Exchange, Outbound, Outgoing, Policy, SystemNames, Wire,
+    Answer, Exchange, Logins, Outbound, Outgoing, Policy, SystemNames, Wire,
 };
 use serde_json::{Value, json};
 
 const ORIGIN: &str = "x-test-origin";
+
+/// At once, and for the first time.
+pub fn terms() -> Terms {
+    Terms {
+        now: super::now(),
+        is_verified: true,
+        pace: Duration::ZERO,
+        parts: Parts::default(),
+    }
+}
 
 /// A request as it arrived.
 #[derive(Clone, Debug)]
@@ -195,7 +206,7 @@ impl Receiver {
         target: &Target,
         message: &Message,
     ) -> Result<Delivered, Undelivered> {
-        self.deliver_after(target, message, 0).await
+        self.deliver_after(target, message, Parts::default()).await
     }
 
     /// The same when some requests were taken before.
@@ -203,20 +214,17 @@ impl Receiver {
         &self,
         target: &Target,
         message: &Message,
-        done: usize,
+        parts: Parts,
     ) -> Result<Delivered, Undelivered> {
         let Transport::Http(service) = target.build().unwrap() else {
             panic!("{} is not spoken to over HTTP", target.definition.id);
         };
-        deliver(
-            self,
-            service.as_ref(),
-            message,
-            super::now(),
-            target.is_verified,
-            done,
-        )
-        .await
+        let terms = Terms {
+            parts,
+            is_verified: target.is_verified,
+            ..terms()
+        };
+        deliver(self, service.as_ref(), message, &terms).await
     }
 
     pub fn arrived(&self) -> Vec<Arrived> {
@@ -233,11 +241,15 @@ impl Wire for Receiver {
         outgoing.url.set_port(Some(self.address.port())).unwrap();
         self.outbound.exchange(outgoing)
     }
+
+    fn logins(&self) -> &Logins {
+        self.outbound.logins()
+    }
 }
 
 /// A wire that only notes what would be sent, and answers that all is fine.
 #[derive(Default)]
-pub struct Noted(pub Mutex<Vec<Outgoing>>);
+pub struct Noted(pub Mutex<Vec<Outgoing>>, Logins);
 
 impl Wire for Noted {
     fn exchange(&self, outgoing: Outgoing) -> Exchange<'_> {
@@ -248,7 +260,12 @@ impl Wire for Noted {
                 status: reply.status,
                 retry_after: None,
                 body: reply.body,
+                is_near: false,
             })
         })
+    }
+
+    fn logins(&self) -> &Logins {
+        &self.1
     }
 }

@@ -1,130 +1,79 @@
 //! Takes a service's plan over the wire.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::http::{Body, HttpService, Rejection, Request, Step};
+use super::http::{Body, HttpService, Part, Rejection, Request, Step};
 use super::message::Message;
-use super::words::complaint;
-use crate::platform::outbound::{Answer, Outgoing, Unreached, Wire};
+use super::outcome::{Delivered, Told, Undelivered};
+use super::parts::Parts;
+use crate::platform::outbound::{Answer, Logins, Outgoing, Wire};
 
 /// How long one request may take.
 const LIMIT: Duration = Duration::from_secs(20);
-/// More questions than any service has.
-const MOST_QUESTIONS: usize = 20;
-/// Characters of a service's words that are kept.
-const MOST_WORDS: usize = 500;
+/// More questions than any service has: one for each room, and a few.
+const MOST_QUESTIONS: usize = 60;
+/// Shorter ones are no logins.
+const LEAST_LOGIN: usize = 4;
+/// The whole of a message to several targets takes no longer; the rest is for the next attempt.
+const LONGEST: Duration = Duration::from_mins(2);
 
-/// A message that was taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delivered {
-    /// The status of the last answer.
-    pub status: u16,
-    /// The beginning of what it said.
-    pub words: String,
+/// How a message is delivered.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// For signatures.
+    pub now: DateTime<Utc>,
+    /// Whether certificates must be right.
+    pub is_verified: bool,
+    /// How long to wait between its requests.
+    pub pace: Duration,
+    /// What became of its targets before.
+    pub parts: Parts,
 }
 
-/// A message that was not taken, or not everywhere.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Undelivered {
-    /// For people; never with a secret.
-    pub why: String,
-    /// The status, if there was an answer.
-    pub status: Option<u16>,
-    /// Whether trying again can help.
-    pub is_transient: bool,
-    /// Whether nobody is there any more (410), and never will be.
-    pub is_gone: bool,
-    /// How long the server asks to be left alone.
-    pub retry_after: Option<Duration>,
-    /// Whether it was too large, here or there.
-    pub is_too_large: bool,
-    /// How many of the requests were taken before, in this attempt and those before it.
-    pub done: usize,
-}
-
-impl Undelivered {
-    /// Something that no repetition helps.
-    pub fn lasting(why: impl Into<String>, done: usize) -> Self {
-        Self {
-            why: why.into(),
-            status: None,
-            is_transient: false,
-            is_gone: false,
-            retry_after: None,
-            is_too_large: false,
-            done,
-        }
-    }
-
-    fn unreached(error: &Unreached, done: usize) -> Self {
-        let is_transient = !matches!(error, Unreached::Refused(_) | Unreached::TooLarge(_));
-        Self {
-            is_transient,
-            is_too_large: matches!(error, Unreached::TooLarge(_)),
-            ..Self::lasting(error.to_string(), done)
-        }
-    }
-
-    fn answered(answer: &Answer, said: &str, rejection: Option<Rejection>, done: usize) -> Self {
-        let status = answer.status;
-        let mut retry_after = answer.retry_after;
-        let (why, is_transient) = match rejection {
-            Some(rejection) => {
-                retry_after = rejection.retry_after.or(retry_after);
-                (rejection.why, rejection.is_transient)
-            }
-            None if (300..400).contains(&status) => (
-                format!(
-                    "it answered {status}, a redirect; those are not followed. Give the final address"
-                ),
-                false,
-            ),
-            None => (
-                match complaint(said) {
-                    Some(words) => format!("it answered {status}: {words}"),
-                    None => format!("it answered {status}"),
-                },
-                matches!(status, 408 | 425 | 429) || status >= 500,
-            ),
-        };
-        Self {
-            why,
-            status: Some(status),
-            is_transient,
-            is_gone: status == 410,
-            is_too_large: status == 413,
-            retry_after,
-            done,
-        }
-    }
-}
-
-/// Delivers a message; without its details if it is too large with them: asks what the service has to know, then sends the requests after the first `done`. `now` is
-/// for signatures. What it says when it fails holds no secret of the service's.
+/// Delivers a message; without its details if it is too large with them: asks what the service has to know, then
+/// sends the requests of those targets that neither have it nor refused it for good. What it says when it fails
+/// holds no secret of the service's.
 pub async fn deliver(
     wire: &dyn Wire,
     service: &dyn HttpService,
     message: &Message,
-    now: DateTime<Utc>,
-    is_verified: bool,
-    done: usize,
+    terms: &Terms,
 ) -> Result<Delivered, Undelivered> {
-    let mut tried = attempt(wire, service, message, now, is_verified, done).await;
+    let mut login = None;
+    let mut tried = attempt(wire, service, message, terms, &mut login).await;
+    if let Err(trouble) = &tried
+        && trouble.status == Some(401)
+        && let Some(key) = login
+        && wire.logins().forget(&key)
+    {
+        // A login does not last for ever; those who refused only it are asked again.
+        let terms = Terms {
+            parts: Parts {
+                taken: trouble.parts.taken.clone(),
+                refused: terms.parts.refused.clone(),
+            },
+            ..terms.clone()
+        };
+        tried = attempt(wire, service, message, &terms, &mut login).await;
+    }
     if let Err(trouble) = &tried
         && trouble.is_too_large
         && !message.data.is_null()
     {
-        let done = trouble.done;
         let brief = Message {
             data: Value::Null,
             ..message.clone()
         };
-        tried = attempt(wire, service, &brief, now, is_verified, done).await;
+        let terms = Terms {
+            parts: trouble.parts.clone(),
+            ..terms.clone()
+        };
+        tried = attempt(wire, service, &brief, &terms, &mut login).await;
     }
     tried.map_err(|undelivered| Undelivered {
         why: service.scrub(&undelivered.why),
@@ -132,83 +81,177 @@ pub async fn deliver(
     })
 }
 
+/// A request that is the message for one target, or why there is none.
+type Planned = Result<Request, Undelivered>;
+
 async fn attempt(
     wire: &dyn Wire,
     service: &dyn HttpService,
     message: &Message,
-    now: DateTime<Utc>,
-    is_verified: bool,
-    mut done: usize,
+    terms: &Terms,
+    login: &mut Option<[u8; 32]>,
 ) -> Result<Delivered, Undelivered> {
-    let mut answers: Vec<Value> = Vec::new();
-    let requests = loop {
-        let step = service.step(message, &answers, now);
-        match step.map_err(|why| Undelivered::lasting(why, done))? {
-            Step::Deliver(requests) => break requests,
-            Step::Ask(_) | Step::Try(_) if answers.len() >= MOST_QUESTIONS => {
-                return Err(Undelivered::lasting("it asks for too much", done));
+    let planned = plan(wire, service, message, terms, login).await;
+    let planned = planned.map_err(|trouble| trouble.with(&terms.parts))?;
+    if planned.is_empty() {
+        return Ok(Delivered {
+            status: 0,
+            words: "nothing was sent: this service is told of troubles, not of their end"
+                .to_owned(),
+        });
+    }
+    let began = Instant::now();
+    let mut told = Told::new(planned.len(), terms.parts.clone());
+    let mut is_first = true;
+    for (part, request) in planned.into_iter().enumerate() {
+        if !told.parts.is_open(part) {
+            continue;
+        }
+        if began.elapsed() > LONGEST {
+            told.stop("it takes too long to tell all of them at once");
+            break;
+        }
+        let request = match request {
+            Ok(request) => request,
+            Err(trouble) => {
+                told.refused(part, trouble);
+                continue;
             }
-            Step::Try(request) => {
-                let answer = wire.exchange(prepare(request, None, is_verified)).await;
-                let answer = answer.map_err(|error| Undelivered::unreached(&error, done))?;
-                let is_fine = (200..300).contains(&answer.status);
-                let said = Some(answer.body).filter(|_| is_fine);
-                answers.push(
-                    said.and_then(|body| serde_json::from_str(&body).ok())
-                        .unwrap_or_default(),
-                );
+        };
+        if !is_first {
+            tokio::time::sleep(terms.pace).await;
+        }
+        is_first = false;
+        // Several requests are not repetitions of one.
+        let key = match told.count {
+            1 => message.id.to_string(),
+            _ => format!("{}-{}", message.id, part + 1),
+        };
+        let outgoing = prepare(request, Some(key), terms.is_verified);
+        match exchange(wire, service, outgoing).await {
+            Ok(answer) => told.taken(part, &answer, service),
+            Err(trouble) if trouble.is_too_large && !message.data.is_null() => {
+                return Err(trouble.with(&told.parts));
             }
-            Step::Ask(request) => {
-                let answer =
-                    exchange(wire, service, prepare(request, None, is_verified), done).await?;
-                answers.push(serde_json::from_str(&answer.body).unwrap_or(Value::Null));
+            Err(trouble) => {
+                if told.refused(part, trouble) {
+                    break;
+                }
             }
         }
-    };
-    let mut last = Delivered {
-        status: 200,
-        words: String::new(),
-    };
-    let count = requests.len();
-    for request in requests.into_iter().skip(done) {
-        // Several requests are not repetitions of one.
-        let key = match count {
-            1 => message.id.to_string(),
-            _ => format!("{}-{}", message.id, done + 1),
-        };
-        let outgoing = prepare(request, Some(key), is_verified);
-        let answer = exchange(wire, service, outgoing, done).await?;
-        done += 1;
-        last = Delivered {
-            status: answer.status,
-            words: service
-                .scrub(&answer.body)
-                .chars()
-                .take(MOST_WORDS)
-                .collect(),
-        };
     }
-    Ok(last)
+    told.end()
+}
+
+/// Asks until the service knows what to send.
+async fn plan(
+    wire: &dyn Wire,
+    service: &dyn HttpService,
+    message: &Message,
+    terms: &Terms,
+    login: &mut Option<[u8; 32]>,
+) -> Result<Vec<Planned>, Undelivered> {
+    let mut answers: Vec<Value> = Vec::new();
+    let mut troubles: Vec<Option<Undelivered>> = Vec::new();
+    loop {
+        let step = service.step(message, &answers, terms.now);
+        match step.map_err(|why| Undelivered::lasting(why, 0))? {
+            Step::Deliver(requests) => return Ok(requests.into_iter().map(Ok).collect()),
+            Step::Each(parts) => {
+                let planned = parts.into_iter().map(|part| match part {
+                    Part::Send(request) => Ok(request),
+                    Part::Refused(at) => {
+                        Err(troubles.get(at).cloned().flatten().unwrap_or_else(|| {
+                            Undelivered::lasting("it does not say where to send it", 0)
+                        }))
+                    }
+                });
+                return Ok(planned.collect());
+            }
+            Step::Ask(_) | Step::Login(_) | Step::Try(_) if answers.len() >= MOST_QUESTIONS => {
+                return Err(Undelivered::lasting("it asks for too much", 0));
+            }
+            Step::Try(request) => {
+                let outgoing = prepare(request, None, terms.is_verified);
+                let answer = exchange(wire, service, outgoing).await;
+                match answer {
+                    // There is nobody to ask anything else either.
+                    Err(trouble) if trouble.status.is_none() => return Err(trouble),
+                    Err(trouble) => {
+                        answers.push(Value::Null);
+                        troubles.push(Some(trouble));
+                    }
+                    Ok(answer) => {
+                        answers.push(serde_json::from_str(&answer.body).unwrap_or_default());
+                        troubles.push(None);
+                    }
+                }
+            }
+            Step::Login(request) => {
+                let outgoing = prepare(request, None, terms.is_verified);
+                let key = Logins::key(&outgoing);
+                let kept = wire.logins().recall(&key);
+                *login = kept.is_some().then_some(key);
+                let said = if let Some(said) = kept {
+                    said
+                } else {
+                    let answer = exchange(wire, service, outgoing).await?;
+                    wire.logins().keep(key, answer.body.clone());
+                    answer.body
+                };
+                answers.push(serde_json::from_str(&said).unwrap_or_default());
+                troubles.push(None);
+            }
+            Step::Ask(request) => {
+                let outgoing = prepare(request, None, terms.is_verified);
+                let answer = exchange(wire, service, outgoing).await?;
+                answers.push(serde_json::from_str(&answer.body).unwrap_or_default());
+                troubles.push(None);
+            }
+        }
+    }
 }
 
 async fn exchange(
     wire: &dyn Wire,
     service: &dyn HttpService,
     outgoing: Outgoing,
-    done: usize,
 ) -> Result<Answer, Undelivered> {
+    let logins: Vec<String> = outgoing
+        .headers
+        .iter()
+        .filter(|(name, _)| {
+            ["authorization", "x-auth-token"]
+                .iter()
+                .any(|known| name.eq_ignore_ascii_case(known))
+        })
+        .map(|(_, value)| value.split_once(' ').map_or(&**value, |(_, login)| login))
+        .filter(|login| login.len() >= LEAST_LOGIN)
+        .map(ToOwned::to_owned)
+        .collect();
     let answer = wire.exchange(outgoing).await;
-    let answer = answer.map_err(|error| Undelivered::unreached(&error, done))?;
-    let rejection = service.rejection(answer.status, &answer.body);
-    if rejection.is_some() || !(200..300).contains(&answer.status) {
-        return Err(Undelivered::answered(
-            &answer,
-            &service.scrub(&answer.body),
-            rejection,
-            done,
-        ));
+    let mut answer = answer.map_err(|error| Undelivered::unreached(&error))?;
+    // A login in base64 is nothing that the service's own list of secrets holds.
+    for login in logins {
+        answer.body = answer.body.replace(&login, "***");
     }
-    Ok(answer)
+    if service.is_repeated(answer.status, &answer.body) {
+        return Ok(answer);
+    }
+    let rejection = service.rejection(answer.status, &answer.body);
+    if rejection.is_none() && (200..300).contains(&answer.status) {
+        return Ok(answer);
+    }
+    let said = service.scrub(&answer.body);
+    // Judged by what it said, and told in what may be told: a secret that is cut in two is not found any more.
+    let rejection = rejection.map(|known| Rejection {
+        why: match service.rejection(answer.status, &said) {
+            Some(told) => told.why,
+            None => "it refused".to_owned(),
+        },
+        ..known
+    });
+    Err(Undelivered::answered(&answer, &said, rejection))
 }
 
 /// Adds what every request has: its length in the body's form, and a key by which a repetition can be told.

@@ -81,11 +81,24 @@ pub enum Step {
     /// Something must be known first: a token, a room's id. The answer's JSON is added to the answers, and the
     /// service is asked again.
     Ask(Request),
-    /// The same, but an answer of another status than 2xx counts as null.
+    /// The same for a login: its answer is used for the next messages too, until it is refused.
+    Login(Request),
+    /// The same as `Ask`, but a refusal counts as null.
     Try(Request),
     /// These are the message, one for each target, in an order that is the same in every attempt: what was
-    /// accepted before is not sent again.
+    /// accepted before is not sent again. None: it has nothing to say there.
     Deliver(Vec<Request>),
+    /// The same where asking for some targets came to nothing.
+    Each(Vec<Part>),
+}
+
+/// One target's part of a message.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Part {
+    /// This is to be sent.
+    Send(Request),
+    /// The answer of this number says why nothing can be.
+    Refused(usize),
 }
 
 /// A service did not take what it was given, whatever its status said.
@@ -115,6 +128,12 @@ pub trait HttpService: Send + Sync {
     fn rejection(&self, status: u16, body: &str) -> Option<Rejection> {
         let _ = (status, body);
         None
+    }
+
+    /// Whether an answer says that the very message was taken before.
+    fn is_repeated(&self, status: u16, body: &str) -> bool {
+        let _ = (status, body);
+        false
     }
 
     /// Takes secrets out of words that are kept or shown.

@@ -108,6 +108,16 @@ impl Message {
         }
     }
 
+    /// The same with both through `escape`, before anything is measured: what is cut afterwards keeps its end.
+    #[must_use]
+    pub fn escaped(&self, escape: impl Fn(&str) -> String) -> Self {
+        Self {
+            title: escape(&self.title),
+            body: escape(&self.body),
+            ..self.clone()
+        }
+    }
+
     /// Title and body as one text, for channels that know no title.
     pub fn text(&self) -> String {
         if self.body.is_empty() {

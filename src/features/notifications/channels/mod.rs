@@ -9,7 +9,11 @@ pub mod mailbox;
 pub mod message;
 pub mod mqtt;
 pub mod ntfy;
+mod outcome;
+mod parts;
 pub mod webhook;
 mod words;
 
-pub use deliver::{Delivered, Undelivered, deliver};
+pub use deliver::{Terms, deliver};
+pub use outcome::{Delivered, Undelivered};
+pub use parts::Parts;

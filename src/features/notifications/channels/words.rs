@@ -42,6 +42,11 @@ impl Words {
         Self::fit(message, limits, acknowledge, cut_bytes, str::len)
     }
 
+    /// Cuts a message to limits in units of UTF-16.
+    pub fn of_utf16(message: &Message, limits: Limits, acknowledge: Acknowledge) -> Self {
+        Self::fit(message, limits, acknowledge, cut_utf16, utf16)
+    }
+
     fn fit(
         message: &Message,
         limits: Limits,
@@ -82,6 +87,25 @@ impl Words {
             escape(&self.body)
         )
     }
+}
+
+/// `text` cut to `most` units of UTF-16, which is how programs in JavaScript and Java count.
+fn cut_utf16(text: &str, most: usize) -> String {
+    if utf16(text) <= most {
+        return text.to_owned();
+    }
+    let mut room = most.saturating_sub(1);
+    let end = text.char_indices().find(|(_, c)| {
+        let fits = c.len_utf16() <= room;
+        room = room.saturating_sub(c.len_utf16());
+        !fits
+    });
+    let end = end.map_or(text.len(), |(at, _)| at);
+    format!("{}…", text[..end].trim_end())
+}
+
+fn utf16(text: &str) -> usize {
+    text.encode_utf16().count()
 }
 
 /// `text` cut to `most` bytes of UTF-8, with an ellipsis where something is missing.
@@ -142,7 +166,9 @@ pub fn linked_markdown(text: &str, message: &Message, most: usize) -> String {
 pub fn complaint(body: &str) -> Option<String> {
     let found = match serde_json::from_str::<Value>(body) {
         Ok(value) => spoken(&value, 0)?,
-        Err(_) if body.trim_start().starts_with('<') => return None,
+        Err(_) if body.trim_start().starts_with('<') => ["Message", "message", "error", "Code"]
+            .iter()
+            .find_map(|name| element(body, name))?,
         Err(_) => body.to_owned(),
     };
     let clean: String = found
@@ -151,6 +177,35 @@ pub fn complaint(body: &str) -> Option<String> {
         .collect();
     let clean = clean.trim();
     (!clean.is_empty()).then(|| cut(clean, MOST_COMPLAINT))
+}
+
+/// The text of an element of XML, if there is one with this name and text in it.
+pub fn element(body: &str, name: &str) -> Option<String> {
+    let mut rest = body;
+    while let Some((_, after)) = rest.split_once('<') {
+        rest = after;
+        let Some(inside) = after.strip_prefix(name) else {
+            continue;
+        };
+        if !inside.starts_with(|c: char| c == '>' || c.is_whitespace()) {
+            continue;
+        }
+        let text = inside.split_once('>')?.1.split('<').next()?.trim();
+        if !text.is_empty() {
+            let names = [
+                ("&lt;", "<"),
+                ("&gt;", ">"),
+                ("&quot;", "\""),
+                ("&apos;", "'"),
+                ("&amp;", "&"),
+            ];
+            let plain = names
+                .iter()
+                .fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
+            return Some(plain);
+        }
+    }
+    None
 }
 
 fn spoken(value: &Value, depth: usize) -> Option<String> {

@@ -179,10 +179,10 @@ impl From<Service> for NotificationServiceView {
         Self {
             id: row.id,
             name: row.name,
-            service_type: row.service_type,
             enabled: row.is_enabled,
             priority: row.priority,
-            config: row.config,
+            config: kinds::shown(&row.service_type, row.config),
+            service_type: row.service_type,
             last_test: row.last_test,
             last_test_result: row.last_test_result,
             last_test_error: row.last_test_error,

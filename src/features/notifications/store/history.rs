@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::features::notifications::channels::Parts;
 use crate::features::notifications::digest::Left;
 use crate::platform::db::page::{Page, PageRequest};
 use crate::platform::db::statement;
@@ -13,7 +14,7 @@ use crate::platform::db::statement;
 const COLUMNS: &str = "id, event_type, event_data, COALESCE(severity, 'info') AS severity, service_id, service_name, \
     rule_id, rule_name, status, sent_at, error_message, COALESCE(retry_count, 0) AS retry_count, next_retry, created_at, \
     delivery_id, event_id, occurred_at, title, message, priority, subject, has_details, skip_code, event_count, \
-    parts_done, response_status, response_text, duration_ms, alert_id, escalation_step, fallback_of, batch_id, queued_at, attempts";
+    parts, response_status, response_text, duration_ms, alert_id, escalation_step, fallback_of, batch_id, queued_at, attempts";
 
 /// Attempts that are kept of a message, the latest.
 const MOST_ATTEMPTS: i32 = 20;
@@ -45,7 +46,7 @@ pub struct Row {
     pub has_details: bool,
     pub skip_code: Option<String>,
     pub event_count: i32,
-    pub parts_done: i32,
+    pub parts: Option<Value>,
     pub response_status: Option<i32>,
     pub response_text: Option<String>,
     pub duration_ms: Option<i32>,
@@ -55,6 +56,16 @@ pub struct Row {
     pub batch_id: Option<i32>,
     pub queued_at: Option<DateTime<Utc>>,
     pub attempts: Value,
+}
+
+impl Row {
+    /// What became of its targets so far.
+    pub fn told(&self) -> Parts {
+        let parts = self.parts.clone();
+        parts
+            .and_then(|parts| serde_json::from_value(parts).ok())
+            .unwrap_or_default()
+    }
 }
 
 /// A row before it is written.
@@ -207,7 +218,7 @@ pub struct End {
     pub skip_code: Option<&'static str>,
     pub error: Option<String>,
     pub next_retry: Option<DateTime<Utc>>,
-    pub parts_done: i32,
+    pub parts: Option<Value>,
     pub response_status: Option<i32>,
     pub response_text: Option<String>,
     pub duration_ms: i32,
@@ -222,7 +233,7 @@ pub async fn end(
     at: DateTime<Utc>,
 ) -> Result<(), DbErr> {
     let sql = "UPDATE notification_history SET status = $2, skip_code = $3, error_message = $4, next_retry = $5, \
-               parts_done = $6, response_status = $7, response_text = $8, duration_ms = $9, lease_expires_at = NULL, \
+               parts = $6, response_status = $7, response_text = $8, duration_ms = $9, lease_expires_at = NULL, \
                sent_at = CASE WHEN $2 = 'sent' THEN $10 END, \
                retry_count = COALESCE(retry_count, 0) + CASE WHEN $11 AND $2 <> 'sent' THEN 1 ELSE 0 END, \
                attempts = CASE WHEN NOT $11 THEN attempts \
@@ -238,7 +249,7 @@ pub async fn end(
         end.skip_code.map(str::to_owned).into(),
         end.error.clone().into(),
         end.next_retry.into(),
-        end.parts_done.into(),
+        end.parts.clone().into(),
         end.response_status.into(),
         end.response_text.clone().into(),
         end.duration_ms.into(),
@@ -264,10 +275,10 @@ pub async fn release(db: &impl ConnectionTrait, ids: Vec<i32>) -> Result<(), DbE
         .map(|_| ())
 }
 
-/// Puts one back into the queue, from its beginning. `false` when it is not one that ended untold.
+/// Puts one back into the queue, from its beginning, for those who do not have it yet. `false` when it is not one that ended untold.
 pub async fn retry(tx: &impl ConnectionTrait, id: i32, at: DateTime<Utc>) -> Result<bool, DbErr> {
     let sql = "UPDATE notification_history SET status = 'pending', next_retry = $2, queued_at = $2, retry_count = 0, skip_code = NULL, \
-               error_message = NULL, lease_expires_at = NULL WHERE id = $1 AND status IN ('failed', 'skipped') \
+               error_message = NULL, lease_expires_at = NULL, parts = parts - 'refused' WHERE id = $1 AND status IN ('failed', 'skipped') \
                AND service_id IS NOT NULL";
     let done = tx
         .execute_raw(statement(sql, vec![id.into(), at.into()]))
@@ -341,7 +352,7 @@ pub async fn leave_waiting(
 
 /// What was taken of messages counts no more: their service goes to other targets now.
 pub async fn begin_anew(tx: &impl ConnectionTrait, service_id: i32) -> Result<(), DbErr> {
-    let sql = "UPDATE notification_history SET parts_done = 0 WHERE service_id = $1 AND status <> 'sent' AND parts_done > 0";
+    let sql = "UPDATE notification_history SET parts = NULL WHERE service_id = $1 AND status <> 'sent' AND parts IS NOT NULL";
     tx.execute_raw(statement(sql, vec![service_id.into()]))
         .await
         .map(|_| ())

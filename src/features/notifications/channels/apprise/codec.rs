@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use super::secrets::HIDDEN;
+use super::settings;
 use super::url::AppriseUrl;
 use crate::features::notifications::channels::form::{
     Definition, Field, FieldKind, Fields, Misfit, Place,
@@ -36,7 +38,9 @@ const DECORATION: &[&str] = &[
     "blocks",
     "mdv",
     "inline",
-    "pgp",
+    "icon_url",
+    "album",
+    "status",
 ];
 
 /// Whether a word in a query says yes.
@@ -64,9 +68,15 @@ pub fn parse(definition: &Definition, url: &AppriseUrl) -> Result<Fields, Misfit
                 _ => false,
             })
     };
-    if let Some(name) = url.query.keys().find(|name| !is_known(name)) {
-        let why = format!("{} knows no parameter {name}", definition.name);
-        return Err(Misfit::new("url", why));
+    for (name, value) in &url.query {
+        let is_own = definition
+            .fields
+            .iter()
+            .any(|field| matches!(field.place, Place::Query(known) if known == name));
+        if !is_own && !settings::is_usual(definition.id, name, value)? && !is_known(name) {
+            let why = format!("{} knows no parameter {name}", definition.name);
+            return Err(Misfit::new("url", why));
+        }
     }
     Ok(fields)
 }
@@ -180,10 +190,30 @@ fn line(text: &str) -> Result<String, String> {
     Ok(text.trim().to_owned())
 }
 
+/// What an address for people shows in the place of a secret is none.
+fn genuine(text: &str) -> Result<(), String> {
+    if text.split(['/', ':', ',']).any(|part| part == HIDDEN) {
+        return Err(format!(
+            "it holds {HIDDEN}, which stands for a secret in what is shown; give the secret itself"
+        ));
+    }
+    Ok(())
+}
+
 fn normal(field: &Field, value: &Value) -> Result<Option<Value>, String> {
     match (field.kind, value) {
         (_, Value::Null) => Ok(None),
-        (FieldKind::Text | FieldKind::Secret, Value::String(text)) => {
+        (FieldKind::Secret, Value::String(text)) => {
+            let text = line(text)?;
+            genuine(&text)?;
+            Ok((!text.is_empty()).then(|| text.into()))
+        }
+        // Several of them in one line; some were a list before they were a secret.
+        (FieldKind::Secret, Value::Array(lines)) => {
+            let lines: Vec<_> = lines.iter().filter_map(Value::as_str).collect();
+            normal(field, &lines.join(",").into())
+        }
+        (FieldKind::Text, Value::String(text)) => {
             let text = line(text)?;
             Ok((!text.is_empty()).then(|| text.into()))
         }
@@ -233,7 +263,9 @@ fn normal(field: &Field, value: &Value) -> Result<Option<Value>, String> {
                 if clean.is_empty() {
                     return Err("a name is missing".to_owned());
                 }
-                normal.insert(clean, line(text)?.into());
+                let text = line(text)?;
+                genuine(&text)?;
+                normal.insert(clean, text.into());
             }
             Ok((!normal.is_empty()).then_some(Value::Object(normal)))
         }
@@ -287,7 +319,10 @@ pub fn compose(definition: &Definition, fields: &Fields) -> AppriseUrl {
                 path.extend(segments.map(|segment| (LAST - 1, segment.to_owned())));
             }
             Place::Targets(from) => {
-                let targets = fields.list(field.key);
+                let targets = match value {
+                    Value::String(text) => text.split(',').map(str::trim).collect(),
+                    _ => fields.list(field.key),
+                };
                 path.extend(targets.into_iter().map(|target| (from, target.to_owned())));
             }
             Place::Query(name) => {

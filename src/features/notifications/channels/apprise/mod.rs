@@ -3,7 +3,9 @@
 mod codec;
 pub use codec::check as check_fields;
 mod plan;
+mod secrets;
 mod services;
+mod settings;
 mod url;
 
 use chrono::{DateTime, Utc};
@@ -14,11 +16,7 @@ pub use self::url::AppriseUrl;
 use super::form::{Definition, FieldKind, Fields, Misfit, Transport};
 use super::http::{HttpService, Rejection, Step};
 use super::message::Message;
-
-/// What stands for a secret.
-const HIDDEN: &str = "***";
-/// Shorter values are not taken out of other words: they would be everywhere.
-const LEAST_SECRET: usize = 4;
+use secrets::HIDDEN;
 
 /// The service that a scheme means.
 pub fn find(scheme: &str) -> Option<&'static Definition> {
@@ -173,17 +171,17 @@ impl Target {
 
     /// Takes the secrets out of words that are kept or shown.
     pub fn scrub(&self, words: &str) -> String {
-        let mut secrets = self.secrets();
-        // A secret that holds another goes first.
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        let mut clean = words.to_owned();
-        for secret in secrets.iter().filter(|secret| secret.len() >= LEAST_SECRET) {
-            clean = clean.replace(secret.as_str(), HIDDEN);
-            let encoded: String =
-                ::url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-            clean = clean.replace(&encoded, HIDDEN);
-        }
-        clean
+        let secrets = self.secrets();
+        let secrets: Vec<_> = secrets.iter().map(String::as_str).collect();
+        let known = self
+            .definition
+            .fields
+            .iter()
+            .filter(|field| field.kind == FieldKind::Text);
+        let known: Vec<_> = known
+            .filter_map(|field| self.fields.given(field.key))
+            .collect();
+        secrets::scrub(words, &secrets, &known)
     }
 }
 
@@ -205,6 +203,10 @@ impl HttpService for Discreet {
 
     fn rejection(&self, status: u16, body: &str) -> Option<Rejection> {
         self.inner.rejection(status, body)
+    }
+
+    fn is_repeated(&self, status: u16, body: &str) -> bool {
+        self.inner.is_repeated(status, body)
     }
 
     fn scrub(&self, words: &str) -> String {

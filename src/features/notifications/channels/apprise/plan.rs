@@ -1,8 +1,9 @@
 //! What services over HTTP have in common.
 
 use chrono::{DateTime, Utc};
+use http::{HeaderName, HeaderValue};
 use serde_json::Value;
-use url::Url;
+use url::{Host, Url};
 
 use crate::features::notifications::channels::form::{Field, Fields, Misfit, Place, Transport};
 use crate::features::notifications::channels::http::{HttpService, Rejection, Request, Step};
@@ -32,6 +33,7 @@ struct Plan {
     fields: Fields,
     requests: Requests,
     judge: Judge,
+    is_repeated: fn(u16, &str) -> bool,
 }
 
 impl HttpService for Plan {
@@ -45,6 +47,10 @@ impl HttpService for Plan {
     fn rejection(&self, status: u16, body: &str) -> Option<Rejection> {
         (self.judge)(status, body)
     }
+
+    fn is_repeated(&self, status: u16, body: &str) -> bool {
+        (self.is_repeated)(status, body)
+    }
 }
 
 /// A service whose status says it all.
@@ -54,13 +60,86 @@ pub fn plain(fields: &Fields, requests: Requests) -> Result<Transport, Misfit> {
 
 /// A service whose answers must be read.
 pub fn judged_by(fields: &Fields, requests: Requests, judge: Judge) -> Result<Transport, Misfit> {
+    known_by(fields, requests, judge, |_, _| false)
+}
+
+/// The same of a service that says when it has a message already.
+pub fn known_by(
+    fields: &Fields,
+    requests: Requests,
+    judge: Judge,
+    is_repeated: fn(u16, &str) -> bool,
+) -> Result<Transport, Misfit> {
     // What cannot say a word now never can.
-    requests(fields, &Message::sample(), DateTime::UNIX_EPOCH)?;
+    for request in requests(fields, &Message::sample(), DateTime::UNIX_EPOCH)? {
+        writable(fields, &request)?;
+    }
     Ok(Transport::Http(Box::new(Plan {
         fields: fields.clone(),
         requests,
         judge,
+        is_repeated,
     })))
+}
+
+/// Checks that every header can be written, and names the field whose value is at fault. What somebody sets as a
+/// header was checked before.
+fn writable(fields: &Fields, request: &Request) -> Result<(), Misfit> {
+    let own = fields.pairs("headers");
+    for (name, value) in &request.headers {
+        if fits_header(value) || own.contains(&(name, value)) {
+            continue;
+        }
+        let mut texts = fields
+            .0
+            .iter()
+            .filter_map(|(key, value)| Some((key, value.as_str()?)));
+        let found = texts.find(|(_, text)| value.contains(text) && !fits_header(text));
+        let key = found.map_or("headers", |(key, _)| key.as_str());
+        return Err(Misfit::new(key, NO_HEADER));
+    }
+    Ok(())
+}
+
+const NO_HEADER: &str = "it holds a character that cannot be sent in a header; letters without accents, digits and signs can";
+
+/// Whether a text arrives in a header as what it is: other letters are bytes there, which each server reads its way.
+fn fits_header(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte))
+}
+
+/// Checks the fields that a service sends in headers.
+pub fn in_headers(fields: &Fields, keys: &[&str]) -> Result<(), Misfit> {
+    match keys.iter().find(|key| !fits_header(fields.text(key))) {
+        Some(key) => Err(Misfit::new(key, NO_HEADER)),
+        None => Ok(()),
+    }
+}
+
+/// Headers that belong to the connection.
+const OURS: &[&str] = &[
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "upgrade",
+    "te",
+    "trailer",
+    "expect",
+];
+
+/// Adds the headers that somebody wants to every request.
+pub fn with_headers(fields: &Fields, mut request: Request) -> Result<Request, Misfit> {
+    for (name, value) in fields.pairs("headers") {
+        let is_name = HeaderName::from_bytes(name.as_bytes()).is_ok();
+        let is_ours = OURS.iter().any(|known| name.eq_ignore_ascii_case(known));
+        if !is_name || is_ours || HeaderValue::from_str(value).is_err() {
+            return Err(Misfit::new("headers", format!("{name} cannot be set")));
+        }
+        request = request.header(name, value);
+    }
+    Ok(request)
 }
 
 /// A service that asks first.
@@ -137,6 +216,11 @@ pub fn segments<'a>(fields: &'a Fields, key: &str) -> Vec<&'a str> {
         .split('/')
         .filter(|segment| !segment.is_empty())
         .collect()
+}
+
+/// Whether an address names a machine as the internet does: some services refuse a message with another.
+pub fn is_public_name(url: &Url) -> bool {
+    matches!(url.host(), Some(Host::Domain(name)) if name.trim_end_matches('.').contains('.'))
 }
 
 /// Once for each target, or once without.

@@ -13,15 +13,20 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::deliver::{Delivered, Undelivered};
 use super::form::Limits;
 use super::message::Message;
+use super::outcome::{Delivered, Undelivered};
+use super::parts::Parts;
 use super::words::{Acknowledge, Words};
 use crate::platform::causes::root_cause;
-use crate::platform::outbound::{Outbound, Unreached};
+use crate::platform::outbound::{Outbound, Unreached, check_port};
 
 /// How long all of it may take.
 const LIMIT: Duration = Duration::from_secs(20);
+/// How long one of the broker's addresses may take: another may be alive.
+const ADDRESS_LIMIT: Duration = Duration::from_secs(8);
+/// How long the goodbye may take: what was confirmed is there without it.
+const GOODBYE: Duration = Duration::from_secs(1);
 /// Brokers take 268 MB; people read less.
 const LIMITS: Limits = Limits::new(0, 60_000, 0);
 
@@ -40,7 +45,7 @@ pub struct MqttRoute {
     pub login: Option<(String, SecretString)>,
     /// Where to publish.
     pub topics: Vec<String>,
-    /// 0: at most once, 1: at least once.
+    /// 0: at most once, 1: at least once, 2: once.
     pub qos: u8,
     /// Whether the broker keeps the last one for those who come later.
     pub is_retained: bool,
@@ -59,14 +64,14 @@ impl From<io::Error> for Failure {
 }
 
 impl MqttRoute {
-    /// Publishes a message to every topic.
+    /// Publishes a message to every topic that does not have it yet.
     pub async fn publish(
         &self,
         outbound: &Outbound,
         message: &Message,
+        mut told: Parts,
     ) -> Result<Delivered, Undelivered> {
-        let mut done = 0;
-        let attempt = tokio::time::timeout(LIMIT, self.attempt(outbound, message, &mut done));
+        let attempt = tokio::time::timeout(LIMIT, self.attempt(outbound, message, &mut told));
         let outcome = attempt.await.unwrap_or_else(|_| {
             let why = Unreached::TimedOut(LIMIT).to_string();
             Err(Failure::Transient(why))
@@ -76,10 +81,14 @@ impl MqttRoute {
                 status: 200,
                 words: String::new(),
             }),
-            Err(Failure::Lasting(why)) => Err(Undelivered::lasting(why, done)),
+            Err(Failure::Lasting(why)) => Err(Undelivered {
+                parts: told,
+                ..Undelivered::lasting(why, 0)
+            }),
             Err(Failure::Transient(why)) => Err(Undelivered {
                 is_transient: true,
-                ..Undelivered::lasting(why, done)
+                parts: told,
+                ..Undelivered::lasting(why, 0)
             }),
         }
     }
@@ -88,8 +97,9 @@ impl MqttRoute {
         &self,
         outbound: &Outbound,
         message: &Message,
-        done: &mut usize,
+        told: &mut Parts,
     ) -> Result<(), Failure> {
+        check_port(self.port).map_err(|refusal| Failure::Lasting(refusal.to_string()))?;
         let addresses = outbound.addresses(&self.host, self.port).await;
         let addresses = addresses.map_err(|error| match error {
             Unreached::Refused(_) => Failure::Lasting(error.to_string()),
@@ -97,7 +107,7 @@ impl MqttRoute {
         })?;
         let stream = connect(&addresses).await?;
         if !self.is_tls {
-            return self.talk(stream, message, done).await;
+            return self.talk(stream, message, told).await;
         }
         let lasting = |why: String| Failure::Lasting(why);
         let config = tls::config(self.is_verified).map_err(|error| lasting(error.to_string()))?;
@@ -113,14 +123,14 @@ impl MqttRoute {
                 error.into()
             }
         })?;
-        self.talk(stream, message, done).await
+        self.talk(stream, message, told).await
     }
 
     async fn talk(
         &self,
         mut stream: impl AsyncRead + AsyncWrite + Unpin,
         message: &Message,
-        done: &mut usize,
+        told: &mut Parts,
     ) -> Result<(), Failure> {
         let login = self.login.as_ref();
         let login = login.map(|(name, password)| (name.as_str(), password.expose_secret()));
@@ -141,24 +151,40 @@ impl MqttRoute {
             }
         }
         let payload = Words::of(message, LIMITS, Acknowledge::InText).body;
-        for (topic, id) in self.topics.iter().zip(1_u16..) {
-            let id = Some(id).filter(|_| self.qos > 0);
-            let bytes = packet::publish(topic, payload.as_bytes(), id, self.is_retained);
+        for ((part, topic), id) in self.topics.iter().enumerate().zip(1_u16..) {
+            if !told.is_open(part) {
+                continue;
+            }
+            let bytes = packet::publish(topic, payload.as_bytes(), self.qos, id, self.is_retained);
             stream.write_all(&bytes).await?;
-            if let Some(id) = id {
+            if self.qos == 0 {
+                continue;
+            }
+            let (first, content) = read(&mut stream).await?;
+            let expected = if self.qos == 2 {
+                packet::RECEIVED
+            } else {
+                packet::CONFIRMED
+            };
+            if !packet::is_about(expected, first, &content, id) {
+                return Err(malformed(packet::Malformed));
+            }
+            if self.qos == 2 {
+                stream.write_all(&packet::release(id)).await?;
                 let (first, content) = read(&mut stream).await?;
-                if !packet::is_confirmed(first, &content, id) {
+                if !packet::is_about(packet::COMPLETE, first, &content, id) {
                     return Err(malformed(packet::Malformed));
                 }
-                *done += 1;
             }
+            told.take(part);
         }
         stream.write_all(&packet::disconnect()).await?;
         stream.flush().await?;
-        // The broker closes when it has read everything before. An end without a goodbye is one too.
+        // The broker closes when it has read everything before. An end without a goodbye is one too, and so is a
+        // broker that keeps the connection.
         let mut rest = [0; 64];
-        while matches!(stream.read(&mut rest).await, Ok(read) if read > 0) {}
-        *done = self.topics.len();
+        let drain = async { while matches!(stream.read(&mut rest).await, Ok(read) if read > 0) {} };
+        let _ = tokio::time::timeout(GOODBYE, drain).await;
         Ok(())
     }
 }
@@ -170,9 +196,12 @@ fn malformed(_: packet::Malformed) -> Failure {
 async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Failure> {
     let mut last = Failure::Transient("it has no address".to_owned());
     for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error.into(),
+        match tokio::time::timeout(ADDRESS_LIMIT, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => last = error.into(),
+            Err(_) => {
+                last = Failure::Transient(Unreached::TimedOut(ADDRESS_LIMIT).to_string());
+            }
         }
     }
     Err(last)

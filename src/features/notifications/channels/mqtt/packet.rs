@@ -1,4 +1,4 @@
-//! The five packets of MQTT 3.1.1 that publishing takes. Pure.
+//! The packets of MQTT 3.1.1 that publishing takes. Pure.
 
 /// Longer answers are none of a broker's.
 const MOST: usize = 256;
@@ -64,16 +64,20 @@ pub fn connect(client_id: &str, login: Option<(&str, &str)>) -> Vec<u8> {
     packet(0x10, &content)
 }
 
-/// Publishes; with an id, the broker confirms it.
-pub fn publish(topic: &str, payload: &[u8], id: Option<u16>, is_retained: bool) -> Vec<u8> {
+/// Publishes; of a quality above 0, the broker answers with the id.
+pub fn publish(topic: &str, payload: &[u8], qos: u8, id: u16, is_retained: bool) -> Vec<u8> {
     let mut content = Vec::new();
     text(&mut content, topic.as_bytes());
-    if let Some(id) = id {
+    if qos > 0 {
         content.extend(id.to_be_bytes());
     }
     content.extend(payload);
-    let quality = if id.is_some() { 0x02 } else { 0 };
-    packet(0x30 | quality | u8::from(is_retained), &content)
+    packet(0x30 | (qos << 1) | u8::from(is_retained), &content)
+}
+
+/// Says that the broker may forget the id of a message that is to arrive once.
+pub fn release(id: u16) -> Vec<u8> {
+    packet(0x62, &id.to_be_bytes())
 }
 
 /// Leaves.
@@ -114,9 +118,16 @@ pub fn connected(first: u8, content: &[u8]) -> Result<Result<(), Refusal>, Malfo
     })
 }
 
-/// Whether this confirms the message of that id.
-pub fn is_confirmed(first: u8, content: &[u8], id: u16) -> bool {
-    first == 0x40 && content == id.to_be_bytes()
+/// What a broker says of a message of the first quality when it has it.
+pub const CONFIRMED: u8 = 0x40;
+/// What it says of one of the second.
+pub const RECEIVED: u8 = 0x50;
+/// And when it has forgotten that one's id.
+pub const COMPLETE: u8 = 0x70;
+
+/// Whether this says `what` about the message of that id.
+pub fn is_about(what: u8, first: u8, content: &[u8], id: u16) -> bool {
+    first == what && content == id.to_be_bytes()
 }
 
 #[cfg(test)]
@@ -133,17 +144,19 @@ mod tests {
             connect("a", None),
             b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a"
         );
-        assert_eq!(publish("t", b"x", None, true), b"\x31\x04\x00\x01tx");
+        assert_eq!(publish("t", b"x", 0, 7, true), b"\x31\x04\x00\x01tx");
         assert_eq!(
-            publish("t", b"x", Some(7), false),
+            publish("t", b"x", 1, 7, false),
             b"\x32\x06\x00\x01t\x00\x07x"
         );
+        assert_eq!(publish("t", b"x", 2, 7, false)[0], 0x34);
+        assert_eq!(release(7), b"\x62\x02\x00\x07");
         assert_eq!(disconnect(), b"\xe0\x00");
     }
 
     #[test]
     fn a_long_message_has_a_length_of_two_bytes() {
-        let bytes = publish("t", &[b'x'; 200], None, false);
+        let bytes = publish("t", &[b'x'; 200], 0, 1, false);
         assert_eq!(&bytes[..3], b"\x30\xcb\x01");
     }
 

@@ -160,14 +160,14 @@ fn feishu(
     message: &Message,
     now: DateTime<Utc>,
 ) -> Result<Vec<Request>, Misfit> {
-    let words = Words::of_bytes(message, FEISHU.limits, Acknowledge::InText);
+    // <at user_id="all"> would call everybody.
+    let safe = message.escaped(|text| text.replace('<', "‹"));
+    let words = Words::of_bytes(&safe, FEISHU.limits, Acknowledge::InText);
     let url = at(
         base,
         &["open-apis", "bot", "v2", "hook", fields.text("token")],
     )?;
-    // <at user_id="all"> would call everybody.
-    let text = words.body.replace('<', "‹");
-    let mut body = json!({ "msg_type": "text", "content": { "text": text } });
+    let mut body = json!({ "msg_type": "text", "content": { "text": words.body } });
     if let Some(secret) = fields.given("secret") {
         let time = now.timestamp().to_string();
         body["sign"] = signature(format!("{time}\n{secret}").as_bytes(), b"")?.into();

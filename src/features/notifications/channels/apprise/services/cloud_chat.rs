@@ -179,15 +179,15 @@ fn google_chat(
     message: &Message,
     _: DateTime<Utc>,
 ) -> Result<Vec<Request>, Misfit> {
-    let words = Words::of(message, GOOGLE_CHAT.limits, Acknowledge::InText);
+    // <users/all> would call everybody, <address|words> would hide where a link leads.
+    let safe = message.escaped(|text| text.replace('<', "<\u{200b}"));
+    let words = Words::of(&safe, GOOGLE_CHAT.limits, Acknowledge::InText);
     let path = ["v1", "spaces", fields.text("workspace"), "messages"];
     let mut url = at("https://chat.googleapis.com", &path)?;
     url.query_pairs_mut()
         .append_pair("key", fields.text("key"))
         .append_pair("token", fields.text("token"));
-    // <users/all> would call everybody, <address|words> would hide where a link leads.
-    let text = words.body.replace('<', "<\u{200b}");
-    let mut body = json!({ "text": cut(&text, GOOGLE_CHAT.limits.body_chars) });
+    let mut body = json!({ "text": words.body });
     if let Some(thread) = fields.given("thread") {
         body["thread"] = json!({ "threadKey": thread });
         url.query_pairs_mut()
@@ -226,14 +226,26 @@ pub static WEBEX: Definition = Definition {
     ..Definition::PLAIN
 };
 
+/// What a message of a bot's may hold (developer.webex.com).
+const WEBEX_BYTES: usize = 7_439;
+/// And one by an incoming webhook.
+const WEBHOOK_CHARS: usize = 1_000;
+
 fn webex(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Request>, Misfit> {
     let words = Words::of(message, WEBEX.limits, Acknowledge::Apart);
-    let text = linked_markdown(&words.body, message, WEBEX.limits.body_chars);
-    let text = text.replace('\n', "  \n");
     let rooms = fields.list("rooms");
     let is_bot = match fields.given("mode") {
         Some(mode) => mode == "bot",
         None => !rooms.is_empty(),
+    };
+    let link = message.acknowledge.as_ref();
+    let link = link.map_or(String::new(), |url| format!("\n\n[Acknowledge]({url})"));
+    // Lines that end with two spaces are lines; the marks count, and bytes are what is counted.
+    let text = markdown(&words.body).replace('\n', "  \n");
+    let text = if is_bot {
+        cut_bytes(&text, WEBEX_BYTES.saturating_sub(link.len())) + &link
+    } else {
+        cut(&text, WEBHOOK_CHARS.saturating_sub(link.chars().count())) + &link
     };
     if !is_bot {
         let url = at(

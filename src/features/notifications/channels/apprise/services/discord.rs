@@ -66,6 +66,8 @@ fn requests(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<
         "https://discord.com/api/webhooks",
         &[id, fields.text("webhook_token")],
     )?;
+    // Only then does it say whether the message is there.
+    url.query_pairs_mut().append_pair("wait", "true");
     if let Some(thread) = fields.given("thread") {
         url.query_pairs_mut().append_pair("thread_id", thread);
     }
@@ -75,7 +77,8 @@ fn requests(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<
         "color": message.tone.color(),
         "timestamp": message.occurred_at.to_rfc3339(),
     });
-    if let Some(link) = &message.link {
+    // It refuses a message that leads to a machine without a public name.
+    if let Some(link) = message.link.as_ref().filter(|url| is_public_name(url)) {
         embed["url"] = link.as_str().into();
     }
     // Nothing that an event says may call people.

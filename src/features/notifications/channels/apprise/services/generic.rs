@@ -9,7 +9,8 @@ const METHOD: Field = Field::choice(
     &["POST", "GET", "DELETE", "PUT", "HEAD", "PATCH", "OPTIONS"],
     Place::Query("method"),
 );
-const PATH: Field = Field::text("path", "Path", Place::WholePath);
+const PATH: Field = Field::secret("path", "Path", Place::WholePath)
+    .help("Kept as a secret: it is often all that keeps strangers out.");
 const HEADERS: Field = Field::pairs("headers", "Headers", Place::QueryPrefix('+'));
 const PARAMS: Field = Field::pairs("params", "Query parameters", Place::QueryPrefix('-'));
 const PAYLOAD: Field = Field::pairs("payload", "Fields of the body", Place::QueryPrefix(':'))
@@ -162,40 +163,16 @@ fn request(fields: &Fields, message: &Message, body: Body) -> Result<Request, Mi
         url.query_pairs_mut().extend_pairs(params);
     }
     let method = fields.given("method").unwrap_or("POST");
-    let mut request = Request {
+    let request = Request {
         method: Method::from_bytes(method.as_bytes())
             .map_err(|_| Misfit::new("method", "it is no method of HTTP"))?,
         url,
         headers: Vec::new(),
         body,
     };
-    for (name, value) in fields.pairs("headers") {
-        checked_header(name, value)?;
-        request = request.header(name, value);
-    }
-    Ok(request
+    Ok(with_headers(fields, request)?
         .header("X-Flowkeep-Message", message.id.to_string())
         .header("X-Flowkeep-Event", message.event_type.clone()))
-}
-
-fn checked_header(name: &str, value: &str) -> Result<(), Misfit> {
-    let is_name = http::HeaderName::from_bytes(name.as_bytes()).is_ok();
-    let is_value = http::HeaderValue::from_str(value).is_ok();
-    // These belong to the connection.
-    let is_ours = [
-        "host",
-        "content-length",
-        "transfer-encoding",
-        "connection",
-        "upgrade",
-    ]
-    .iter()
-    .any(|known| name.eq_ignore_ascii_case(known));
-    if is_name && is_value && !is_ours {
-        Ok(())
-    } else {
-        Err(Misfit::new("headers", format!("{name} cannot be set")))
-    }
 }
 
 /// An Apprise API server, for every service that is not spoken here.
@@ -226,7 +203,16 @@ pub static APPRISE_API: Definition = Definition {
         HEADERS,
     ],
     limits: LIMITS,
-    build: |fields| plain(fields, apprise),
+    build: |fields| {
+        judged_by(fields, apprise, |status, _| {
+            // So it says that nothing is configured under the key, and sends nothing.
+            (status == 204).then(|| Rejection {
+                why: "it knows no configuration under that key; check the key, and that the server keeps one".to_owned(),
+                is_transient: false,
+                retry_after: None,
+            })
+        })
+    },
     parse: Some(|url| {
         let mut url = url.clone();
         url.query.remove("method");
@@ -264,9 +250,5 @@ fn apprise(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<R
     if is_second {
         request = request.header("X-Apprise-Config-ID", fields.text("token"));
     }
-    for (name, value) in fields.pairs("headers") {
-        checked_header(name, value)?;
-        request = request.header(name, value);
-    }
-    Ok(vec![request])
+    Ok(vec![with_headers(fields, request)?])
 }

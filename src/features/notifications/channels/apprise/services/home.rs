@@ -114,9 +114,10 @@ pub static IFTTT: Definition = Definition {
     build: |fields| plain(fields, ifttt),
     parse: Some(|url| {
         let mut url = url.clone();
-        // ifttt://event@webhook is the other way to write it.
-        if let Some(event) = url.user.take() {
-            url.path.insert(0, event);
+        // ifttt://webhook@event is the other way to write it, and Apprise's own.
+        if let Some(webhook) = url.user.take() {
+            url.path
+                .insert(0, std::mem::replace(&mut url.host, webhook));
         }
         codec::parse(&IFTTT, &url)
     }),
@@ -170,8 +171,8 @@ pub static MQTT: Definition = Definition {
         Field::list("topics", "Topics", Place::Custom)
             .required()
             .example("box/alerts"),
-        Field::choice("qos", "Quality", &["0", "1"], Place::Query("qos"))
-            .help("0: at most once, 1: at least once."),
+        Field::choice("qos", "Quality", &["0", "1", "2"], Place::Query("qos"))
+            .help("0: at most once, 1: at least once, 2: once."),
         Field::boolean("retain", "Keep the last one", Place::Query("retain")),
     ],
     limits: Limits::new(0, 60_000, 0),
@@ -202,7 +203,7 @@ pub static MQTT: Definition = Definition {
                 .given("user")
                 .map(|user| (user.to_owned(), password.into())),
             topics,
-            qos: u8::from(fields.text("qos") == "1"),
+            qos: fields.text("qos").parse().unwrap_or(0),
             is_retained: fields.is_on("retain"),
         }))
     },

@@ -101,6 +101,10 @@ fn better_stack(
     message: &Message,
     _: DateTime<Utc>,
 ) -> Result<Vec<Request>, Misfit> {
+    // What is over would open an incident: only its own number closes one, and that is not kept.
+    if is_over(message) {
+        return Ok(Vec::new());
+    }
     let words = Words::of(message, BETTER_STACK.limits, Acknowledge::InText);
     let url = at("https://incidents.betterstack.com/api/v3/incidents", &[])?;
     let teams = each(fields.list("teams")).into_iter();
@@ -210,6 +214,10 @@ pub static SPIKE: Definition = Definition {
 };
 
 fn spike(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Request>, Misfit> {
+    // What is over would open an incident: one is closed by its title, and the news of its end has another.
+    if is_over(message) {
+        return Ok(Vec::new());
+    }
     let words = Words::of(message, SPIKE.limits, Acknowledge::InText);
     let url = at("https://api.spike.sh/v1/alerts", &[fields.text("token")])?;
     let body = json!({ "message": words.title, "description": words.body });

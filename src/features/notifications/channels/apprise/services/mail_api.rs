@@ -176,10 +176,31 @@ pub static RESEND: Definition = Definition {
         REPLY,
     ],
     limits: LIMITS,
-    build: |fields| plain(fields, resend),
+    build: |fields| {
+        known_by(
+            fields,
+            resend,
+            |status, body| {
+                let is_later = status == 409 && body.contains("concurrent_idempotent_requests");
+                is_later.then(|| Rejection {
+                    why: "it refused: the same mail is being taken".to_owned(),
+                    is_transient: true,
+                    retry_after: None,
+                })
+            },
+            // It has one with this key: an earlier attempt's, whose link was signed at another time.
+            |status, body| status == 409 && body.contains("invalid_idempotent_request"),
+        )
+    },
     parse: Some(|url| parse(&RESEND, url)),
     ..Definition::PLAIN
 };
+
+/// An address may hold letters that no header can.
+fn key(message: &Message, to: &str) -> String {
+    let to: String = url::form_urlencoded::byte_serialize(to.as_bytes()).collect();
+    format!("{}/{}", message.id, cut_bytes(&to, 200).replace('…', ""))
+}
 
 fn resend(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Request>, Misfit> {
     let mail = Mail::new(fields, message)?;
@@ -203,7 +224,7 @@ fn resend(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Re
         Request::post_json(url.clone(), body)
             .bearer(fields.text("api_key"))
             // Resend honours it, so it must tell receivers apart.
-            .header("Idempotency-Key", format!("{}/{to}", message.id))
+            .header("Idempotency-Key", key(message, to))
     });
     Ok(requests.collect())
 }

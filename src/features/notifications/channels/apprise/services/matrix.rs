@@ -47,14 +47,15 @@ pub static MATRIX: Definition = Definition {
             ));
         }
         server(fields)?;
+        in_headers(fields, &["token"])?;
         asking(Matrix {
             fields: fields.clone(),
         })
     },
     parse: Some(|url| {
         let mut plain = url.clone();
-        // Nothing is encrypted end to end from here, whatever these say.
-        for name in ["e2ee", "autoverify", "hsreq"] {
+        // These are about keys, and about which homeserver.
+        for name in ["autoverify", "hsreq"] {
             plain.query.remove(name);
         }
         let mut fields = codec::parse(&MATRIX, &plain)?;
@@ -102,7 +103,7 @@ impl Matrix {
             "device_id": "FLOWKEEP",
             "initial_device_display_name": "Flowkeep",
         });
-        Ok(Step::Ask(Request::post_json(url, body)))
+        Ok(Step::Login(Request::post_json(url, body)))
     }
 
     fn get(url: Url, token: Option<&str>) -> Request {
@@ -154,6 +155,7 @@ fn word<'a>(answer: &'a Value, name: &str) -> Result<&'a str, String> {
 impl HttpService for Matrix {
     fn step(&self, message: &Message, answers: &[Value], _: DateTime<Utc>) -> Result<Step, String> {
         let mut base = server(&self.fields).map_err(|misfit| misfit.to_string())?;
+        let before = answers.len();
         let mut answers = answers.iter();
         if self.fields.text("discovery") != "no" {
             let Some(answer) = answers.next() else {
@@ -188,8 +190,9 @@ impl HttpService for Matrix {
             },
         };
         let home = account.split_once(':').map_or("", |(_, home)| home);
-        let mut requests = Vec::new();
-        for room in rooms {
+        let asked = before.saturating_sub(answers.len());
+        let mut parts = Vec::new();
+        for (at, room) in rooms.into_iter().enumerate() {
             let room = if is_short(room) {
                 format!("#{}:{home}", room.trim_start_matches('#'))
             } else {
@@ -197,9 +200,13 @@ impl HttpService for Matrix {
             };
             let Some(answer) = answers.next() else {
                 let url = Self::api(&base, &["join", &room])?;
-                return Ok(Step::Ask(Request::post_json(url, json!({})).bearer(token)));
+                return Ok(Step::Try(Request::post_json(url, json!({})).bearer(token)));
             };
-            let id = word(answer, "room_id")?;
+            // A room that does not let us in says so for itself, and not for the others.
+            let Ok(id) = word(answer, "room_id") else {
+                parts.push(Part::Refused(asked + at));
+                continue;
+            };
             let transaction = message.id.to_string();
             let url = Self::api(
                 &base,
@@ -207,9 +214,9 @@ impl HttpService for Matrix {
             )?;
             let mut request = Request::post_json(url, self.content(message)).bearer(token);
             request.method = Method::PUT;
-            requests.push(request);
+            parts.push(Part::Send(request));
         }
-        Ok(Step::Deliver(requests))
+        Ok(Step::Each(parts))
     }
 
     fn rejection(&self, status: u16, body: &str) -> Option<Rejection> {

@@ -88,7 +88,11 @@ pub static WHATSAPP: Definition = Definition {
     limits: Limits::new(0, 1_024, 1_000),
     build: |fields| plain(fields, whatsapp),
     parse: Some(|url| {
-        let mut fields = codec::parse(&WHATSAPP, url)?;
+        let mut named = url.clone();
+        if let Some(language) = named.query.remove("language") {
+            named.query.insert("lang".to_owned(), language);
+        }
+        let mut fields = codec::parse(&WHATSAPP, &named)?;
         match (&url.user, &url.password) {
             (Some(template), Some(token)) => {
                 fields.set("template", template.clone());
@@ -114,14 +118,18 @@ pub static WHATSAPP: Definition = Definition {
     ..Definition::PLAIN
 };
 
+/// A parameter holds no line break, no tab, and no more than four spaces on end: WhatsApp refuses the message.
+fn flat(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn whatsapp(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Request>, Misfit> {
     let words = Words::of(message, WHATSAPP.limits, Acknowledge::InText);
     let url = at(
         "https://graph.facebook.com/v21.0",
         &[fields.text("from"), "messages"],
     )?;
-    // A parameter holds no line break (WhatsApp refuses the message).
-    let flat = words.body.replace('\n', " ");
+    let flat = flat(&words.body);
     let mut placed = Vec::new();
     for (name, value) in fields.pairs("parameters") {
         let (position, text) = match name {
@@ -129,6 +137,7 @@ fn whatsapp(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<
             "type" => (value, message.tone.as_str()),
             position => (position, value),
         };
+        let text = self::flat(text);
         let position = position.parse::<u8>();
         let position = position.map_err(|_| Misfit::new("parameters", "a position is a number"))?;
         placed.push((position, text));
@@ -177,7 +186,14 @@ pub static LINE: Definition = Definition {
             .help("Ids of users, groups or rooms."),
     ],
     limits: Limits::new(0, 5_000, 500),
-    build: |fields| plain(fields, line),
+    build: |fields| {
+        known_by(
+            fields,
+            line,
+            |_, _| None,
+            |status, body| status == 409 && body.contains("retry key is already accepted"),
+        )
+    },
     parse: Some(|url| {
         let mut url = url.clone();
         // Tokens end with an equals sign and hold slashes, which Apprise's URLs may show.
@@ -191,11 +207,19 @@ pub static LINE: Definition = Definition {
 };
 
 fn line(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Request>, Misfit> {
-    let words = Words::of(message, LINE.limits, Acknowledge::InText);
+    let words = Words::of_utf16(message, LINE.limits, Acknowledge::InText);
     let url = at("https://api.line.me/v2/bot/message/push", &[])?;
-    let requests = fields.list("to").into_iter().map(|to| {
-        let body = json!({ "to": to, "messages": [{ "type": "text", "text": words.body }] });
-        Request::post_json(url.clone(), body).bearer(fields.text("token"))
-    });
+    let requests = fields
+        .list("to")
+        .into_iter()
+        .zip(0_u128..)
+        .map(|(to, part)| {
+            let body = json!({ "to": to, "messages": [{ "type": "text", "text": words.body }] });
+            // It wants a UUID, the same in every attempt and another for each receiver.
+            let key = uuid::Uuid::from_u128(message.id.as_u128() ^ part);
+            Request::post_json(url.clone(), body)
+                .bearer(fields.text("token"))
+                .header("X-Line-Retry-Key", key.to_string())
+        });
     Ok(requests.collect())
 }

@@ -41,9 +41,9 @@ pub static NEXTCLOUD_TALK: Definition = Definition {
 };
 
 fn requests(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Request>, Misfit> {
-    let words = Words::of(message, NEXTCLOUD_TALK.limits, Acknowledge::InText);
     // @all would call everybody.
-    let text = words.body.replace('@', "@\u{200b}");
+    let safe = message.escaped(|text| text.replace('@', "@\u{200b}"));
+    let text = Words::of(&safe, NEXTCLOUD_TALK.limits, Acknowledge::InText).body;
     let secret = fields.given("secret");
     let base = match secret {
         Some(_) => server(fields)?,
@@ -81,10 +81,7 @@ fn requests(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<
                 .header("X-Nextcloud-Talk-Bot-Random", random)
                 .header("X-Nextcloud-Talk-Bot-Signature", signature);
         }
-        for (name, value) in fields.pairs("headers") {
-            request = request.header(name, value);
-        }
-        requests.push(request);
+        requests.push(with_headers(fields, request)?);
     }
     Ok(requests)
 }

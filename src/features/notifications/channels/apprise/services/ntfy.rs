@@ -1,7 +1,6 @@
 //! ntfy: topics on ntfy.sh or a server of one's own.
 
 use super::prelude::*;
-use http::HeaderValue;
 
 /// ntfy.
 pub static NTFY: Definition = Definition {
@@ -151,43 +150,141 @@ fn requests(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<
             if !buttons.is_empty() {
                 body["actions"] = buttons.clone().into();
             }
+            let over = body.to_string().len().saturating_sub(MOST_JSON);
+            if over > 0 {
+                let room = words.body.len().saturating_sub(over);
+                body["message"] = cut_bytes(&words.body, room).into();
+            }
             let request = Request::post_json(base.clone(), body);
             match token {
-                Some(token) if HeaderValue::from_str(token).is_ok() => request.bearer(token),
-                _ => request,
+                Some(token) => request.bearer(token),
+                None => request,
             }
         })
         .collect())
 }
 
+/// ntfy reads no more of a message: twice what its text may be, and line breaks and quotes count twice.
+const MOST_JSON: usize = 8_000;
 /// ntfy shows no more.
 const MOST_ACTIONS: usize = 3;
 
-/// Reads buttons in ntfy's short form: `view, LABEL, URL; http, LABEL, URL`.
+const ACTIONS: [&str; 4] = ["view", "http", "broadcast", "copy"];
+
+/// Reads buttons in ntfy's short form: `view, LABEL, URL, clear=true; http, LABEL, URL, method=PUT, body='…'`.
 fn actions(text: &str) -> Result<Vec<Value>, Misfit> {
-    let wrong = || {
-        let why = "is up to three buttons as in: view, Open n8n, https://n8n.example.org";
-        Misfit::new("actions", why)
-    };
-    let parts = text
-        .split(';')
-        .map(str::trim)
+    let read = split(text, ';')?
+        .into_iter()
         .filter(|part| !part.is_empty());
-    let read = parts.map(|part| {
-        let mut words = part.splitn(3, ',').map(str::trim);
-        let (action, label, url) = (words.next(), words.next(), words.next());
-        let action = action.filter(|word| matches!(*word, "view" | "http"));
-        let url = url.and_then(|url| Url::parse(url).ok());
-        match (action, label.filter(|label| !label.is_empty()), url) {
-            (Some(action), Some(label), Some(url)) => {
-                Ok(json!({ "action": action, "label": label, "url": url }))
-            }
-            _ => Err(wrong()),
-        }
-    });
-    let read = read.collect::<Result<Vec<_>, _>>()?;
+    let read = read
+        .map(|part| action(&part))
+        .collect::<Result<Vec<_>, _>>()?;
     if read.len() > MOST_ACTIONS {
-        return Err(wrong());
+        return Err(unfit("ntfy shows three buttons, and there are more"));
     }
     Ok(read)
+}
+
+fn unfit(why: &str) -> Misfit {
+    let example = "as in: view, Open n8n, https://n8n.example.org, clear=true";
+    Misfit::new("actions", format!("{why}; up to three buttons {example}"))
+}
+
+/// Splits where no quotes stand around.
+fn split(text: &str, at: char) -> Result<Vec<String>, Misfit> {
+    let (mut parts, mut part, mut quote) = (Vec::new(), String::new(), None);
+    for c in text.chars() {
+        match quote {
+            None if c == at => parts.push(std::mem::take(&mut part)),
+            // Quotes stand around a whole value; one within a word is a letter.
+            None if matches!(c, '"' | '\'') && part.trim_end().ends_with([',', '=']) => {
+                quote = Some(c);
+                part.push(c);
+            }
+            None if matches!(c, '"' | '\'') && part.trim().is_empty() => {
+                quote = Some(c);
+                part.push(c);
+            }
+            _ => {
+                if quote == Some(c) {
+                    quote = None;
+                }
+                part.push(c);
+            }
+        }
+    }
+    if quote.is_some() {
+        return Err(unfit("a quote is not closed"));
+    }
+    parts.push(part);
+    Ok(parts
+        .into_iter()
+        .map(|part| part.trim().to_owned())
+        .collect())
+}
+
+fn unquoted(text: &str) -> &str {
+    let inside = |quote: char| text.strip_prefix(quote)?.strip_suffix(quote);
+    inside('"').or_else(|| inside('\'')).unwrap_or(text)
+}
+
+/// One button: an action, a label, an address, and what the action takes beside.
+fn action(text: &str) -> Result<Value, Misfit> {
+    let mut button = json!({});
+    let mut place = 0;
+    for word in split(text, ',')? {
+        let named = word
+            .split_once('=')
+            .map(|(name, value)| (name.trim(), unquoted(value.trim())));
+        match named {
+            Some((
+                name @ ("action" | "label" | "url" | "method" | "body" | "intent" | "value"),
+                value,
+            )) => {
+                button[name] = value.into();
+            }
+            Some(("clear", value)) => {
+                let is_yes = match value {
+                    "true" | "yes" | "1" => true,
+                    "false" | "no" | "0" => false,
+                    _ => return Err(unfit("clear is true or false")),
+                };
+                button["clear"] = is_yes.into();
+            }
+            Some((name, value)) if name.starts_with("headers.") || name.starts_with("extras.") => {
+                let (group, key) = name.split_once('.').unwrap_or_default();
+                button[group][key] = value.into();
+            }
+            _ => {
+                let name = match (place, button["action"].as_str()) {
+                    (0, _) => "action",
+                    (1, _) => "label",
+                    (2, Some("view" | "http")) => "url",
+                    (2, Some("copy")) => "value",
+                    _ => return Err(unfit(&format!("{word} means nothing there"))),
+                };
+                if name == "action" && !ACTIONS.contains(&word.as_str()) {
+                    return Err(unfit("a button begins with view, http, broadcast or copy"));
+                }
+                button[name] = unquoted(&word).into();
+                place += 1;
+            }
+        }
+    }
+    let has = |name: &str| button[name].as_str().is_some_and(|text| !text.is_empty());
+    if !has("label") {
+        return Err(unfit("a button has a label"));
+    }
+    let is_web = |schemes: &[&str]| {
+        let url = button["url"].as_str().and_then(|url| Url::parse(url).ok());
+        url.is_some_and(|url| schemes.is_empty() || schemes.contains(&url.scheme()))
+    };
+    match button["action"].as_str() {
+        Some("view") if is_web(&[]) => Ok(button),
+        Some("http") if is_web(&["http", "https"]) => Ok(button),
+        Some("view" | "http") => Err(unfit("its address is none")),
+        Some("broadcast") => Ok(button),
+        Some("copy") if has("value") => Ok(button),
+        _ => Err(unfit("a button begins with view, http, broadcast or copy")),
+    }
 }

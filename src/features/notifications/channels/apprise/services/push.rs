@@ -217,9 +217,9 @@ pub static BARK: Definition = Definition {
         TLS,
         USER,
         PASSWORD,
-        Field::list("keys", "Keys of devices", Place::Targets(0))
+        Field::secret("keys", "Keys of devices", Place::Targets(0))
             .required()
-            .help("What follows the host in the address that the app shows."),
+            .help("What follows the host in the address that the app shows. Several with commas between."),
         Field::choice(
             "level",
             "Level",
@@ -234,7 +234,8 @@ pub static BARK: Definition = Definition {
         Field::integer("badge", "Badge", (0, 99_999), Place::Query("badge")),
         Field::integer("volume", "Volume", (0, 10), Place::Query("volume")),
     ],
-    limits: Limits::new(250, 3_000, 500),
+    // Apple takes 4,096 bytes for all of it.
+    limits: Limits::new(250, 2_500, 500),
     build: |fields| {
         judged_by(fields, bark, |status, body| {
             let is_fine = |said: &Value| {
@@ -242,7 +243,11 @@ pub static BARK: Definition = Definition {
                     .as_i64()
                     .is_none_or(|code| code == 200 || code == 0)
             };
-            if status == 200 {
+            // What Apple refused is told as a fault of the server, and stays refused.
+            let is_lasting = ["PayloadTooLarge", "BadDeviceToken", "Unregistered", "DeviceTokenNotForTopic"]
+                .iter()
+                .any(|word| body.contains(word));
+            if status == 200 || (status == 500 && is_lasting) {
                 judged(body, is_fine, |_| false)
             } else {
                 None
@@ -253,7 +258,7 @@ pub static BARK: Definition = Definition {
 };
 
 fn bark(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Request>, Misfit> {
-    let words = Words::of(message, BARK.limits, Acknowledge::InText);
+    let words = Words::of_bytes(message, BARK.limits, Acknowledge::InText);
     let url = under(server_with_login(fields)?, &["push"])?;
     let level = fields.given("level").unwrap_or(match message.priority {
         Priority::Low => "passive",
@@ -261,7 +266,11 @@ fn bark(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Requ
         Priority::High => "timeSensitive",
         Priority::Critical => "critical",
     });
-    let keys = fields.list("keys").into_iter();
+    let keys = fields
+        .text("keys")
+        .split(',')
+        .map(str::trim)
+        .filter(|key| !key.is_empty());
     Ok(keys
         .map(|key| {
             let mut body = json!({

@@ -103,7 +103,8 @@ pub static PUSHY: Definition = Definition {
         Field::text("sound", "Sound", Place::Query("sound")),
         Field::integer("badge", "Badge", (0, 99_999), Place::Query("badge")),
     ],
-    limits: Limits::new(250, 3_000, 500),
+    // It takes 4 KB for all of it, and the text is in it twice.
+    limits: Limits::new(250, 1_500, 500),
     build: |fields| {
         judged_by(fields, pushy, |status, body| {
             let is_fine = |said: &Value| said["success"] != Value::Bool(false);
@@ -118,7 +119,7 @@ pub static PUSHY: Definition = Definition {
 };
 
 fn pushy(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Request>, Misfit> {
-    let words = Words::of(message, PUSHY.limits, Acknowledge::InText);
+    let words = Words::of_bytes(message, PUSHY.limits, Acknowledge::InText);
     let mut url = at("https://api.pushy.me/push", &[])?;
     url.query_pairs_mut()
         .append_pair("api_key", fields.text("api_key"));
@@ -241,6 +242,14 @@ pub static SIMPLEPUSH: Definition = Definition {
     ],
     limits: Limits::new(300, 7_000, 500),
     build: |fields| plain(fields, simplepush),
+    parse: Some(|url| {
+        // Apprise's URLs hold the password of its encryption there.
+        if url.user.is_some() || url.password.is_some() {
+            let why = "messages are not encrypted end to end from here; write spush://token if that is all right";
+            return Err(Misfit::new("url", why));
+        }
+        codec::parse(&SIMPLEPUSH, url)
+    }),
     ..Definition::PLAIN
 };
 

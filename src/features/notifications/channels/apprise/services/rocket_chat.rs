@@ -57,6 +57,7 @@ fn build(fields: &Fields) -> Result<Transport, Misfit> {
         return Err(Misfit::new("targets", "an account needs a channel"));
     }
     server(fields)?;
+    in_headers(fields, &["user", "password"])?;
     asking(Account {
         fields: fields.clone(),
     })
@@ -90,11 +91,8 @@ fn parse(url: &AppriseUrl) -> Result<Fields, Misfit> {
 
 /// Its own API mentions people by `@name`; nothing that an event says may.
 fn said(message: &Message) -> String {
-    let words = Words::of(message, ROCKET_CHAT.limits, Acknowledge::InText);
-    cut(
-        &words.body.replace('@', "@\u{200b}"),
-        ROCKET_CHAT.limits.body_chars,
-    )
+    let safe = message.escaped(|text| text.replace('@', "@\u{200b}"));
+    Words::of(&safe, ROCKET_CHAT.limits, Acknowledge::InText).body
 }
 
 fn webhook(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Request>, Misfit> {
@@ -147,7 +145,7 @@ impl HttpService for Account {
                 ("username".to_owned(), user.to_owned()),
                 ("password".to_owned(), password.to_owned()),
             ];
-            return Ok(Step::Ask(Request::post_form(api("login")?, form)));
+            return Ok(Step::Login(Request::post_form(api("login")?, form)));
         };
         let url = api("chat.postMessage")?;
         let targets = self.fields.list("targets").into_iter();

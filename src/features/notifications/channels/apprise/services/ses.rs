@@ -31,8 +31,9 @@ pub static SES: Definition = Definition {
         Field::secret("token", "Session token", Place::Query("token"))
             .help("Only for passing keys."),
     ],
-    limits: Limits::new(250, 7_500, 200),
-    build: |fields| plain(fields, requests),
+    // One a second while the account is in its sandbox.
+    limits: Limits::new(250, 7_500, 1_000),
+    build: |fields| judged_by(fields, requests, judge),
     parse: Some(|url| {
         let mut url = url.clone();
         // Secret keys hold slashes, which Apprise's URLs may show: the region tells where they end.
@@ -42,10 +43,35 @@ pub static SES: Definition = Definition {
             let secret: Vec<_> = url.path.drain(1..end).collect();
             url.path.insert(1, secret.join("/"));
         }
+        // Apprise itself writes the session's token as a password.
+        if let Some(token) = url.password.take() {
+            url.query.entry("token".to_owned()).or_insert(token);
+        }
         codec::parse(&SES, &url)
     }),
     ..Definition::PLAIN
 };
+
+/// Its refusals are XML, and one that passes has the status of one that stays.
+fn judge(status: u16, body: &str) -> Option<Rejection> {
+    if (200..300).contains(&status) {
+        return None;
+    }
+    let code = element(body, "Code")?;
+    let words = element(body, "Message").unwrap_or_else(|| "without a reason".to_owned());
+    let is_later = [
+        "Throttling",
+        "ThrottlingException",
+        "RequestThrottled",
+        "ServiceUnavailable",
+        "InternalFailure",
+    ];
+    Some(Rejection {
+        why: format!("it refused: {}", cut(&format!("{words} ({code})"), 300)),
+        is_transient: is_later.contains(&code.as_str()) || status >= 500,
+        retry_after: None,
+    })
+}
 
 /// As `eu-central-1`.
 fn is_region(text: &str) -> bool {

@@ -141,9 +141,6 @@ fn synology(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<
         .append_pair("version", "2")
         .append_pair("token", fields.text("token"));
     let payload = json!({ "text": text }).to_string();
-    let mut request = Request::post_form(url, vec![("payload".to_owned(), payload)]);
-    for (name, value) in fields.pairs("headers") {
-        request = request.header(name, value);
-    }
-    Ok(vec![request])
+    let request = Request::post_form(url, vec![("payload".to_owned(), payload)]);
+    Ok(vec![with_headers(fields, request)?])
 }

@@ -1,7 +1,6 @@
 //! Telegram: a bot that writes to people, groups and channels.
 
 use super::prelude::*;
-use url::Host;
 
 /// Telegram.
 pub static TELEGRAM: Definition = Definition {
@@ -47,11 +46,6 @@ pub static TELEGRAM: Definition = Definition {
     ..Definition::PLAIN
 };
 
-/// Telegram refuses a message with a button that leads to a machine without a public name.
-fn fits_button(url: &Url) -> bool {
-    matches!(url.host(), Some(Host::Domain(name)) if name.contains('.'))
-}
-
 fn requests(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<Request>, Misfit> {
     let token = fields.text("token");
     let is_token = token.split_once(':').is_some_and(|(id, secret)| {
@@ -63,8 +57,12 @@ fn requests(fields: &Fields, message: &Message, _: DateTime<Utc>) -> Result<Vec<
     if !is_token {
         return Err(Misfit::new("token", "it is a number, a colon and a word"));
     }
-    let button = message.acknowledge.as_ref().filter(|url| fits_button(url));
-    let link = message.link.as_ref().filter(|url| fits_button(url));
+    // Telegram refuses a message with a button that leads to a machine without a public name.
+    let button = message
+        .acknowledge
+        .as_ref()
+        .filter(|url| is_public_name(url));
+    let link = message.link.as_ref().filter(|url| is_public_name(url));
     let place = if button.is_some() {
         Acknowledge::Apart
     } else {
