@@ -4535,6 +4535,24 @@ export interface components {
             message: string;
             remedy?: string | null;
         };
+        /** @description An attempt to deliver a message. */
+        NotificationAttempt: {
+            /** Format: date-time */
+            at: string;
+            /** @description `sent` or `failed`. */
+            outcome: string;
+            /** @description Why it failed. */
+            error?: string | null;
+            /**
+             * Format: int32
+             * @description The status of the answer.
+             */
+            response_status?: number | null;
+            /** @description The beginning of what the service said. */
+            response_text?: string | null;
+            /** Format: int32 */
+            duration_ms?: number | null;
+        };
         /** @description A service to be tried before it is kept. */
         NotificationDraftRequest: {
             service_type: string;
@@ -4573,7 +4591,10 @@ export interface components {
             rule_name?: string | null;
             /** @description `pending`, `sent`, `failed` or `skipped`. */
             status: string;
-            /** @description `cooldown`, `out_of_hours`, `service_disabled`, `service_deleted`, `queue_full`, `expired`. */
+            /**
+             * @description `cooldown`, `out_of_hours`, `service_disabled`, `service_deleted`, `rule_disabled`, `rule_deleted`,
+             *     `rule_invalid`, `acknowledged`, `queue_full`, `expired`.
+             */
             skip_code?: string | null;
             /** @description Why it failed, was skipped, or is tried again. */
             error_message?: string | null;
@@ -4606,6 +4627,11 @@ export interface components {
             fallback_of?: number | null;
             /** Format: int32 */
             alert_id?: number | null;
+            /**
+             * Format: int32
+             * @description Which step of an escalation it is; null for the first message.
+             */
+            escalation_step?: number | null;
         };
         /** @description A message with all that is known of it. */
         NotificationMessageDetails: components["schemas"]["NotificationMessage"] & {
@@ -4632,6 +4658,8 @@ export interface components {
              * @description How long the last attempt took.
              */
             duration_ms?: number | null;
+            /** @description The latest attempts, the oldest first. */
+            attempts: components["schemas"]["NotificationAttempt"][];
         };
         /** @description A rule. */
         NotificationRule: {
@@ -4661,6 +4689,8 @@ export interface components {
             created_at?: string | null;
             /** Format: date-time */
             updated_at?: string | null;
+            /** @description Why it tells nothing though it is on: it is no rule of this version. Change it. */
+            fault?: string | null;
         };
         /** @description A rule as somebody wants it. */
         NotificationRuleRequest: {
@@ -4981,7 +5011,10 @@ export interface components {
                 rule_name?: string | null;
                 /** @description `pending`, `sent`, `failed` or `skipped`. */
                 status: string;
-                /** @description `cooldown`, `out_of_hours`, `service_disabled`, `service_deleted`, `queue_full`, `expired`. */
+                /**
+                 * @description `cooldown`, `out_of_hours`, `service_disabled`, `service_deleted`, `rule_disabled`, `rule_deleted`,
+                 *     `rule_invalid`, `acknowledged`, `queue_full`, `expired`.
+                 */
                 skip_code?: string | null;
                 /** @description Why it failed, was skipped, or is tried again. */
                 error_message?: string | null;
@@ -5014,6 +5047,11 @@ export interface components {
                 fallback_of?: number | null;
                 /** Format: int32 */
                 alert_id?: number | null;
+                /**
+                 * Format: int32
+                 * @description Which step of an escalation it is; null for the first message.
+                 */
+                escalation_step?: number | null;
             }[];
             /** @description Names the next page; null on the last one. */
             next_cursor?: string | null;
@@ -5303,6 +5341,8 @@ export interface components {
         RuleTrial: {
             /** @description Events of those days. */
             events: number;
+            /** @description Whether there were more; the newest 5,000 are looked at. */
+            is_cut: boolean;
             /** @description Those that the rule is for. */
             matched: number;
             /** @description Messages that would have gone out at once. */
@@ -5973,6 +6013,8 @@ export interface components {
             reason?: string | null;
             title: string;
             message: string;
+            /** @description Why the rule's own words were not used. */
+            fault?: string | null;
         };
         /** @description A rule to be tried on past events. */
         TryRuleRequest: {
