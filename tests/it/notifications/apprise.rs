@@ -450,17 +450,8 @@ fn apprise_reads_the_urls_that_are_written_here() {
     }
 }
 
-/// What Apprise 2.2.0 leaves out of the URL that it writes, so that nobody could read it there.
-const LOST: &[&str] = &[
-    // The token.
-    "ntfy_cloud",
-    // An opened menu of priorities that was written by another name than it was read.
-    "opsgenie",
-    // The version of the API is that of Apprise itself.
-    "apprise",
-    // The thread's topic is added to every chat.
-    "telegram",
-];
+/// What Apprise 2.2.0 leaves out of the URL that it writes, so that nobody could read it there: a token in the query.
+const LOST: &[&str] = &["ntfy_cloud"];
 
 #[test]
 fn the_urls_that_apprise_writes_mean_the_same_here() {
@@ -483,7 +474,7 @@ fn the_urls_that_apprise_writes_mean_the_same_here() {
         let ours = Target::read(url).unwrap();
         assert_eq!(read.definition.id, ours.definition.id, "{written}");
         let (ours, theirs) = (ours.secrets(), read.secrets());
-        if ours != theirs && !LOST.contains(name) {
+        if (ours != theirs) != LOST.contains(name) {
             wrong.push(format!("{name}: {written}: {ours:?} and {theirs:?}"));
         }
     }
