@@ -18,13 +18,51 @@ pub const TAGS: [&str; 6] = ["if", "elif", "else", "endif", "for", "endfor"];
 /// Refuses what could make values grow: other tags than [`TAGS`], signs that repeat, and signs that join, but for
 /// `most_joins` in what is written at once: what is joined there is bound to no name, so that it cannot grow further.
 pub fn check_bounds(source: &str, most_joins: usize) -> Result<(), Refused> {
+    for tag in tags(source) {
+        let refuse = |why: String| Refused {
+            line: tag.line,
+            why,
+        };
+        if tag.is_block {
+            let word = tag.bare.split_whitespace().next().unwrap_or_default();
+            if !TAGS.contains(&word) {
+                let why = format!("the tag {word:?} is not available; there are if and for");
+                return Err(refuse(why));
+            }
+        }
+        let joins = tag.bare.matches(['~', '+']).count();
+        if tag.bare.contains('*') || (most_joins == 0 || tag.is_block) && joins > 0 {
+            let why =
+                "values are not joined or counted in a template: ~, + and * are not available";
+            let here =
+                "values are not counted in a template, and joined (~) only between {{ and }}";
+            return Err(refuse(if most_joins == 0 { why } else { here }.to_owned()));
+        }
+        if joins > most_joins {
+            let why = format!("more than {most_joins} values are joined; write several {{{{ }}}}");
+            return Err(refuse(why));
+        }
+    }
+    Ok(())
+}
+
+/// Something between braces that is no comment.
+#[derive(Debug)]
+pub struct Tag {
+    /// Where it begins, from 1.
+    pub line: usize,
+    /// Whether it is a block: `{% … %}`.
+    pub is_block: bool,
+    /// What stands in it, with spaces in place of what stands in quotes.
+    pub bare: String,
+}
+
+/// The tags of a template, in their order.
+pub fn tags(source: &str) -> Vec<Tag> {
+    let mut tags = Vec::new();
     let mut rest = source;
     while let Some(at) = rest.find('{') {
         let tag = &rest[at..];
-        let refuse = |why: String| Refused {
-            line: 1 + source[..source.len() - tag.len()].matches('\n').count(),
-            why,
-        };
         let (inside, end) = match tag.get(1..2) {
             Some("#") => {
                 rest = tag.find("#}").map_or("", |end| &tag[end + 2..]);
@@ -37,34 +75,18 @@ pub fn check_bounds(source: &str, most_joins: usize) -> Result<(), Refused> {
                 continue;
             }
         };
-        let bare = bare(inside.trim_matches(['-', '+']));
-        let is_block = tag.starts_with("{%");
-        if is_block {
-            let word = bare.split_whitespace().next().unwrap_or_default();
-            if !TAGS.contains(&word) {
-                let why = format!("the tag {word:?} is not available; there are if and for");
-                return Err(refuse(why));
-            }
-        }
-        let joins = bare.matches(['~', '+']).count();
-        if bare.contains('*') || (most_joins == 0 || is_block) && joins > 0 {
-            let why =
-                "values are not joined or counted in a template: ~, + and * are not available";
-            let here =
-                "values are not counted in a template, and joined (~) only between {{ and }}";
-            return Err(refuse(if most_joins == 0 { why } else { here }.to_owned()));
-        }
-        if joins > most_joins {
-            let why = format!("more than {most_joins} values are joined; write several {{{{ }}}}");
-            return Err(refuse(why));
-        }
+        tags.push(Tag {
+            line: 1 + source[..source.len() - tag.len()].matches('\n').count(),
+            is_block: tag.starts_with("{%"),
+            bare: bare(inside.trim_matches(['-', '+'])),
+        });
         rest = &tag[end..];
     }
-    Ok(())
+    tags
 }
 
 /// What stands in a tag, and where the tag ends. A closing sign in quotes does not close it.
-pub fn inside<'a>(tag: &'a str, close: &str) -> (&'a str, usize) {
+fn inside<'a>(tag: &'a str, close: &str) -> (&'a str, usize) {
     let mut quote = None;
     let mut escaped = false;
     for (at, c) in tag.char_indices().skip(2) {
@@ -80,11 +102,11 @@ pub fn inside<'a>(tag: &'a str, close: &str) -> (&'a str, usize) {
     (&tag[2..], tag.len())
 }
 
-/// The same without what stands in quotes.
-pub fn bare(inside: &str) -> String {
+/// The same with spaces in place of what stands in quotes.
+fn bare(inside: &str) -> String {
     let mut quote = None;
     let mut escaped = false;
-    let outside = |c: &char| match quote {
+    let mut outside = |c: &char| match quote {
         _ if escaped => {
             escaped = false;
             false
@@ -105,7 +127,11 @@ pub fn bare(inside: &str) -> String {
         }
         None => true,
     };
-    inside.chars().filter(outside).collect()
+    let shown = |c: char| {
+        let is_shown = outside(&c) || c == '\n';
+        if is_shown { c } else { ' ' }
+    };
+    inside.chars().map(shown).collect()
 }
 
 /// What is written, up to a limit of bytes.

@@ -4,7 +4,6 @@
 //! joins values, so that nothing can grow; steps and size are bounded besides.
 
 use std::collections::BTreeSet;
-use std::io;
 
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, filters};
 use serde::Serialize;
@@ -12,6 +11,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::error::Misfit;
+use crate::platform::template::{Limited, check_bounds, tags};
 
 /// Steps after which rendering ends.
 const FUEL: u64 = 50_000;
@@ -23,7 +23,6 @@ const LONGEST_SUBJECT: usize = 500;
 const SHOWN_SUBJECT: usize = 200;
 /// Nested deeper, a template is a riddle.
 const RECURSION: usize = 32;
-const TAGS: [&str; 6] = ["if", "elif", "else", "endif", "for", "endfor"];
 
 /// Something that a template may speak of.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
@@ -214,7 +213,7 @@ fn render_part(
     source: &str,
     values: &Value,
 ) -> Result<String, Misfit> {
-    let mut out = Limited(Vec::new());
+    let mut out = Limited::new(MOST_BYTES);
     let template = environment.template_from_named_str(name, source);
     template
         .and_then(|template| {
@@ -222,7 +221,7 @@ fn render_part(
             template.render_captured_to(values, &mut out).map(|_| ())
         })
         .map_err(|error| fault(field, &error))?;
-    String::from_utf8(out.0).map_err(|_| Misfit::new(field, "is no text"))
+    String::from_utf8(out.into_bytes()).map_err(|_| Misfit::new(field, "is no text"))
 }
 
 fn fault(field: &'static str, error: &minijinja::Error) -> Misfit {
@@ -252,60 +251,6 @@ fn fault(field: &'static str, error: &minijinja::Error) -> Misfit {
     }
 }
 
-/// What is written, up to the limit.
-struct Limited(Vec<u8>);
-
-impl io::Write for Limited {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > MOST_BYTES {
-            return Err(io::Error::other("too large"));
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Something between braces that is no comment.
-struct Tag {
-    /// Where it begins, from 1.
-    line: usize,
-    /// Whether it is a block: `{% … %}`.
-    is_block: bool,
-    /// What stands in it, with spaces in place of what stands in quotes.
-    bare: String,
-}
-
-fn tags(source: &str) -> Vec<Tag> {
-    let mut tags = Vec::new();
-    let mut rest = source;
-    while let Some(at) = rest.find('{') {
-        let tag = &rest[at..];
-        let (inside, end) = match tag.get(1..2) {
-            Some("#") => {
-                rest = tag.find("#}").map_or("", |end| &tag[end + 2..]);
-                continue;
-            }
-            Some("{") => inside(tag, "}}"),
-            Some("%") => inside(tag, "%}"),
-            _ => {
-                rest = &tag[1..];
-                continue;
-            }
-        };
-        tags.push(Tag {
-            line: 1 + source[..source.len() - tag.len()].matches('\n').count(),
-            is_block: tag.starts_with("{%"),
-            bare: bare(inside.trim_matches(['-', '+'])),
-        });
-        rest = &tag[end..];
-    }
-    tags
-}
-
 /// The line that speaks of a variable: the word in the text around the tags is not meant, nor a part of a longer
 /// one or what follows a point.
 fn line_of(source: &str, name: &str) -> Option<usize> {
@@ -322,74 +267,10 @@ fn line_of(source: &str, name: &str) -> Option<usize> {
 
 /// Refuses what could make values grow: repeating, joining, binding.
 fn check_tags(field: &'static str, source: &str) -> Result<(), Misfit> {
-    for tag in tags(source) {
-        let refuse = |why: &str| Misfit {
-            line: Some(tag.line),
-            ..Misfit::new(field, why)
-        };
-        if tag.is_block {
-            let word = tag.bare.split_whitespace().next().unwrap_or_default();
-            if !TAGS.contains(&word) {
-                let why = format!("the tag {word:?} is not available; there are if and for");
-                return Err(refuse(&why));
-            }
-        }
-        if tag.bare.contains(['~', '+', '*']) {
-            let why =
-                "values are not joined or counted in a template: ~, + and * are not available";
-            return Err(refuse(why));
-        }
-    }
-    Ok(())
-}
-
-/// What stands in a tag, and where the tag ends. A closing sign in quotes does not close it.
-fn inside<'a>(tag: &'a str, close: &str) -> (&'a str, usize) {
-    let mut quote = None;
-    let mut escaped = false;
-    for (at, c) in tag.char_indices().skip(2) {
-        match quote {
-            _ if escaped => escaped = false,
-            Some(_) if c == '\\' => escaped = true,
-            Some(open) if c == open => quote = None,
-            None if c == '"' || c == '\'' => quote = Some(c),
-            None if tag[at..].starts_with(close) => return (&tag[2..at], at + 2),
-            _ => {}
-        }
-    }
-    (&tag[2..], tag.len())
-}
-
-/// The same with spaces in place of what stands in quotes.
-fn bare(inside: &str) -> String {
-    let mut quote = None;
-    let mut escaped = false;
-    let mut outside = |c: &char| match quote {
-        _ if escaped => {
-            escaped = false;
-            false
-        }
-        Some(_) if *c == '\\' => {
-            escaped = true;
-            false
-        }
-        Some(open) => {
-            if *c == open {
-                quote = None;
-            }
-            false
-        }
-        None if *c == '"' || *c == '\'' => {
-            quote = Some(*c);
-            false
-        }
-        None => true,
-    };
-    let shown = |c: char| {
-        let is_shown = outside(&c) || c == '\n';
-        if is_shown { c } else { ' ' }
-    };
-    inside.chars().map(shown).collect()
+    check_bounds(source, 0).map_err(|refused| Misfit {
+        line: Some(refused.line),
+        ..Misfit::new(field, refused.why)
+    })
 }
 
 #[cfg(test)]

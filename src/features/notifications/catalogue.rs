@@ -217,7 +217,7 @@ event_types! {
         r#"{"is_disconnected":false,"message":"They could not be since 2026-03-01 12:05 UTC."}"#;
     "n8n.upgraded", "n8n upgraded", Info, Success, &["image"], ends &["n8n.upgrade_failed"],
         "n8n runs from another image.",
-        "n8n was upgraded", "{{ message | default('') }}",
+        "{% if status == 'rolled_back' %}n8n runs as before{% else %}n8n was upgraded{% endif %}", "{{ message | default('') }}",
         r#"{"id":4,"status":"done","image":"n8nio/n8n:2.41.1","message":"n8n runs from n8nio/n8n:2.41.1."}"#;
     "n8n.upgrade_failed", "n8n not upgraded", Error, Failure, &["image"], ends NOTHING,
         "n8n could not be made to run from another image; it was taken back if it could be.",

@@ -85,8 +85,8 @@ impl NotificationService {
         // An alert about several things has no event whose words it could have.
         if let Some(told) = alert.event_data.get("told") {
             let text = |part| told.get(part).and_then(Value::as_str).unwrap_or_default();
-            row.title = text("title").to_owned();
-            row.message = text("message").to_owned();
+            text("title").clone_into(&mut row.title);
+            text("message").clone_into(&mut row.message);
         }
         let minutes = (now - alert.opened_at).num_minutes();
         let intro = format!("Nobody has acknowledged this for {minutes} minutes.\n\n");
