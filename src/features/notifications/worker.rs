@@ -6,22 +6,19 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures_util::stream::StreamExt;
-use sea_orm::ConnectionTrait;
-use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::wait_after;
 use super::channel::Channel;
 use super::channels::message::Message;
 use super::channels::{Delivered, Undelivered};
-use super::digest::{Left, SERVICE_OFF};
+use super::digest::Left;
 use super::error::NotificationError;
 use super::escalation::page;
 use super::service::NotificationService;
 use super::store::{alerts, batches, history, services};
-use crate::features::audit::{self, Action, Actor, Entry};
 use crate::features::settings::Key;
-use crate::platform::events::{self as happened, Event, Severity};
+use crate::platform::events::{self as happened, Severity};
 
 /// Deliveries that are taken at once, for each that a service takes side by side.
 const CLAIM: i64 = 4;
@@ -36,8 +33,6 @@ const DECIDING: Duration = Duration::from_millis(250);
 const TIDY: Duration = Duration::from_hours(1);
 /// After that many failed attempts another service is told, while the first is tried on.
 const FALLBACK_AFTER: i32 = 3;
-/// Or after that long, when its turn does not come because the service is left alone or others wait too.
-const UNHEARD_AFTER: TimeDelta = TimeDelta::minutes(2);
 /// Messages that may wait for one service.
 const MOST_WAITING: i64 = 10_000;
 /// The bell and the trial of rules look back that far.
@@ -294,22 +289,6 @@ impl NotificationService {
         Ok(alert.is_some_and(|alert| alert.status != "open"))
     }
 
-    /// The service was switched off meanwhile. If Flowkeep did that, another one is told.
-    async fn note_off(
-        &self,
-        service: &services::Service,
-        row: &history::Row,
-    ) -> Result<(), NotificationError> {
-        let tx = self.parts.db.begin().await?;
-        let end = skipped(SERVICE_OFF, row.parts.clone());
-        history::end(&tx, row.id, &end, self.parts.clock.now()).await?;
-        if let Some(why) = &service.disabled_reason {
-            self.fall_back(&tx, service, row, why).await?;
-        }
-        tx.commit().await?;
-        Ok(())
-    }
-
     async fn note_sent(
         &self,
         row: &history::Row,
@@ -394,103 +373,6 @@ impl NotificationService {
         Ok(())
     }
 
-    /// Nobody is there any more: the service is switched off, and that is told.
-    async fn switch_off(
-        &self,
-        tx: &impl ConnectionTrait,
-        service: &services::Service,
-    ) -> Result<Event, NotificationError> {
-        let why = "It answered 410: nobody is there any more. Switch it on again when it is back.";
-        let (clock, ids) = (&self.parts.clock, &self.parts.ids);
-        services::switch_off(tx, service.id, why, clock.now()).await?;
-        let entry = Entry::new(Action::NotificationServiceChanged)
-            .resource("notification_service", service.id)
-            .details(json!({ "name": service.name, "enabled": false, "why": why }));
-        audit::record(tx, clock, &Actor::system(), entry).await?;
-        let data = json!({ "service": service.name, "service_id": service.id, "message": why });
-        let event = Event::now(ids, clock, "management.service_off", Severity::Error, data);
-        happened::record(tx, &event).await?;
-        Ok(event)
-    }
-
-    /// Tells others what waits for a service that does not deliver, when it has waited long enough.
-    async fn tell_others(&self) -> Result<(), NotificationError> {
-        let now = self.parts.clock.now();
-        let rows = history::unheard(self.parts.db.orm(), now - UNHEARD_AFTER, now).await?;
-        for row in rows {
-            let tx = self.parts.db.begin().await?;
-            let service = match row.service_id {
-                Some(id) => services::get(&tx, id).await?,
-                None => None,
-            };
-            if let Some(service) = service {
-                let why = match &service.last_error {
-                    Some(error) => error.clone(),
-                    None => "it has not taken it for two minutes".to_owned(),
-                };
-                self.fall_back(&tx, &service, &row, &why).await?;
-            }
-            tx.commit().await?;
-        }
-        Ok(())
-    }
-
-    /// Tells the next service in order of preference what this one could not be told: a trouble must not go
-    /// unheard because its channel is the trouble.
-    async fn fall_back(
-        &self,
-        db: &impl ConnectionTrait,
-        failed: &services::Service,
-        row: &history::Row,
-        why: &str,
-    ) -> Result<(), NotificationError> {
-        let severity = Severity::from_name(&row.severity);
-        if severity < Severity::Warning || history::has_fallback(db, row.id).await? {
-            return Ok(());
-        }
-        let mut tried = history::tried(db, row.id).await?;
-        tried.push(failed.id);
-        let all = services::list(db).await?;
-        let next = all
-            .into_iter()
-            .find(|one| one.is_enabled && !tried.contains(&one.id));
-        let Some(next) = next else {
-            return Ok(());
-        };
-        let now = self.parts.clock.now();
-        let intro = format!("{} could not be reached: {why}\n\n", failed.name);
-        let new = history::New {
-            delivery_id: self.parts.ids.uuid(),
-            event_id: row.event_id,
-            event_type: row.event_type.clone(),
-            event_data: row.event_data.clone().unwrap_or_default(),
-            severity: severity.as_str(),
-            occurred_at: row.occurred_at.unwrap_or(now),
-            service_id: next.id,
-            service_name: next.name.clone(),
-            rule_id: row.rule_id,
-            rule_name: row.rule_name.clone(),
-            status: "pending",
-            skip_code: None,
-            error_message: None,
-            event_count: row.event_count,
-            next_retry: Some(now),
-            created_at: now,
-            title: row.title.clone(),
-            message: format!("{intro}{}", row.message),
-            priority: row.priority.clone(),
-            subject: row.subject.clone(),
-            has_details: row.has_details,
-            batch_id: None,
-            alert_id: row.alert_id,
-            escalation_step: row.escalation_step,
-            fallback_of: Some(row.id),
-        };
-        history::insert(db, &[new]).await?;
-        self.changed.notify_one();
-        Ok(())
-    }
-
     /// The message of a row, as channels take it.
     pub(super) fn message(&self, row: &history::Row) -> Message {
         let base = self.parts.public_url.as_ref();
@@ -538,7 +420,8 @@ impl NotificationService {
     }
 }
 
-fn skipped(left: Left, parts: Option<serde_json::Value>) -> history::End {
+/// How a message ends that is not sent.
+pub(super) fn skipped(left: Left, parts: Option<serde_json::Value>) -> history::End {
     history::End {
         status: "skipped",
         skip_code: Some(left.code),
