@@ -123,7 +123,7 @@ describe("e-mail", () => {
     fireEvent.click(screen.getByRole("button", { name: "Check connection" }));
     expect(await screen.findByText("It cannot be used, 120 ms")).toBeTruthy();
     await waitFor(() => expect(more.getAttribute("aria-expanded")).toBe("true"));
-    expect(screen.getAllByText("It does not offer STARTTLS.")).toHaveLength(2);
+    await waitFor(() => expect(screen.getAllByText("It does not offer STARTTLS.")).toHaveLength(2));
   });
 
   it("says that switching on waits for saving, and that a password goes in the clear", async () => {
