@@ -88,7 +88,7 @@ event_types! {
     "backup.recovered", "Backups are well again", Info, Success, BACKUP, ends &["backup.warning"],
         "What a warning about backups was about is over: there is a fresh one, copies are made again.",
         "Backups are well again{% if backup_type %}: {{ backup_type | kind }}{% endif %}", "{{ message | default('') }}",
-        r#"{"code":"fresh","trouble":"stale:postgres_n8n","backup_type":"postgres_n8n","message":"Backups of type postgres_n8n are as young again as their schedules promise."}"#;
+        r#"{"code":"fresh","trouble":"stale:postgres_n8n","backup_type":"postgres_n8n","message":"They are as young again as their schedules promise."}"#;
     "verification.started", "Proof started", Info, Info, PROOF, ends NOTHING,
         "A backup is being restored on trial.",
         "Proof of backup {{ backup_id }} started", "Backup {{ backup_id }} is being restored into a throwaway server.",

@@ -115,10 +115,7 @@ impl ScheduleService {
             let trouble = format!("stale:{}", kind.as_str());
             let Some(one) = stale.iter().find(|one| one.backup_type == kind) else {
                 if standing::end(&tx, &trouble).await? {
-                    let message = format!(
-                        "Backups of type {} are as young again as their schedules promise.",
-                        kind.as_str()
-                    );
+                    let message = "They are as young again as their schedules promise.";
                     let facts = json!({
                         "code": "fresh", "trouble": trouble, "backup_type": kind, "message": message,
                     });

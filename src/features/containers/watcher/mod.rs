@@ -3,6 +3,8 @@
 //! One stream of events is open, and nothing is asked while nothing happens but a list every few minutes. What is
 //! remembered stands in the table, so that a restart or another leader goes on where this one ended.
 
+mod ends;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -291,43 +293,6 @@ impl Watcher<'_> {
         });
         self.apply(&seen, (!is_known).then_some(Fact::Started))
             .await
-    }
-
-    /// Its program ended.
-    async fn ended(
-        &mut self,
-        id: &str,
-        name: &str,
-        code: Option<&String>,
-    ) -> Result<(), ContainerError> {
-        let seen = self.inspect(id, name).await?;
-        let exit_code = code.and_then(|code| code.parse().ok());
-        let signal = self.clues.take_signal(id, exit_code);
-        let is_oom = self.clues.take_out_of_memory(id)
-            || seen.as_ref().is_some_and(|seen| seen.is_out_of_memory);
-        let own_work = self.service.parts.docker.take_asked(&[id, name]);
-        let culprit = if let Some(name) = self.service.take_end(id) {
-            Culprit::User { name }
-        } else if own_work {
-            Culprit::Flowkeep
-        } else if is_oom {
-            Culprit::OutOfMemory {
-                limit: seen.as_ref().map(|seen| seen.memory_limit),
-            }
-        } else if let Some(signal) = signal {
-            Culprit::DockerKill { signal }
-        } else {
-            Culprit::Itself
-        };
-        let fact = Fact::Ended(Ending {
-            culprit,
-            exit_code,
-            is_removed: seen.is_none(),
-        });
-        match seen {
-            Some(seen) => self.apply(&seen, Some(fact)).await,
-            None => self.apply_gone(name, fact).await,
-        }
     }
 
     /// It was removed. If it runs again under another id, that is a restart.
