@@ -22,7 +22,7 @@ export function newRule(serviceId: number, sortOrder: number): RuleDraft {
 
 /** A rule without what only the server sets. */
 export function draftOf(rule: Rule): RuleDraft {
-  const { id: _, last_triggered: __, created_at: ___, updated_at: ____, ...draft } = rule;
+  const { id: _, last_triggered: __, created_at: ___, updated_at: ____, fault: _____, ...draft } = rule;
   return { ...draft, conditions: (rule.conditions ?? {}) as Conditions };
 }
 
