@@ -49,11 +49,7 @@ struct Scratch {
 impl Scratch {
     /// Ends the server and removes the folder.
     async fn remove(mut self) {
-        if let Some(cluster) = self.cluster.take() {
-            // Nothing in it is worth a checkpoint.
-            cluster.kill().await;
-        }
-        remove_dir(&self.dir).await;
+        end(self.cluster.take(), &self.dir).await;
         self.dir = PathBuf::new();
     }
 }
@@ -63,14 +59,22 @@ impl Drop for Scratch {
         if self.dir.as_os_str().is_empty() || self.lifecycle.hard().is_cancelled() {
             return;
         }
-        let rest = Self {
-            dir: std::mem::take(&mut self.dir),
-            cluster: self.cluster.take(),
-            lifecycle: self.lifecycle.clone(),
-        };
+        let dir = std::mem::take(&mut self.dir);
+        let cluster = self.cluster.take();
+        // Not a `Scratch` any more: a runtime that ends drops what is given to it at once, and that would come back here.
         self.lifecycle
-            .spawn("removal of a throwaway server", rest.remove());
+            .spawn("removal of a throwaway server", async move {
+                end(cluster, &dir).await;
+            });
     }
+}
+
+async fn end(cluster: Option<Cluster>, dir: &Path) {
+    if let Some(cluster) = cluster {
+        // Nothing in it is worth a checkpoint.
+        cluster.kill().await;
+    }
+    remove_dir(dir).await;
 }
 
 /// Removes a folder. A program that ends by a signal has children that end a moment later, and a
@@ -211,5 +215,31 @@ impl ThrowawayServer for LocalServer {
 
     fn stop(self: Box<Self>) -> EngineFuture<'static, ()> {
         Box::pin(self.scratch.remove())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runtime_that_ends_under_a_throwaway_server_ends() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let scratch = Scratch {
+            dir: dir.path().join("server"),
+            cluster: None,
+            lifecycle: Lifecycle::new(Duration::from_secs(1)),
+        };
+        runtime.block_on(async {
+            tokio::task::spawn(async move {
+                let _held = scratch;
+                std::future::pending::<()>().await;
+            });
+            tokio::task::yield_now().await;
+        });
+        drop(runtime);
     }
 }
