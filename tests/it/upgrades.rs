@@ -385,7 +385,8 @@ async fn an_upgrade_that_a_crash_cut_off_is_taken_back_by_the_next_start() {
         return;
     };
     let path = here.start(AFTER).await;
-    assert_eq!(here.ended(&path).await["status"], "done");
+    let run = here.ended(&path).await;
+    assert_eq!(run["status"], "done", "{run}");
     let (made, ..) = here.stands().await;
     // As a kill leaves it: the new container is made, its lock is free, nobody works on it.
     here.story
@@ -435,6 +436,7 @@ async fn the_former_containers_go_when_somebody_says_so_and_then_nothing_is_take
     };
     let path = here.start(AFTER).await;
     let run = here.ended(&path).await;
+    assert_eq!(run["status"], "done", "{run}");
     let aside = format!("{}-before-upgrade-{}", here.name, run["id"]);
     let gone = here
         .story
