@@ -3,6 +3,29 @@
 
 use std::io;
 
+use minijinja::{Environment, UndefinedBehavior, filters};
+
+/// Nested deeper, a template is a riddle.
+const RECURSION: usize = 32;
+
+/// An engine with nothing of its own but what cannot make values grow without end, and `fuel` steps for a template.
+pub fn bounded<'a>(fuel: u64, undefined: UndefinedBehavior) -> Environment<'a> {
+    let mut environment = Environment::empty();
+    environment.set_undefined_behavior(undefined);
+    environment.set_fuel(Some(fuel));
+    environment.set_recursion_limit(RECURSION);
+    environment.set_debug(false);
+    environment.add_filter("upper", filters::upper);
+    environment.add_filter("lower", filters::lower);
+    environment.add_filter("title", filters::title);
+    environment.add_filter("capitalize", filters::capitalize);
+    environment.add_filter("trim", filters::trim);
+    environment.add_filter("length", filters::length);
+    environment.add_filter("default", filters::default);
+    environment.add_test("defined", minijinja::tests::is_defined);
+    environment
+}
+
 /// A template that is refused: where, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {

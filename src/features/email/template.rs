@@ -5,13 +5,13 @@
 
 use std::collections::BTreeSet;
 
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, filters};
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::error::Misfit;
-use crate::platform::template::{Limited, check_bounds, tags};
+use crate::platform::template::{Limited, bounded, check_bounds, tags};
 
 /// Steps after which rendering ends.
 const FUEL: u64 = 50_000;
@@ -21,8 +21,6 @@ pub const MOST_BYTES: usize = 256 * 1024;
 const LONGEST_SUBJECT: usize = 500;
 /// Most characters of a subject as it is sent.
 const SHOWN_SUBJECT: usize = 200;
-/// Nested deeper, a template is a riddle.
-const RECURSION: usize = 32;
 
 /// Something that a template may speak of.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
@@ -182,11 +180,7 @@ pub fn one_line(text: &str) -> String {
 }
 
 fn environment<'a>(undefined: UndefinedBehavior) -> Environment<'a> {
-    let mut environment = Environment::empty();
-    environment.set_undefined_behavior(undefined);
-    environment.set_fuel(Some(FUEL));
-    environment.set_recursion_limit(RECURSION);
-    environment.set_debug(false);
+    let mut environment = bounded(FUEL, undefined);
     environment.set_auto_escape_callback(|name| {
         let is_html = name.rsplit('.').next() == Some("html");
         if is_html {
@@ -195,14 +189,6 @@ fn environment<'a>(undefined: UndefinedBehavior) -> Environment<'a> {
             AutoEscape::None
         }
     });
-    environment.add_filter("upper", filters::upper);
-    environment.add_filter("lower", filters::lower);
-    environment.add_filter("title", filters::title);
-    environment.add_filter("capitalize", filters::capitalize);
-    environment.add_filter("trim", filters::trim);
-    environment.add_filter("length", filters::length);
-    environment.add_filter("default", filters::default);
-    environment.add_test("defined", minijinja::tests::is_defined);
     environment
 }
 

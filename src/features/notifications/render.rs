@@ -9,12 +9,10 @@ use serde_json::{Value, json};
 use super::catalogue::{self, EventType};
 use super::channels::message::{Tone, cut};
 use crate::platform::events::{Event, Severity};
-use crate::platform::template::{Limited, check_bounds};
+use crate::platform::template::{Limited, bounded, check_bounds};
 
 /// Steps a template may take.
 const FUEL: u64 = 20_000;
-/// Nested deeper, a template is a riddle.
-const RECURSION: usize = 32;
 /// Bytes of what a template gives, and of a value on the way to it.
 const MOST_BYTES: usize = 256 * 1024;
 /// Values that are joined at once.
@@ -38,27 +36,15 @@ pub struct Words {
 fn environment() -> &'static Environment<'static> {
     static ENVIRONMENT: OnceLock<Environment<'static>> = OnceLock::new();
     ENVIRONMENT.get_or_init(|| {
-        // Nothing of the engine's own but what cannot make values grow without end.
-        let mut environment = Environment::empty();
-        environment.set_fuel(Some(FUEL));
-        environment.set_recursion_limit(RECURSION);
-        environment.set_undefined_behavior(UndefinedBehavior::Chainable);
+        let mut environment = bounded(FUEL, UndefinedBehavior::Chainable);
         environment.set_auto_escape_callback(|_| AutoEscape::None);
         environment.add_filter("bytes", bytes);
         environment.add_filter("kind", kind);
         environment.add_filter("tojson", tojson);
         environment.add_filter("join", join);
-        environment.add_filter("upper", filters::upper);
-        environment.add_filter("lower", filters::lower);
-        environment.add_filter("title", filters::title);
-        environment.add_filter("capitalize", filters::capitalize);
-        environment.add_filter("trim", filters::trim);
-        environment.add_filter("length", filters::length);
         environment.add_filter("first", filters::first);
         environment.add_filter("last", filters::last);
         environment.add_filter("round", filters::round);
-        environment.add_filter("default", filters::default);
-        environment.add_test("defined", minijinja::tests::is_defined);
         environment
     })
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use serde_json::json;
 
 use super::WatchdogError;
@@ -99,6 +99,15 @@ impl WatchdogService {
             }
         }
         told.extend(self.end_trouble(&tx, true).await?);
+        self.conclude(tx, told).await
+    }
+
+    /// Ends a transaction with what is told of it.
+    pub(super) async fn conclude(
+        &self,
+        tx: DatabaseTransaction,
+        told: Vec<Event>,
+    ) -> Result<(), WatchdogError> {
         for event in &told {
             events::record(&tx, event).await?;
         }

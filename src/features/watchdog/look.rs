@@ -14,7 +14,7 @@ use super::source::{BATCH, Execution, Named, Source};
 use super::store::{self, NewState};
 use super::words::describe;
 use crate::features::settings::Key;
-use crate::platform::events::{self, Event};
+use crate::platform::events::Event;
 
 const PERIOD: Duration = Duration::from_mins(1);
 /// At the first look only this many of the newest runs are gone through,
@@ -308,14 +308,7 @@ impl WatchdogService {
         store::save_state(&tx, &state).await?;
         store::forget_old(&tx, now - KEPT).await?;
         told.extend(self.end_trouble(&tx, false).await?);
-        for event in &told {
-            events::record(&tx, event).await?;
-        }
-        tx.commit().await?;
-        for event in told {
-            self.publish(event);
-        }
-        Ok(())
+        self.conclude(tx, told).await
     }
 }
 

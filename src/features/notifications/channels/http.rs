@@ -9,6 +9,18 @@ use url::Url;
 
 use super::message::Message;
 
+/// Headers that belong to the connection.
+pub const OF_CONNECTION: &[&str] = &[
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "upgrade",
+    "te",
+    "trailer",
+    "expect",
+];
+
 /// A request's body.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Body {

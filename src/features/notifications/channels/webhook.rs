@@ -10,7 +10,7 @@ use sha2::Sha256;
 use url::Url;
 
 use super::form::{Definition, Field, Fields, Limits, Misfit, Place, Transport};
-use super::http::{Body, HttpService, Request, Step};
+use super::http::{Body, HttpService, OF_CONNECTION, Request, Step};
 use super::message::Message;
 use crate::features::notifications::render;
 
@@ -38,16 +38,8 @@ pub const DEFINITION: Definition = Definition {
     ..Definition::PLAIN
 };
 
-/// Headers that a webhook sets itself, or that would change what the request is.
+/// Headers that a webhook sets itself, beside those of the connection.
 const RESERVED: &[&str] = &[
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "upgrade",
-    "te",
-    "trailer",
-    "expect",
     "content-type",
     "webhook-id",
     "webhook-timestamp",
@@ -76,7 +68,9 @@ fn build(fields: &Fields) -> Result<Transport, Misfit> {
     let mut headers = Vec::new();
     for (name, value) in fields.pairs("headers") {
         let is_name = http::HeaderName::from_bytes(name.as_bytes()).is_ok();
-        if !is_name || RESERVED.contains(&name.to_ascii_lowercase().as_str()) {
+        let lower = name.to_ascii_lowercase();
+        let mut reserved = OF_CONNECTION.iter().chain(RESERVED);
+        if !is_name || reserved.any(|one| *one == lower) {
             let why = format!(
                 "{name} is no header that can be set; its name has letters, digits and hyphens"
             );

@@ -6,7 +6,9 @@ use serde_json::Value;
 use url::{Host, Url};
 
 use crate::features::notifications::channels::form::{Field, Fields, Misfit, Place, Transport};
-use crate::features::notifications::channels::http::{HttpService, Rejection, Request, Step};
+use crate::features::notifications::channels::http::{
+    HttpService, OF_CONNECTION, Rejection, Request, Step,
+};
 use crate::features::notifications::channels::message::Message;
 
 /// Whether the server is spoken to over TLS.
@@ -117,23 +119,13 @@ pub fn in_headers(fields: &Fields, keys: &[&str]) -> Result<(), Misfit> {
     }
 }
 
-/// Headers that belong to the connection.
-const OURS: &[&str] = &[
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "upgrade",
-    "te",
-    "trailer",
-    "expect",
-];
-
 /// Adds the headers that somebody wants to every request.
 pub fn with_headers(fields: &Fields, mut request: Request) -> Result<Request, Misfit> {
     for (name, value) in fields.pairs("headers") {
         let is_name = HeaderName::from_bytes(name.as_bytes()).is_ok();
-        let is_ours = OURS.iter().any(|known| name.eq_ignore_ascii_case(known));
+        let is_ours = OF_CONNECTION
+            .iter()
+            .any(|known| name.eq_ignore_ascii_case(known));
         if !is_name || is_ours || HeaderValue::from_str(value).is_err() {
             return Err(Misfit::new("headers", format!("{name} cannot be set")));
         }
