@@ -64,7 +64,13 @@ pub async fn server_majors() -> Vec<u32> {
 /// An empty, migrated database on the default server.
 pub async fn migrated_database() -> ConnInfo {
     let server = default_server().await;
-    create_database(&server, Some(TEMPLATE)).await
+    let database = create_database(&server, Some(TEMPLATE)).await;
+    // Each is a Flowkeep of its own; by that name it knows its containers from those of others.
+    let mut connection = connect(&database).await;
+    let renamed = "UPDATE installation SET id = gen_random_uuid()";
+    sqlx::query(renamed).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    database
 }
 
 /// An empty database on the default server.
