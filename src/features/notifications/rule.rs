@@ -175,6 +175,20 @@ pub fn priority(name: &str) -> Option<Priority> {
 impl Rule {
     /// Checks a rule.
     pub fn new(text: RuleText) -> Result<Self, BadRule> {
+        let rule = Self::kept(text)?;
+        for (field, template) in [
+            ("custom_title", &rule.text.custom_title),
+            ("custom_message", &rule.text.custom_message),
+        ] {
+            if let Some(template) = template.as_deref() {
+                render::check(template).map_err(|why| bad(field, why))?;
+            }
+        }
+        Ok(rule)
+    }
+
+    /// A rule as it was kept: its words may no longer be fine, for the usual ones take their place when a message is made.
+    pub fn kept(text: RuleText) -> Result<Self, BadRule> {
         let types = types(&text.event_type)?;
         let pattern = text
             .event_pattern
@@ -190,14 +204,6 @@ impl Rule {
                 "must be between 0 and 43200, which are 30 days",
             ));
         }
-        for (field, template) in [
-            ("custom_title", &text.custom_title),
-            ("custom_message", &text.custom_message),
-        ] {
-            if let Some(template) = template.as_deref() {
-                render::check(template).map_err(|why| bad(field, why))?;
-            }
-        }
         let conditions = &text.conditions;
         let window = |field: &str, range: &Option<TimeRange>| {
             let window = range.as_ref().map(Window::try_from).transpose();
@@ -212,20 +218,6 @@ impl Rule {
             pattern,
             time_range,
             quiet_hours,
-        })
-    }
-
-    /// A rule as it was kept. Words that are no longer fine are left out, for the usual ones take their place.
-    pub fn kept(text: RuleText) -> Result<Self, BadRule> {
-        Self::new(text.clone()).or_else(|bad| {
-            if !bad.field.starts_with("custom_") {
-                return Err(bad);
-            }
-            Self::new(RuleText {
-                custom_title: None,
-                custom_message: None,
-                ..text
-            })
         })
     }
 
