@@ -6,8 +6,14 @@ use super::channels::form::{Limits, Misfit, Transport};
 use super::channels::message::{Message, cut};
 use super::channels::{Delivered, Parts, Terms, Undelivered, deliver};
 use super::kinds::Prepared;
+use super::link;
 use super::render::without_controls;
 use super::service::NotificationParts;
+
+/// Characters of a service's words that are kept.
+const MOST_WORDS: usize = 500;
+/// Characters that are kept of what it was sent.
+const MOST_PAYLOAD: usize = 4_000;
 
 /// A service that is ready to take messages.
 pub struct Channel {
@@ -74,14 +80,26 @@ impl Channel {
             }
         };
         // What a service says may be anything; PostgreSQL keeps no NUL in a text.
-        let scrub = |words: &str| cut(&without_controls(&self.prepared.scrub(words)), 500);
+        let clean = |words: &str, most| cut(&without_controls(&self.prepared.scrub(words)), most);
+        let scrub = |words: &str| clean(words, MOST_WORDS);
+        // Whoever has the link may acknowledge; the history is for more people than the message was.
+        let keep = |payload: Option<String>| {
+            let payload = payload?;
+            let payload = match &message.acknowledge {
+                Some(url) => link::without(&payload, url),
+                None => payload,
+            };
+            Some(clean(&payload, MOST_PAYLOAD))
+        };
         match sent {
             Ok(delivered) => Ok(Delivered {
+                status: delivered.status,
                 words: scrub(&delivered.words),
-                ..delivered
+                payload: keep(delivered.payload),
             }),
             Err(trouble) => Err(Undelivered {
                 why: scrub(&trouble.why),
+                payload: keep(trouble.payload),
                 parts: Parts {
                     refused: (trouble.parts.refused.iter())
                         .map(|(part, why)| (*part, scrub(why)))

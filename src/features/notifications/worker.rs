@@ -306,6 +306,7 @@ impl NotificationService {
             response_text: Some(delivered.words.clone()),
             duration_ms,
             is_attempt: true,
+            payload: delivered.payload.clone(),
         };
         Ok(history::end(db, row.id, &end, now).await?)
     }
@@ -336,6 +337,7 @@ impl NotificationService {
             response_text: None,
             duration_ms,
             is_attempt: true,
+            payload: trouble.payload.clone(),
         };
         tracing::warn!(
             service = service.name,
@@ -432,5 +434,6 @@ pub(super) fn skipped(left: Left, parts: Option<serde_json::Value>) -> history::
         response_text: None,
         duration_ms: 0,
         is_attempt: false,
+        payload: None,
     }
 }

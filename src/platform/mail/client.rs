@@ -79,6 +79,7 @@ impl Mailer {
             response,
             took_ms: millis(began),
             refused,
+            text: format!("Subject: {}\n\n{}", mail.subject, mail.text),
         })
     }
 
@@ -96,6 +97,7 @@ impl Mailer {
             response,
             took_ms: millis(began),
             refused: Vec::new(),
+            text: String::new(),
         })
     }
 

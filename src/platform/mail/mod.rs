@@ -93,6 +93,8 @@ pub struct Receipt {
     pub took_ms: u64,
     /// Recipients whom the server would not take, each with its words. The others got the message.
     pub refused: Vec<(String, String)>,
+    /// The subject and the plain text that it took.
+    pub text: String,
 }
 
 /// Most characters of the server's own answer where others were refused: the refusals say more.

@@ -37,6 +37,29 @@ fn token(link: &serde_json::Value) -> String {
 }
 
 #[tokio::test]
+async fn what_was_sent_is_kept_as_it_was_but_for_what_only_the_receiver_may_know() {
+    let told = told().await;
+    let next_id = add_webhook(&told.client, "next", &told.receiver).await;
+    told.rule(
+        json!({ "event_type": "backup.failed", "custom_title": "Look at {{ backup_type }}",
+        "conditions": { "escalation": [{ "after_minutes": 10, "service_id": next_id }] } }),
+    )
+    .await;
+    let data = json!({ "backup_type": "flows", "message": "x" });
+    happen(&told.app, "backup.failed", Severity::Error, data).await;
+    told.run().await;
+    let came = told.receiver.came()[0].json();
+    let token = token(&came["data"]["acknowledge"]);
+    let row = told.history().await.remove(0);
+    let path = format!("/api/notifications/history/{}", row["id"]);
+    let details = told.client.get(&path).await.json();
+    let payload = details["payload"].as_str().unwrap();
+    let tag = token.rsplit('.').next().unwrap();
+    assert_eq!(payload, came.to_string().replace(tag, "***"));
+    assert!(payload.contains("Look at flows"), "{payload}");
+}
+
+#[tokio::test]
 async fn if_nobody_acknowledges_the_next_is_told_until_somebody_does() {
     let told = told().await;
     let (second, third) = (Receiver::start().await, Receiver::start().await);

@@ -4660,6 +4660,8 @@ export interface components {
             duration_ms?: number | null;
             /** @description The latest attempts, the oldest first. */
             attempts: components["schemas"]["NotificationAttempt"][];
+            /** @description What the service was sent last, as text: the beginning of it, without secrets. */
+            payload?: string | null;
         };
         /** @description A rule. */
         NotificationRule: {

@@ -44,11 +44,11 @@ pub async fn deliver(
     message: &Message,
     terms: &Terms,
 ) -> Result<Delivered, Undelivered> {
-    let mut login = None;
-    let mut tried = attempt(wire, service, message, terms, &mut login).await;
+    let mut noted = Noted::default();
+    let mut tried = attempt(wire, service, message, terms, &mut noted).await;
     if let Err(trouble) = &tried
         && trouble.status == Some(401)
-        && let Some(key) = login
+        && let Some(key) = noted.login
         && wire.logins().forget(&key)
     {
         // A login does not last for ever; those who refused only it are asked again.
@@ -59,7 +59,7 @@ pub async fn deliver(
             },
             ..terms.clone()
         };
-        tried = attempt(wire, service, message, &terms, &mut login).await;
+        tried = attempt(wire, service, message, &terms, &mut noted).await;
     }
     if let Err(trouble) = &tried
         && trouble.is_too_large
@@ -73,12 +73,39 @@ pub async fn deliver(
             parts: trouble.parts.clone(),
             ..terms.clone()
         };
-        tried = attempt(wire, service, &brief, &terms, &mut login).await;
+        tried = attempt(wire, service, &brief, &terms, &mut noted).await;
     }
-    tried.map_err(|undelivered| Undelivered {
-        why: service.scrub(&undelivered.why),
-        ..undelivered
-    })
+    let payload = noted.payload.map(|payload| service.scrub(&payload));
+    match tried {
+        Ok(delivered) => Ok(Delivered {
+            payload,
+            ..delivered
+        }),
+        Err(undelivered) => Err(Undelivered {
+            why: service.scrub(&undelivered.why),
+            payload,
+            ..undelivered
+        }),
+    }
+}
+
+/// What is noted on the way.
+#[derive(Default)]
+struct Noted {
+    /// The login that was used again.
+    login: Option<[u8; 32]>,
+    /// What the last target was sent.
+    payload: Option<String>,
+}
+
+/// A request as text: its body, or where it has none what its address says.
+fn payload(outgoing: &Outgoing) -> Option<String> {
+    let text = if outgoing.body.is_empty() {
+        outgoing.url.query()?.as_bytes()
+    } else {
+        &outgoing.body
+    };
+    Some(String::from_utf8_lossy(text).into_owned())
 }
 
 /// A request that is the message for one target, or why there is none.
@@ -89,15 +116,16 @@ async fn attempt(
     service: &dyn HttpService,
     message: &Message,
     terms: &Terms,
-    login: &mut Option<[u8; 32]>,
+    noted: &mut Noted,
 ) -> Result<Delivered, Undelivered> {
-    let planned = plan(wire, service, message, terms, login).await;
+    let planned = plan(wire, service, message, terms, &mut noted.login).await;
     let planned = planned.map_err(|trouble| trouble.with(&terms.parts))?;
     if planned.is_empty() {
         return Ok(Delivered {
             status: 0,
             words: "nothing was sent: this service is told of troubles, not of their end"
                 .to_owned(),
+            payload: None,
         });
     }
     let began = Instant::now();
@@ -128,6 +156,7 @@ async fn attempt(
             _ => format!("{}-{}", message.id, part + 1),
         };
         let outgoing = prepare(request, Some(key), terms.is_verified);
+        noted.payload = payload(&outgoing);
         match exchange(wire, service, outgoing).await {
             Ok(answer) => told.taken(part, &answer, service),
             Err(trouble) if trouble.is_too_large && !message.data.is_null() => {

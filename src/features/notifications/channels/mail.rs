@@ -72,5 +72,6 @@ pub(super) fn delivered(receipt: &Receipt) -> Delivered {
     Delivered {
         status: 0,
         words: receipt.words(),
+        payload: Some(receipt.text.clone()),
     }
 }

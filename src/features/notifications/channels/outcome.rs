@@ -19,6 +19,8 @@ pub struct Delivered {
     pub status: u16,
     /// The beginning of what it said.
     pub words: String,
+    /// What was sent, as text.
+    pub payload: Option<String>,
 }
 
 /// A message that was not taken, or not everywhere.
@@ -42,6 +44,8 @@ pub struct Undelivered {
     pub is_partly_sent: bool,
     /// What became of its targets, in this attempt and those before it.
     pub parts: Parts,
+    /// What was sent, as text, if anything was.
+    pub payload: Option<String>,
 }
 
 impl Undelivered {
@@ -57,6 +61,7 @@ impl Undelivered {
             is_too_large: false,
             is_partly_sent: false,
             parts: Parts::first(done),
+            payload: None,
         }
     }
 
@@ -135,6 +140,7 @@ impl Told {
             last: Delivered {
                 status: 200,
                 words: String::new(),
+                payload: None,
             },
             lasting: None,
             later: None,
@@ -152,6 +158,7 @@ impl Told {
                 .chars()
                 .take(MOST_WORDS)
                 .collect(),
+            payload: None,
         };
     }
 

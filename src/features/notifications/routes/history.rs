@@ -85,6 +85,8 @@ pub struct NotificationMessageDetails {
     duration_ms: Option<i32>,
     /// The latest attempts, the oldest first.
     attempts: Vec<NotificationAttempt>,
+    /// What the service was sent last, as text: the beginning of it, without secrets.
+    payload: Option<String>,
 }
 
 /// Which messages are wanted.
@@ -143,6 +145,7 @@ impl From<Row> for NotificationMessageDetails {
             response_text: row.response_text.clone(),
             duration_ms: row.duration_ms,
             attempts: serde_json::from_value(row.attempts.clone()).unwrap_or_default(),
+            payload: row.payload.clone(),
             message: row.into(),
         }
     }

@@ -14,7 +14,7 @@ use crate::platform::db::statement;
 const COLUMNS: &str = "id, event_type, event_data, COALESCE(severity, 'info') AS severity, service_id, service_name, \
     rule_id, rule_name, status, sent_at, error_message, COALESCE(retry_count, 0) AS retry_count, next_retry, created_at, \
     delivery_id, event_id, occurred_at, title, message, priority, subject, has_details, skip_code, event_count, \
-    parts, response_status, response_text, duration_ms, alert_id, escalation_step, fallback_of, batch_id, queued_at, attempts";
+    parts, response_status, response_text, duration_ms, alert_id, escalation_step, fallback_of, batch_id, queued_at, attempts, payload";
 
 /// Attempts that are kept of a message, the latest.
 const MOST_ATTEMPTS: i32 = 20;
@@ -56,6 +56,7 @@ pub struct Row {
     pub batch_id: Option<i32>,
     pub queued_at: Option<DateTime<Utc>>,
     pub attempts: Value,
+    pub payload: Option<String>,
 }
 
 impl Row {
@@ -223,6 +224,8 @@ pub struct End {
     pub response_text: Option<String>,
     pub duration_ms: i32,
     pub is_attempt: bool,
+    /// What was sent, if anything was; else what was sent before stays.
+    pub payload: Option<String>,
 }
 
 /// Notes how an attempt ended.
@@ -237,7 +240,8 @@ pub async fn end(
                sent_at = CASE WHEN $2 = 'sent' THEN $10 END, \
                retry_count = COALESCE(retry_count, 0) + CASE WHEN $11 AND $2 <> 'sent' THEN 1 ELSE 0 END, \
                attempts = CASE WHEN NOT $11 THEN attempts \
-                   WHEN jsonb_array_length(attempts) >= $13 THEN (attempts - 0) || $12 ELSE attempts || $12 END \
+                   WHEN jsonb_array_length(attempts) >= $13 THEN (attempts - 0) || $12 ELSE attempts || $12 END, \
+               payload = COALESCE($14, payload) \
                WHERE id = $1 AND status = 'pending'";
     let attempt = json!([{
         "at": at, "outcome": if end.status == "sent" { "sent" } else { "failed" }, "error": end.error,
@@ -257,6 +261,7 @@ pub async fn end(
         end.is_attempt.into(),
         attempt.into(),
         MOST_ATTEMPTS.into(),
+        end.payload.clone().into(),
     ];
     db.execute_raw(statement(sql, values)).await.map(|_| ())
 }

@@ -90,11 +90,22 @@ function Shown({ message }: { message: Details }) {
             ))}
         </Table.Tbody>
       </Table>
+      <Block title="What was sent" text={pretty(message.payload)} />
       <Block title="What the service said" text={message.response_text} />
       <Attempts attempts={message.attempts} />
       <Block title="The event's data" text={message.event_data ? JSON.stringify(message.event_data, null, 2) : null} />
     </Stack>
   );
+}
+
+/** JSON on many lines; anything else as it is. */
+function pretty(payload: string | null | undefined) {
+  if (!payload) return null;
+  try {
+    return JSON.stringify(JSON.parse(payload), null, 2);
+  } catch {
+    return payload;
+  }
 }
 
 /** Each attempt, when there was more than one. */

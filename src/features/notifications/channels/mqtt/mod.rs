@@ -80,6 +80,7 @@ impl MqttRoute {
             Ok(()) => Ok(Delivered {
                 status: 200,
                 words: String::new(),
+                payload: Some(words(message)),
             }),
             Err(Failure::Lasting(why)) => Err(Undelivered {
                 parts: told,
@@ -150,7 +151,7 @@ impl MqttRoute {
                 return Err(Failure::Transient("it is not ready".to_owned()));
             }
         }
-        let payload = Words::of(message, LIMITS, Acknowledge::InText).body;
+        let payload = words(message);
         for ((part, topic), id) in self.topics.iter().enumerate().zip(1_u16..) {
             if !told.is_open(part) {
                 continue;
@@ -187,6 +188,10 @@ impl MqttRoute {
         let _ = tokio::time::timeout(GOODBYE, drain).await;
         Ok(())
     }
+}
+
+fn words(message: &Message) -> String {
+    Words::of(message, LIMITS, Acknowledge::InText).body
 }
 
 fn malformed(_: packet::Malformed) -> Failure {
