@@ -18,7 +18,9 @@ async function settle(page: Page) {
 /** Nothing serious against accessibility; and a picture, where FLOWKEEP_SHOTS names a folder. */
 export async function look(page: Page, name: string) {
   await settle(page);
-  const found = await new AxeBuilder({ page }).withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]).analyze();
+  // In a mail's preview no script runs, and axe would wait for its own there without end.
+  const axe = new AxeBuilder({ page }).exclude('iframe[sandbox=""]');
+  const found = await axe.withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]).analyze();
   const serious = found.violations.filter((v) => v.impact === "serious" || v.impact === "critical");
   expect(serious.map((v) => `${name}: ${v.id} ${v.nodes.map((n) => n.target).join(" | ")}`)).toEqual([]);
   if (shots) {
