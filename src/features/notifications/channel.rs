@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::channels::form::{Limits, Misfit, Transport};
 use super::channels::message::{Message, cut};
-use super::channels::{Delivered, Parts, Terms, Undelivered, deliver};
+use super::channels::{Attempt, Delivered, Parts, Terms, Undelivered, deliver};
 use super::kinds::Prepared;
 use super::link;
 use super::render::without_controls;
@@ -43,6 +43,17 @@ impl Channel {
         }
     }
 
+    /// The field that says where it sends to; none where the service is always in one place.
+    pub fn address_field(&self) -> Option<&'static str> {
+        let fields = self.prepared.definition.fields.iter();
+        let addresses = fields.map(|field| field.key).filter(|key| {
+            ["url", "server", "smtp", "host", "webhook"].contains(key)
+                && self.prepared.fields.given(key).is_some()
+        });
+        // A mail server's own name goes before the domain of its addresses.
+        addresses.min_by_key(|key| *key != "smtp")
+    }
+
     /// Whether it sends to whatever address somebody gives.
     pub fn goes_anywhere(&self) -> bool {
         matches!(
@@ -57,12 +68,7 @@ impl Channel {
     }
 
     /// Sends a message to those of its targets that are still to be told.
-    pub async fn send(
-        &self,
-        parts: &NotificationParts,
-        message: &Message,
-        told: Parts,
-    ) -> Result<Delivered, Undelivered> {
+    pub async fn send(&self, parts: &NotificationParts, message: &Message, told: Parts) -> Attempt {
         let sent = match &self.transport {
             Transport::Http(service) => {
                 let terms = Terms {
@@ -83,23 +89,20 @@ impl Channel {
         let clean = |words: &str, most| cut(&without_controls(&self.prepared.scrub(words)), most);
         let scrub = |words: &str| clean(words, MOST_WORDS);
         // Whoever has the link may acknowledge; the history is for more people than the message was.
-        let keep = |payload: Option<String>| {
-            let payload = payload?;
+        let keep = |payload: String| {
             let payload = match &message.acknowledge {
                 Some(url) => link::without(&payload, url),
                 None => payload,
             };
-            Some(clean(&payload, MOST_PAYLOAD))
+            clean(&payload, MOST_PAYLOAD)
         };
-        match sent {
+        let outcome = match sent.outcome {
             Ok(delivered) => Ok(Delivered {
-                status: delivered.status,
                 words: scrub(&delivered.words),
-                payload: keep(delivered.payload),
+                ..delivered
             }),
             Err(trouble) => Err(Undelivered {
                 why: scrub(&trouble.why),
-                payload: keep(trouble.payload),
                 parts: Parts {
                     refused: (trouble.parts.refused.iter())
                         .map(|(part, why)| (*part, scrub(why)))
@@ -108,6 +111,10 @@ impl Channel {
                 },
                 ..trouble
             }),
+        };
+        Attempt {
+            payload: sent.payload.map(keep),
+            outcome,
         }
     }
 }

@@ -27,6 +27,7 @@ pub(super) struct ServiceDraft {
 #[derive(Clone, Debug)]
 pub(super) struct Tested {
     pub error: Option<String>,
+    pub field: Option<&'static str>,
     pub status: Option<u16>,
     pub duration_ms: u64,
 }
@@ -154,6 +155,7 @@ impl NotificationService {
             Ok(channel) => self.test(&channel).await,
             Err(why) => Tested {
                 error: Some(why),
+                field: None,
                 status: None,
                 duration_ms: 0,
             },
@@ -203,9 +205,10 @@ impl NotificationService {
         let started = std::time::Instant::now();
         let sent = channel.send(&self.parts, &message, Parts::default()).await;
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        match sent {
+        match sent.outcome {
             Ok(delivered) => Tested {
                 error: None,
+                field: None,
                 status: Some(delivered.status).filter(|status| *status != 0),
                 duration_ms,
             },
@@ -213,10 +216,15 @@ impl NotificationService {
                 why,
                 discreet,
                 status,
+                is_unreached,
                 ..
             }) => Tested {
+                field: channel.address_field().filter(|_| is_unreached),
                 // Whoever may test an address must not read by that what stands in the network around.
-                error: discreet.filter(|_| channel.goes_anywhere()).or(Some(why)),
+                error: Some(match discreet.filter(|_| channel.goes_anywhere()) {
+                    Some(words) => words.into_string(),
+                    None => why,
+                }),
                 status,
                 duration_ms,
             },

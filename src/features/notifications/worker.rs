@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::backoff::wait_after;
 use super::channel::Channel;
 use super::channels::message::Message;
-use super::channels::{Delivered, Undelivered};
+use super::channels::{Attempt, Delivered, Undelivered};
 use super::digest::Left;
 use super::error::NotificationError;
 use super::escalation::page;
@@ -251,26 +251,28 @@ impl NotificationService {
             history::end(self.parts.db.orm(), row.id, &end, self.parts.clock.now()).await?;
             return Ok(Lane::Well);
         }
-        let result = match channel {
+        let sent = match channel {
             Ok(channel) => {
                 let message = self.message(row);
                 channel.send(&self.parts, &message, told).await
             }
-            Err(why) => Err(Undelivered {
+            Err(why) => Attempt::failed(Undelivered {
                 parts: told,
                 ..Undelivered::lasting(why.clone(), 0)
             }),
         };
-        let duration_ms = i32::try_from(started.elapsed().as_millis()).unwrap_or(i32::MAX);
-        match result {
+        let log = Log {
+            duration_ms: i32::try_from(started.elapsed().as_millis()).unwrap_or(i32::MAX),
+            payload: sent.payload,
+        };
+        match sent.outcome {
             Ok(delivered) => {
-                self.note_sent(row, &delivered, duration_ms).await?;
+                self.note_sent(row, &delivered, log).await?;
                 Ok(Lane::Well)
             }
             Err(trouble) => {
                 let is_left_alone = trouble.is_transient && trouble.retry_after.is_some();
-                self.note_trouble(service, row, trouble, duration_ms)
-                    .await?;
+                self.note_trouble(service, row, trouble, log).await?;
                 Ok(if is_left_alone {
                     Lane::LeftAlone
                 } else {
@@ -293,7 +295,7 @@ impl NotificationService {
         &self,
         row: &history::Row,
         delivered: &Delivered,
-        duration_ms: i32,
+        log: Log,
     ) -> Result<(), NotificationError> {
         let (db, now) = (self.parts.db.orm(), self.parts.clock.now());
         let end = history::End {
@@ -304,9 +306,9 @@ impl NotificationService {
             parts: row.parts.clone(),
             response_status: Some(i32::from(delivered.status)).filter(|status| *status != 0),
             response_text: Some(delivered.words.clone()),
-            duration_ms,
+            duration_ms: log.duration_ms,
             is_attempt: true,
-            payload: delivered.payload.clone(),
+            payload: log.payload,
         };
         Ok(history::end(db, row.id, &end, now).await?)
     }
@@ -316,7 +318,7 @@ impl NotificationService {
         service: &services::Service,
         row: &history::Row,
         trouble: Undelivered,
-        duration_ms: i32,
+        log: Log,
     ) -> Result<(), NotificationError> {
         let now = self.parts.clock.now();
         let attempt = row.retry_count + 1;
@@ -335,9 +337,9 @@ impl NotificationService {
             parts: serde_json::to_value(&trouble.parts).ok(),
             response_status: trouble.status.map(i32::from),
             response_text: None,
-            duration_ms,
+            duration_ms: log.duration_ms,
             is_attempt: true,
-            payload: trouble.payload.clone(),
+            payload: log.payload,
         };
         tracing::warn!(
             service = service.name,
@@ -420,6 +422,12 @@ impl NotificationService {
         happened::remove_told(db, now - EVENTS_KEPT).await?;
         Ok(())
     }
+}
+
+/// What is noted of an attempt, whatever came of it.
+struct Log {
+    duration_ms: i32,
+    payload: Option<String>,
 }
 
 /// How a message ends that is not sent.

@@ -228,13 +228,14 @@ mod tests {
             .build()
             .unwrap();
         let dir = tempfile::tempdir().unwrap();
+        let lifecycle = Lifecycle::new(Duration::from_secs(1));
         let scratch = Scratch {
             dir: dir.path().join("server"),
             cluster: None,
-            lifecycle: Lifecycle::new(Duration::from_secs(1)),
+            lifecycle: lifecycle.clone(),
         };
         runtime.block_on(async {
-            tokio::task::spawn(async move {
+            lifecycle.spawn("a proof", async move {
                 let _held = scratch;
                 std::future::pending::<()>().await;
             });

@@ -88,16 +88,22 @@ impl MailTrouble {
     pub(super) fn unreached(unreached: &Unreached, server: &MailServer) -> Self {
         match unreached {
             Unreached::Refused(_) => Self::field("smtp_host", unreached.to_string()),
-            _ => Self::transient(format!("{} cannot be reached: {unreached}.", server.host)),
+            _ => Self {
+                field: Some("smtp_host"),
+                ..Self::transient(format!("{} cannot be reached: {unreached}.", server.host))
+            },
         }
     }
 
     pub(super) fn unconnected(error: &dyn Error, server: &MailServer) -> Self {
         let MailServer { host, port, .. } = server;
-        Self::transient(format!(
-            "{host} does not answer on port {port}: {error}. Check host and port, and that no firewall is \
-             between"
-        ))
+        Self {
+            field: Some("smtp_port"),
+            ..Self::transient(format!(
+                "{host} does not answer on port {port}: {error}. Check host and port, and that no firewall is \
+                 between"
+            ))
+        }
     }
 
     pub(super) fn timed_out(step: Step, server: &MailServer, limit: Duration) -> Self {

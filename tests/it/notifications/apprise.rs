@@ -296,6 +296,7 @@ async fn ours(url: &str, ignored: &[&str]) -> Vec<(String, BTreeSet<String>)> {
     let wire = Noted::default();
     deliver(&wire, service.as_ref(), &plain, &terms())
         .await
+        .outcome
         .unwrap();
     let noted = wire.0.lock().unwrap();
     let mut requests: Vec<_> = noted

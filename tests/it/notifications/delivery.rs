@@ -153,11 +153,42 @@ async fn f57_nobody_there_and_a_wrong_certificate_are_told_as_what_they_are() {
             .await
             .json();
         assert_eq!(tested["is_delivered"], false, "{tested}");
+        assert_eq!(tested["field"], "url", "{tested}");
         assert!(
             tested["error"].as_str().unwrap().contains(words),
             "{tested}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_host_that_is_not_there_is_named_by_its_field_and_one_that_answers_is_not() {
+    let told = Told::by(Receiver::answering(|_, _| status(500)).await).await;
+    let busy = told.receiver.url.rsplit(':').next().unwrap().to_owned();
+    let test = async |service_type: &str, url: &str| {
+        let draft = json!({ "service_type": service_type, "config": { "url": url } });
+        let path = "/api/notifications/services/test";
+        let tested = told.client.post(path, draft).await.json();
+        assert_eq!(tested["is_delivered"], false, "{url}: {tested}");
+        tested
+    };
+    for (url, field) in [
+        ("gotify://nobody.invalid/AbCdEfGhIjKlMnO", "host"),
+        (
+            "mailto://me:secret@example.org/?smtp=nobody.invalid",
+            "smtp",
+        ),
+        ("mqtt://nobody.invalid/topic", "host"),
+        ("json://169.254.169.254/x", "host"),
+    ] {
+        let tested = test("apprise", url).await;
+        assert_eq!(tested["field"], field, "{url}: {tested}");
+    }
+    let tested = test("apprise", &format!("json://127.0.0.1:{busy}/x")).await;
+    assert_eq!(
+        (&tested["field"], &tested["status"]),
+        (&json!(null), &json!(500))
+    );
 }
 
 #[tokio::test]

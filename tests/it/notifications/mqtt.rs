@@ -138,6 +138,7 @@ async fn a_broker_takes_a_message_for_every_topic() {
             .route(&url)
             .publish(&outbound(), &message(), Parts::default())
             .await
+            .outcome
             .unwrap();
         let kept = broker.kept();
         for topic in ["box/alerts", "box/other"] {
@@ -161,6 +162,7 @@ async fn a_wrong_password_is_not_tried_again_and_not_told() {
     let undelivered = route
         .publish(&outbound(), &message(), Parts::default())
         .await
+        .outcome
         .unwrap_err();
     assert!(!undelivered.is_transient, "{undelivered:?}");
     assert!(!undelivered.why.contains("wrong-word"), "{undelivered:?}");
@@ -174,6 +176,7 @@ async fn a_broker_that_is_not_there_is_tried_again() {
     let undelivered = route
         .publish(&outbound(), &message(), Parts::default())
         .await
+        .outcome
         .unwrap_err();
     assert!(undelivered.is_transient, "{undelivered:?}");
 }
@@ -186,11 +189,13 @@ async fn a_certificate_of_nobody_is_refused_unless_it_may_be() {
         .route(url)
         .publish(&outbound(), &message(), Parts::default())
         .await
+        .outcome
         .unwrap_err();
     assert!(!undelivered.is_transient, "{undelivered:?}");
     let lax = broker.route(&format!("{url}&verify=no"));
     lax.publish(&outbound(), &message(), Parts::default())
         .await
+        .outcome
         .unwrap();
 }
 
@@ -202,6 +207,7 @@ async fn private_brokers_are_not_asked_where_that_is_not_allowed() {
     let undelivered = route
         .publish(&strict, &message(), Parts::default())
         .await
+        .outcome
         .unwrap_err();
     assert!(
         !undelivered.is_transient && undelivered.why.contains("private"),
@@ -253,6 +259,7 @@ async fn what_a_broker_confirmed_is_sent_also_if_it_keeps_the_connection() {
     route
         .publish(&outbound(), &message(), Parts::default())
         .await
+        .outcome
         .unwrap();
     assert!(began.elapsed() < Duration::from_secs(10));
 }
@@ -263,13 +270,15 @@ async fn a_topic_that_has_the_message_does_not_get_it_again() {
     let undelivered = route
         .publish(&outbound(), &message(), Parts::default())
         .await
+        .outcome
         .unwrap_err();
     assert!(undelivered.is_transient, "{undelivered:?}");
     assert_eq!(undelivered.parts, Parts::first(1));
     // There is one to confirm now, and it confirms one.
     let sent = route
         .publish(&outbound(), &message(), undelivered.parts)
-        .await;
+        .await
+        .outcome;
     assert!(sent.is_ok(), "{sent:?}");
 }
 
@@ -285,6 +294,7 @@ async fn a_port_of_another_service_is_not_asked() {
     let refused = route
         .publish(&outbound(), &message(), Parts::default())
         .await
+        .outcome
         .unwrap_err();
     assert!(
         !refused.is_transient && refused.why.contains("port 25"),

@@ -734,6 +734,7 @@ async fn a_server_that_is_not_there_is_tried_again_and_no_secret_told() {
             &super::wire::terms(),
         )
         .await
+        .outcome
         .unwrap_err();
         assert_eq!(undelivered.is_transient, is_transient, "{undelivered:?}");
         assert!(!undelivered.why.contains("s3cr3t"), "{}", undelivered.why);

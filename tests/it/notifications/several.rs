@@ -148,6 +148,7 @@ async fn a_host_that_does_not_answer_is_asked_once_and_not_for_each_of_its_rooms
     let wire = Leaving::default();
     let undelivered = deliver(&wire, service.as_ref(), &message(), &terms())
         .await
+        .outcome
         .unwrap_err();
     assert_eq!(wire.0.load(Ordering::SeqCst), 2);
     assert!(undelivered.is_transient, "{undelivered:?}");
@@ -167,6 +168,7 @@ async fn the_requests_of_one_message_keep_the_pace_of_the_service() {
     let began = Instant::now();
     deliver(&receiver, service.as_ref(), &message(), &paced)
         .await
+        .outcome
         .unwrap();
     assert_eq!(receiver.arrived().len(), 3);
     assert!(began.elapsed() >= paced.pace * 2, "{:?}", began.elapsed());

@@ -10,7 +10,9 @@ use axum::response::IntoResponse;
 use flowkeep::features::notifications::channels::apprise::Target;
 use flowkeep::features::notifications::channels::form::Transport;
 use flowkeep::features::notifications::channels::message::Message;
-use flowkeep::features::notifications::channels::{Delivered, Parts, Terms, Undelivered, deliver};
+use flowkeep::features::notifications::channels::{
+    Attempt, Delivered, Parts, Terms, Undelivered, deliver,
+};
 use flowkeep::platform::outbound::{
     Answer, Exchange, Logins, Outbound, Outgoing, Policy, SystemNames, Wire,
 };
@@ -216,6 +218,11 @@ impl Receiver {
         message: &Message,
         parts: Parts,
     ) -> Result<Delivered, Undelivered> {
+        self.attempt(target, message, parts).await.outcome
+    }
+
+    /// The same with what was sent.
+    pub async fn attempt(&self, target: &Target, message: &Message, parts: Parts) -> Attempt {
         let Transport::Http(service) = target.build().unwrap() else {
             panic!("{} is not spoken to over HTTP", target.definition.id);
         };

@@ -4815,6 +4815,8 @@ export interface components {
             is_delivered: boolean;
             /** @description Why not, with the remedy. */
             error?: string | null;
+            /** @description The field of the configuration at fault, if one is: where it is sent to. */
+            field?: string | null;
             /**
              * Format: int32
              * @description The status of the answer, if there was one.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::http::{Body, HttpService, Part, Rejection, Request, Step};
 use super::message::Message;
-use super::outcome::{Delivered, Told, Undelivered};
+use super::outcome::{Attempt, Delivered, Told, Undelivered};
 use super::parts::Parts;
 use crate::platform::outbound::{Answer, Logins, Outgoing, Wire};
 
@@ -43,7 +43,7 @@ pub async fn deliver(
     service: &dyn HttpService,
     message: &Message,
     terms: &Terms,
-) -> Result<Delivered, Undelivered> {
+) -> Attempt {
     let mut noted = Noted::default();
     let mut tried = attempt(wire, service, message, terms, &mut noted).await;
     if let Err(trouble) = &tried
@@ -75,15 +75,10 @@ pub async fn deliver(
         };
         tried = attempt(wire, service, &brief, &terms, &mut noted).await;
     }
-    let payload = noted.payload.map(|payload| service.scrub(&payload));
-    match tried {
-        Ok(delivered) => Ok(Delivered {
-            payload,
-            ..delivered
-        }),
-        Err(undelivered) => Err(Undelivered {
+    Attempt {
+        payload: noted.payload.map(|payload| service.scrub(&payload)),
+        outcome: tried.map_err(|undelivered| Undelivered {
             why: service.scrub(&undelivered.why),
-            payload,
             ..undelivered
         }),
     }
@@ -125,7 +120,6 @@ async fn attempt(
             status: 0,
             words: "nothing was sent: this service is told of troubles, not of their end"
                 .to_owned(),
-            payload: None,
         });
     }
     let began = Instant::now();

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::message::{Message, Priority};
-use super::{Delivered, Undelivered};
+use super::{Attempt, Delivered, Undelivered};
 use crate::platform::mail::{Importance, Mail, MailServer, Mailer, Receipt};
 
 /// A mail server, and who gets the mail.
@@ -25,7 +25,7 @@ pub struct MailRoute {
 
 impl MailRoute {
     /// Hands a message over.
-    pub async fn send(&self, mailer: &Mailer, message: &Message) -> Result<Delivered, Undelivered> {
+    pub async fn send(&self, mailer: &Mailer, message: &Message) -> Attempt {
         let mut text = message.body.clone();
         for (what, url) in [
             ("Open in Flowkeep", &message.link),
@@ -48,9 +48,11 @@ impl MailRoute {
             importance: importance(message.priority),
         };
         match mailer.send(&self.server, &mail).await {
-            Ok(receipt) => Ok(delivered(&receipt)),
-            Err(trouble) => Err(Undelivered {
+            Ok(receipt) => delivered(receipt),
+            Err(trouble) => Attempt::failed(Undelivered {
                 is_transient: trouble.is_transient,
+                is_unreached: trouble.code.is_none()
+                    && matches!(trouble.field, Some("smtp_host" | "smtp_port")),
                 ..Undelivered::lasting(trouble.why, 0)
             }),
         }
@@ -68,10 +70,12 @@ pub(super) fn importance(priority: Priority) -> Importance {
 }
 
 /// A message that the server took, with those for whom it did not.
-pub(super) fn delivered(receipt: &Receipt) -> Delivered {
-    Delivered {
-        status: 0,
-        words: receipt.words(),
-        payload: Some(receipt.text.clone()),
+pub(super) fn delivered(receipt: Receipt) -> Attempt {
+    Attempt {
+        outcome: Ok(Delivered {
+            status: 0,
+            words: receipt.words(),
+        }),
+        payload: Some(receipt.text),
     }
 }

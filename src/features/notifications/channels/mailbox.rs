@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::form::{Definition, Field, Limits, Misfit, Place, Transport};
 use super::mail::{delivered, importance};
 use super::message::{Message, Tone};
-use super::{Delivered, Undelivered};
+use super::{Attempt, Undelivered};
 use crate::features::email::{self, EmailService, PlainRequest, SendRequest};
 use crate::features::notifications::render;
 use crate::platform::events::Event;
@@ -116,11 +116,7 @@ fn variables(message: &Message) -> Value {
 }
 
 /// Sends a message by Flowkeep's own server.
-pub async fn send(
-    email: &EmailService,
-    to: &[String],
-    message: &Message,
-) -> Result<Delivered, Undelivered> {
+pub async fn send(email: &EmailService, to: &[String], message: &Message) -> Attempt {
     let to = (!to.is_empty()).then(|| to.to_vec());
     let (occurred_at, importance) = (Some(message.occurred_at), importance(message.priority));
     let template = template(&message.event_type).filter(|_| is_usual(message));
@@ -150,8 +146,8 @@ pub async fn send(
         email.send_plain(request).await
     };
     match sent {
-        Ok(receipt) => Ok(delivered(&receipt)),
-        Err(error) => Err(Undelivered {
+        Ok(receipt) => delivered(receipt),
+        Err(error) => Attempt::failed(Undelivered {
             is_transient: error.is_transient(),
             ..Undelivered::lasting(error.to_string(), 0)
         }),

@@ -15,5 +15,5 @@ pub mod webhook;
 mod words;
 
 pub use deliver::{Terms, deliver};
-pub use outcome::{Delivered, Undelivered};
+pub use outcome::{Attempt, Delivered, Undelivered};
 pub use parts::Parts;

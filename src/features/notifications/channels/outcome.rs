@@ -12,6 +12,25 @@ const MOST_BUSY: usize = 2;
 /// Characters of a service's words that are kept.
 const MOST_WORDS: usize = 500;
 
+/// An attempt to deliver a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// What was sent last, as text, if anything was.
+    pub payload: Option<String>,
+    /// What came of it.
+    pub outcome: Result<Delivered, Undelivered>,
+}
+
+impl Attempt {
+    /// One of which nothing is known but that it failed.
+    pub fn failed(trouble: Undelivered) -> Self {
+        Self {
+            payload: None,
+            outcome: Err(trouble),
+        }
+    }
+}
+
 /// A message that was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivered {
@@ -19,8 +38,6 @@ pub struct Delivered {
     pub status: u16,
     /// The beginning of what it said.
     pub words: String,
-    /// What was sent, as text.
-    pub payload: Option<String>,
 }
 
 /// A message that was not taken, or not everywhere.
@@ -29,7 +46,7 @@ pub struct Undelivered {
     /// For people; never with a secret.
     pub why: String,
     /// The same without the words of the other side, if it stands in a private network.
-    pub discreet: Option<String>,
+    pub discreet: Option<Box<str>>,
     /// The status, if there was an answer.
     pub status: Option<u16>,
     /// Whether trying again can help.
@@ -38,14 +55,14 @@ pub struct Undelivered {
     pub is_gone: bool,
     /// How long the server asks to be left alone.
     pub retry_after: Option<Duration>,
+    /// Whether it is the address that is at fault: nobody answers there, or nobody who may be asked.
+    pub is_unreached: bool,
     /// Whether it was too large, here or there.
     pub is_too_large: bool,
     /// Whether some of its targets have it, and no attempt helps the others.
     pub is_partly_sent: bool,
     /// What became of its targets, in this attempt and those before it.
     pub parts: Parts,
-    /// What was sent, as text, if anything was.
-    pub payload: Option<String>,
 }
 
 impl Undelivered {
@@ -58,16 +75,17 @@ impl Undelivered {
             is_transient: false,
             is_gone: false,
             retry_after: None,
+            is_unreached: false,
             is_too_large: false,
             is_partly_sent: false,
             parts: Parts::first(done),
-            payload: None,
         }
     }
 
     pub(super) fn unreached(error: &Unreached) -> Self {
         Self {
             is_transient: !error.is_lasting(),
+            is_unreached: !matches!(error, Unreached::TooLarge(_) | Unreached::Unwritable(_)),
             is_too_large: matches!(error, Unreached::TooLarge(_)),
             ..Self::lasting(error.to_string(), 0)
         }
@@ -90,7 +108,7 @@ impl Undelivered {
             ),
             None => {
                 let plain = format!("it answered {status}");
-                discreet = Some(plain.clone()).filter(|_| answer.is_near);
+                discreet = answer.is_near.then(|| plain.clone().into_boxed_str());
                 (
                     match complaint(said) {
                         Some(words) => format!("{plain}: {words}"),
@@ -105,6 +123,7 @@ impl Undelivered {
             status: Some(status),
             is_transient,
             is_gone: status == 410,
+            is_unreached: (300..400).contains(&status),
             is_too_large: status == 413,
             retry_after,
             ..Self::lasting(why, 0)
@@ -140,7 +159,6 @@ impl Told {
             last: Delivered {
                 status: 200,
                 words: String::new(),
-                payload: None,
             },
             lasting: None,
             later: None,
@@ -158,7 +176,6 @@ impl Told {
                 .chars()
                 .take(MOST_WORDS)
                 .collect(),
-            payload: None,
         };
     }
 

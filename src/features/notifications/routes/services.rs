@@ -126,6 +126,8 @@ pub struct NotificationTest {
     is_delivered: bool,
     /// Why not, with the remedy.
     error: Option<String>,
+    /// The field of the configuration at fault, if one is: where it is sent to.
+    field: Option<&'static str>,
     /// The status of the answer, if there was one.
     status: Option<u16>,
     duration_ms: u64,
@@ -213,6 +215,7 @@ impl From<Tested> for NotificationTest {
         Self {
             is_delivered: tested.error.is_none(),
             error: tested.error,
+            field: tested.field,
             status: tested.status,
             duration_ms: tested.duration_ms,
         }

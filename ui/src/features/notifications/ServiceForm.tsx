@@ -67,8 +67,13 @@ export function ServiceForm({
     save.mutate();
   };
   const error = save.error ?? test.error;
+  const unreached = (field: string) =>
+    test.data?.field === field ? "Nothing was reached here; see below." : undefined;
   const wrong = (field: string) =>
-    fieldError(error, field) ?? fieldError(error, `config.${field}`) ?? fieldError(error, `fields.${field}`);
+    fieldError(error, field) ??
+    fieldError(error, `config.${field}`) ??
+    fieldError(error, `fields.${field}`) ??
+    unreached(field);
   const isExplained = [...OWN, ...kind.fields.map((field) => field.key)].some((field) => wrong(field));
   return (
     <form onSubmit={submit} noValidate>

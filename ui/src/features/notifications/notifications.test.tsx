@@ -119,6 +119,13 @@ describe("services", () => {
         address: "tgram://***/7",
       },
       "POST /api/notifications/services": { status: 422, body: refusal },
+      "POST /api/notifications/services/test": {
+        is_delivered: false,
+        error: "the name cannot be resolved",
+        field: "chats",
+        status: null,
+        duration_ms: 2,
+      },
     });
     show(ServicesTab);
     expect(await screen.findByText("Nobody is told anything yet")).toBeTruthy();
@@ -127,8 +134,16 @@ describe("services", () => {
     fireEvent.change(await within(dialog).findByLabelText("Paste an address"), { target: { value: "tgram://t/7" } });
     fireEvent.click(within(dialog).getByRole("button", { name: "Read it" }));
     expect(((await within(dialog).findByLabelText(/^Chats/)) as HTMLTextAreaElement).value).toBe("7");
+    fireEvent.click(within(dialog).getByRole("button", { name: "Send a test" }));
+    expect(await within(dialog).findByText("the name cannot be resolved")).toBeTruthy();
+    expect(
+      within(dialog)
+        .getByLabelText(/^Chats/)
+        .getAttribute("aria-invalid"),
+    ).toBe("true");
     fireEvent.click(within(dialog).getByRole("button", { name: "Add" }));
     expect(await within(dialog).findByText("is no token")).toBeTruthy();
+    expect(within(dialog).queryByText("the name cannot be resolved")).toBeNull();
   });
 
   it("at a private address offer to allow those, ask, and try again", async () => {

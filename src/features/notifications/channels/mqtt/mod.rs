@@ -15,7 +15,7 @@ use tokio_rustls::TlsConnector;
 
 use super::form::Limits;
 use super::message::Message;
-use super::outcome::{Delivered, Undelivered};
+use super::outcome::{Attempt, Delivered, Undelivered};
 use super::parts::Parts;
 use super::words::{Acknowledge, Words};
 use crate::platform::causes::root_cause;
@@ -53,6 +53,8 @@ pub struct MqttRoute {
 
 /// Why it came to nothing.
 enum Failure {
+    /// The broker does not want it.
+    Rejected(String),
     Lasting(String),
     Transient(String),
 }
@@ -70,28 +72,32 @@ impl MqttRoute {
         outbound: &Outbound,
         message: &Message,
         mut told: Parts,
-    ) -> Result<Delivered, Undelivered> {
+    ) -> Attempt {
         let attempt = tokio::time::timeout(LIMIT, self.attempt(outbound, message, &mut told));
         let outcome = attempt.await.unwrap_or_else(|_| {
             let why = Unreached::TimedOut(LIMIT).to_string();
             Err(Failure::Transient(why))
         });
-        match outcome {
-            Ok(()) => Ok(Delivered {
-                status: 200,
-                words: String::new(),
-                payload: Some(words(message)),
-            }),
-            Err(Failure::Lasting(why)) => Err(Undelivered {
-                parts: told,
-                ..Undelivered::lasting(why, 0)
-            }),
-            Err(Failure::Transient(why)) => Err(Undelivered {
-                is_transient: true,
-                parts: told,
-                ..Undelivered::lasting(why, 0)
-            }),
-        }
+        let (why, is_transient, is_unreached) = match outcome {
+            Ok(()) => {
+                return Attempt {
+                    payload: Some(words(message)),
+                    outcome: Ok(Delivered {
+                        status: 200,
+                        words: String::new(),
+                    }),
+                };
+            }
+            Err(Failure::Rejected(why)) => (why, false, false),
+            Err(Failure::Lasting(why)) => (why, false, true),
+            Err(Failure::Transient(why)) => (why, true, true),
+        };
+        Attempt::failed(Undelivered {
+            is_transient,
+            is_unreached,
+            parts: told,
+            ..Undelivered::lasting(why, 0)
+        })
     }
 
     async fn attempt(
@@ -146,7 +152,9 @@ impl MqttRoute {
         let (first, content) = read(&mut stream).await?;
         match packet::connected(first, &content).map_err(malformed)? {
             Ok(()) => {}
-            Err(packet::Refusal::Lasting(why)) => return Err(Failure::Lasting(why.to_owned())),
+            Err(packet::Refusal::Lasting(why)) => {
+                return Err(Failure::Rejected(why.to_owned()));
+            }
             Err(packet::Refusal::Unavailable) => {
                 return Err(Failure::Transient("it is not ready".to_owned()));
             }
