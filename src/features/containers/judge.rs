@@ -3,7 +3,7 @@
 //! An end is told when the container does not run again soon; if it does, that is a restart. A trouble that is
 //! told is not told again before it is over, and it is over when the container was well for a while: the longer,
 //! the more trouble there was lately. From the third trouble in ten minutes on it is told once that it goes on; from
-//! the fifth if somebody meant them, as what restarts a container by itself does.
+//! the fifth if somebody meant them, as what restarts a container by itself does. Until that is over only worse is told.
 
 use std::fmt::Write;
 
@@ -109,13 +109,13 @@ impl Ending {
     }
 }
 
-/// What is known to be wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What is known to be wrong, the worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Trouble {
-    Stopped,
     Unhealthy,
     Restarting,
+    Stopped,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -207,6 +207,11 @@ impl Memory {
         self.recent.len() >= MANY || self.lately() >= MANY_WITH_MEANT
     }
 
+    /// Whether something of the kind was told already, or worse while there is no end to it.
+    fn is_known(&self, trouble: Trouble) -> bool {
+        self.is_storm() && self.trouble >= Some(trouble)
+    }
+
     /// How long it must be well before that is told.
     fn hold(&self) -> TimeDelta {
         let doublings = self.lately().saturating_sub(1).min(6);
@@ -234,7 +239,9 @@ impl Memory {
             Fact::Started => self.started(now),
             Fact::Unhealthy(output) => {
                 self.note_trouble(now);
-                if matches!(self.trouble, Some(Trouble::Unhealthy | Trouble::Restarting)) {
+                if matches!(self.trouble, Some(Trouble::Unhealthy | Trouble::Restarting))
+                    || self.is_known(Trouble::Unhealthy)
+                {
                     return None;
                 }
                 self.trouble = Some(Trouble::Unhealthy);
@@ -257,6 +264,7 @@ impl Memory {
         if self.trouble == Some(Trouble::Restarting) {
             return None;
         }
+        let is_known = self.is_known(Trouble::Restarting);
         let Some(Ended { ending, .. }) = ended else {
             let is_noise = self.trouble.is_some() && self.is_storm();
             return (!is_noise).then_some(Told::Started);
@@ -264,8 +272,11 @@ impl Memory {
         if !self.is_storm() {
             return Some(Told::Restarted(ending, None));
         }
-        self.trouble = Some(Trouble::Restarting);
         self.well_since = Some(now);
+        if is_known {
+            return None;
+        }
+        self.trouble = Some(Trouble::Restarting);
         Some(Told::Restarted(ending, Some(self.lately())))
     }
 
@@ -302,11 +313,11 @@ impl Memory {
                 ended.at = now;
                 return None;
             }
-            let was_quiet = self.trouble == Some(Trouble::Stopped) && self.is_storm();
+            let is_known = self.is_known(Trouble::Stopped);
             self.trouble = Some(Trouble::Stopped);
             let mut ended = self.ended.take()?;
             ended.ending.is_removed |= !seen.is_there;
-            return (!was_quiet).then_some(Told::Stopped(ended.ending));
+            return (!is_known).then_some(Told::Stopped(ended.ending));
         }
         if !seen.is_running {
             self.well_since = None;
@@ -464,6 +475,34 @@ mod tests {
     }
 
     #[test]
+    fn a_container_that_is_down_sick_and_restarted_by_turns_is_told_only_what_is_worse() {
+        let mut memory = Memory::default();
+        let mut told = Vec::new();
+        let down = Now {
+            is_running: false,
+            ..RUNS
+        };
+        for round in 0..8 {
+            let began = round * 60;
+            memory.take(crash(), at(began));
+            told.extend(memory.look(down, at(began + 10)));
+            told.extend(memory.take(Fact::Started, at(began + 20)));
+            told.extend(memory.take(Fact::Unhealthy("no".to_owned()), at(began + 30)));
+            memory.take(crash(), at(began + 40));
+            told.extend(memory.take(Fact::Started, at(began + 42)));
+        }
+        // From the third trouble on it is a story, whose worst is that it stops.
+        let stops = told
+            .iter()
+            .filter(|one| matches!(one, Told::Stopped(_)))
+            .count();
+        assert_eq!(stops, 2, "{told:?}");
+        assert!(told.len() <= 6, "{told:?}");
+        let seen = memory.look(RUNS, at(5_000));
+        assert_eq!(seen, Some(Told::Recovered));
+    }
+
+    #[test]
     fn who_did_it_is_said() {
         let words = |culprit, exit_code| {
             let ending = Ending {
@@ -504,7 +543,7 @@ mod tests {
         /// Whatever a container does, what is told of it stays small, a recovery ends something, and once it
         /// rests what was told last is how it is.
         #[test]
-        fn what_is_told_is_bounded_and_ends_true(steps in proptest::collection::vec((0_u8..7, 0_i64..40), 1..300)) {
+        fn what_is_told_is_bounded_and_ends_true(steps in proptest::collection::vec((0_u8..7, prop_oneof![0_i64..3, 10_i64..13, 0_i64..40]), 1..300)) {
             let mut memory = Memory::default();
             let (mut now, mut is_running, mut is_sick) = (0, true, false);
             let mut told: Vec<(i64, Told)> = Vec::new();
@@ -536,6 +575,7 @@ mod tests {
             }
             for (index, (when, _)) in told.iter().enumerate() {
                 let within = told[index..].iter().take_while(|(later, _)| later - when < 600).count();
+                // Four ends of which each is told, with its start and its end, and a story that begins three times.
                 prop_assert!(within <= 16, "{within} in ten minutes: {told:?}");
             }
             let mut is_wrong = false;
