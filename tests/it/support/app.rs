@@ -200,7 +200,7 @@ impl TestAppBuilder {
                 patience: self.patience,
                 upgrade: Some(Patience {
                     ready: Duration::from_secs(20),
-                    steady: Duration::from_millis(500),
+                    steady: Duration::from_secs(3),
                     poll: Duration::from_millis(50),
                 }),
                 ..Tuning::default()
