@@ -13,7 +13,7 @@ const WAITS = "while :; do read -t 1 <> <(:); done";
 const TALKS = `trap 'exit 0' TERM
 printf '<b>bold</b> <script>document.title="taken"</script>\\n\\033]0;title\\007\\033[31mred\\033[0m\\033[2J\\n'
 printf 'warning: the queue is long\\n' >&2
-i=0; while :; do i=$((i+1)); echo "line $i."; read -t 0.1 <> <(:); done`;
+i=0; while :; do i=$((i+1)); echo "line $i."; read -t 0.7 <> <(:); done`;
 
 test.skip(!engine, "needs Docker: run scripts/e2e-containers");
 
