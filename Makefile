@@ -77,8 +77,9 @@ e2e-sso: ui-install
 e2e-containers: ui-install
 	$(ENV) . scripts/test-env; scripts/with-docker scripts/e2e-containers
 
-## The whole box of docker-compose.yaml on an engine of its own: all healthy, one login, a backup proven. Needs `make package-test` once.
-box-test: test-dependencies
+## The whole box of docker-compose.yaml on an engine of its own: all healthy, one login, a backup proven.
+box-test:
+	scripts/install-dependencies box
 	$(ENV) cargo build --locked --quiet
 	$(ENV) scripts/box-test
 

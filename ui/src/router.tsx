@@ -170,9 +170,10 @@ const pages = [
   createRoute({
     getParentRoute: () => shell,
     path: "/containers/$name",
-    validateSearch: (search: Record<string, unknown>): { tab?: string; search?: string } => ({
+    validateSearch: (search: Record<string, unknown>): { tab?: string; search?: string; ask?: string } => ({
       ...(typeof search.tab === "string" ? { tab: search.tab } : {}),
       ...(typeof search.search === "string" ? { search: search.search } : {}),
+      ...(typeof search.ask === "string" ? { ask: search.ask } : {}),
     }),
     component: lazyRouteComponent(() => import("./features/containers/ContainerPage"), "ContainerPage"),
   }),

@@ -255,7 +255,10 @@ impl NotificationService {
         Ok(history::list(self.parts.db.orm(), filter, page).await?)
     }
 
-    pub(super) async fn message_row(&self, id: i32) -> Result<history::Row, NotificationError> {
+    pub(super) async fn message_row(
+        &self,
+        id: i32,
+    ) -> Result<history::Detailed, NotificationError> {
         let found = history::get(self.parts.db.orm(), id).await?;
         found.ok_or(NotificationError::NoMessage(id))
     }
@@ -265,8 +268,8 @@ impl NotificationService {
         &self,
         actor: &Actor,
         id: i32,
-    ) -> Result<history::Row, NotificationError> {
-        let row = self.message_row(id).await?;
+    ) -> Result<history::Detailed, NotificationError> {
+        let row = self.message_row(id).await?.row;
         let tx = self.parts.db.begin().await?;
         if !history::retry(&tx, id, self.parts.clock.now()).await? {
             let message = match row.status.as_str() {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::features::auth::CurrentUser;
 use crate::features::notifications::NotificationService;
-use crate::features::notifications::store::history::{Filter, Row};
+use crate::features::notifications::store::history::{Detailed, Filter, Row};
 use crate::platform::db::page::{Page, PageQuery, PageRequest};
 use crate::platform::http::{ApiError, Json, Path, Query};
 
@@ -134,8 +134,9 @@ impl From<Row> for NotificationMessage {
     }
 }
 
-impl From<Row> for NotificationMessageDetails {
-    fn from(row: Row) -> Self {
+impl From<Detailed> for NotificationMessageDetails {
+    fn from(found: Detailed) -> Self {
+        let row = found.row;
         Self {
             delivery_id: row.delivery_id,
             event_id: row.event_id,
@@ -144,8 +145,8 @@ impl From<Row> for NotificationMessageDetails {
             response_status: row.response_status,
             response_text: row.response_text.clone(),
             duration_ms: row.duration_ms,
-            attempts: serde_json::from_value(row.attempts.clone()).unwrap_or_default(),
-            payload: row.payload.clone(),
+            attempts: serde_json::from_value(found.attempts).unwrap_or_default(),
+            payload: found.payload,
             message: row.into(),
         }
     }

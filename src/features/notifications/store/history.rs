@@ -14,7 +14,7 @@ use crate::platform::db::statement;
 const COLUMNS: &str = "id, event_type, event_data, COALESCE(severity, 'info') AS severity, service_id, service_name, \
     rule_id, rule_name, status, sent_at, error_message, COALESCE(retry_count, 0) AS retry_count, next_retry, created_at, \
     delivery_id, event_id, occurred_at, title, message, priority, subject, has_details, skip_code, event_count, \
-    parts, response_status, response_text, duration_ms, alert_id, escalation_step, fallback_of, batch_id, queued_at, attempts, payload";
+    parts, response_status, response_text, duration_ms, alert_id, escalation_step, fallback_of, batch_id, queued_at";
 
 /// Attempts that are kept of a message, the latest.
 const MOST_ATTEMPTS: i32 = 20;
@@ -55,6 +55,13 @@ pub struct Row {
     pub fallback_of: Option<i32>,
     pub batch_id: Option<i32>,
     pub queued_at: Option<DateTime<Utc>>,
+}
+
+/// A row with what only the page of one message shows, which may be long.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct Detailed {
+    #[sea_orm(nested)]
+    pub row: Row,
     pub attempts: Value,
     pub payload: Option<String>,
 }
@@ -292,9 +299,10 @@ pub async fn retry(tx: &impl ConnectionTrait, id: i32, at: DateTime<Utc>) -> Res
 }
 
 /// One of them.
-pub async fn get(db: &impl ConnectionTrait, id: i32) -> Result<Option<Row>, DbErr> {
-    let sql = format!("SELECT {COLUMNS} FROM notification_history WHERE id = $1");
-    Row::find_by_statement(statement(sql, vec![id.into()]))
+pub async fn get(db: &impl ConnectionTrait, id: i32) -> Result<Option<Detailed>, DbErr> {
+    let sql =
+        format!("SELECT {COLUMNS}, attempts, payload FROM notification_history WHERE id = $1");
+    Detailed::find_by_statement(statement(sql, vec![id.into()]))
         .one(db)
         .await
 }

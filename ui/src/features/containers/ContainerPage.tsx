@@ -12,14 +12,18 @@ import { Time } from "../../components/Time";
 import { bytes } from "../../lib/format";
 import { cpu } from "./ContainersPage";
 import { LogView } from "./LogView";
-import { Acts, StatusBadge, UpdateBadge } from "./parts";
+import { Acts, StatusBadge, UpdateBadge, VERBS } from "./parts";
 import { type Container, containerQueries, type Details, refreshContainers, type Update } from "./queries";
 import { seriesOf, useStats } from "./stats";
 
 /** One container. */
 export function ContainerPage() {
   const { name = "" } = useParams({ strict: false }) as { name?: string };
-  const { tab = "overview", search } = useSearch({ strict: false }) as { tab?: string; search?: string };
+  const {
+    tab = "overview",
+    search,
+    ask,
+  } = useSearch({ strict: false }) as { tab?: string; search?: string; ask?: string };
   const navigate = useNavigate();
   const details = useQuery(containerQueries.one(name));
   const container = details.data?.container;
@@ -41,7 +45,16 @@ export function ContainerPage() {
           </Group>
         ) : undefined
       }
-      action={container ? <Acts container={container} /> : undefined}
+      action={
+        container ? (
+          <Acts
+            key={`${name} ${ask}`}
+            container={container}
+            first={VERBS.find((verb) => verb === ask)}
+            onAnswered={() => ask && go(tab)}
+          />
+        ) : undefined
+      }
     >
       {details.isPending ? <Loading /> : null}
       {details.isError ? <Failed error={details.error} retry={() => void details.refetch()} /> : null}

@@ -179,6 +179,24 @@ describe("a container", () => {
     expect(screen.getByText(/N8N_ENCRYPTION_KEY/)).toBeTruthy();
   });
 
+  it("asks at once what somebody came for, and only that which can be done", async () => {
+    const sent = speaking({
+      "GET /api/containers/n8n_main": DETAILS,
+      "POST /api/containers/n8n_main/restart": CONTAINER,
+    });
+    const first = show(ContainerPage, "/containers/n8n_main?ask=start", "/containers/$name");
+    await screen.findByLabelText("Restart n8n_main");
+    expect(screen.queryByText(/\?$/)).toBeNull();
+    first.unmount();
+    show(ContainerPage, "/containers/n8n_main?ask=restart", "/containers/$name");
+    expect(await screen.findByText("Restart n8n_main?")).toBeTruthy();
+    expect(sent.some((one) => one.method === "POST")).toBe(false);
+    fireEvent.click(screen.getByRole("button", { name: "Restart" }));
+    await waitFor(() => expect(sent.some((one) => one.path.includes("n8n_main/restart?id="))).toBe(true));
+    // Answered: it is not asked again.
+    await waitFor(() => expect(screen.queryByText("Restart n8n_main?")).toBeNull());
+  });
+
   it("asks the registry when somebody asks", async () => {
     const update = { ...CONTAINER.update, state: "unreachable", message: "The registry does not answer: no such host" };
     const sent = speaking({ "GET /api/containers/n8n_main": DETAILS, "GET /api/containers/n8n_main/update": update });

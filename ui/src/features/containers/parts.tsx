@@ -1,6 +1,6 @@
 /** What several pages of containers show. */
 import { Alert, Anchor, Badge, Button, Group, Text } from "@mantine/core";
-import { IconPlayerPlay, IconPlayerStop, IconPlugConnectedX, IconRefresh } from "@tabler/icons-react";
+import { IconPlayerPlay, IconPlayerStop, IconPlugConnectedX, IconRefresh, type TablerIcon } from "@tabler/icons-react";
 import { useMutation } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
@@ -91,9 +91,14 @@ export function UpdateBadge({ update }: { update: Update | null | undefined }) {
   );
 }
 
-type Verb = "start" | "stop" | "restart";
+export const VERBS = ["start", "stop", "restart"] as const;
+export type Verb = (typeof VERBS)[number];
 
-const WORDS: Record<Verb, { title: string; does: string; done: string }> = {
+/** What can be done with a container as it is now; nothing with the one that Flowkeep itself runs in. */
+export const verbsOf = ({ status, is_own }: Pick<Container, "status" | "is_own">): Verb[] =>
+  is_own ? [] : ["running", "unhealthy", "paused", "restarting"].includes(status) ? ["restart", "stop"] : ["start"];
+
+export const WORDS: Record<Verb, { title: string; does: string; done: string }> = {
   start: { title: "Start", does: "It begins to run with the settings it was made with.", done: "was started" },
   stop: {
     title: "Stop",
@@ -107,24 +112,43 @@ const WORDS: Record<Verb, { title: string; does: string; done: string }> = {
   },
 };
 
+export const VERB_ICONS: Record<Verb, TablerIcon> = {
+  start: IconPlayerPlay,
+  stop: IconPlayerStop,
+  restart: IconRefresh,
+};
+
+type ActsProps = {
+  container: Container;
+  isReachable?: boolean;
+  /** What is asked about at once, as after the palette, if it can be done now. */
+  first?: Verb;
+  /** The question was answered. */
+  onAnswered?: () => void;
+};
+
 /** Start, stop and restart, with what will happen. */
-export function Acts({ container, isReachable = true }: { container: Container; isReachable?: boolean }) {
-  const [asked, setAsked] = useState<Verb | null>(null);
+export function Acts({ container, isReachable = true, first, onAnswered }: ActsProps) {
+  const verbs = verbsOf(container);
+  const [asked, setAsked] = useState<Verb | null>(first && verbs.includes(first) ? first : null);
+  const close = () => {
+    setAsked(null);
+    onAnswered?.();
+  };
   const act = useMutation({
     mutationFn: (verb: Verb) =>
       api.post<Container>(`/api/containers/${encodeURIComponent(container.name)}/${verb}?id=${container.id}`, {}),
     onSuccess: (_, verb) => {
       tell(`${container.name} ${WORDS[verb].done}.`);
-      setAsked(null);
+      close();
       refreshContainers();
     },
     onError: (error) => {
       tellError(error);
-      setAsked(null);
+      close();
       if (error instanceof ApiError) refreshContainers();
     },
   });
-  const isUp = ["running", "unhealthy", "paused", "restarting"].includes(container.status);
   const isN8n = /n8n/i.test(container.name) || /n8n/i.test(container.image);
   if (container.is_own)
     return (
@@ -134,41 +158,22 @@ export function Acts({ container, isReachable = true }: { container: Container; 
     );
   return (
     <Group gap="xs">
-      {isUp ? (
-        <>
+      {verbs.map((verb) => {
+        const Icon = VERB_ICONS[verb];
+        return (
           <Button
+            key={verb}
             size="xs"
             variant="default"
-            leftSection={<IconRefresh size={14} />}
+            leftSection={<Icon size={14} />}
             disabled={!isReachable}
-            onClick={() => setAsked("restart")}
-            aria-label={`Restart ${container.name}`}
+            onClick={() => setAsked(verb)}
+            aria-label={`${WORDS[verb].title} ${container.name}`}
           >
-            Restart
+            {WORDS[verb].title}
           </Button>
-          <Button
-            size="xs"
-            variant="default"
-            leftSection={<IconPlayerStop size={14} />}
-            disabled={!isReachable}
-            onClick={() => setAsked("stop")}
-            aria-label={`Stop ${container.name}`}
-          >
-            Stop
-          </Button>
-        </>
-      ) : (
-        <Button
-          size="xs"
-          variant="default"
-          leftSection={<IconPlayerPlay size={14} />}
-          disabled={!isReachable}
-          onClick={() => setAsked("start")}
-          aria-label={`Start ${container.name}`}
-        >
-          Start
-        </Button>
-      )}
+        );
+      })}
       {asked ? (
         <Confirm
           title={`${WORDS[asked].title} ${container.name}?`}
@@ -176,7 +181,7 @@ export function Acts({ container, isReachable = true }: { container: Container; 
           keep="Cancel"
           color={asked === "start" ? undefined : "red"}
           isPending={act.isPending}
-          close={() => setAsked(null)}
+          close={close}
           go={() => act.mutate(asked)}
         >
           <Text size="sm">{WORDS[asked].does}</Text>

@@ -15,6 +15,7 @@ import {
   IconCalendarClock,
   IconDatabase,
   IconDeviceDesktopDown,
+  IconFileText,
   IconHeartbeat,
   IconHistory,
   IconKey,
@@ -40,6 +41,7 @@ import { NAVIGATION } from "../../layouts/navigation";
 import { backupType, dateTime } from "../../lib/format";
 import { offeredInstall } from "../../lib/install";
 import { startBackup, startProof } from "../backups/actions";
+import { VERB_ICONS, verbsOf, WORDS } from "../containers/parts";
 import { containerQueries } from "../containers/queries";
 import { emailQueries } from "../email/queries";
 import { notificationQueries } from "../notifications/queries";
@@ -182,15 +184,37 @@ export const SOURCES: readonly Source[] = [
     })),
   ),
   source("Containers", containerQueries.all(), ({ items }) =>
-    items.map(({ name, image, status }) => ({
-      id: `container:${name}`,
-      kind: "Container",
-      label: name,
-      detail: [status, image].filter(Boolean).join(" · "),
-      words: "docker logs",
-      icon: IconBox,
-      does: { to: `/containers/${encodeURIComponent(name)}` },
-    })),
+    items.flatMap(({ name, image, status, is_own }) => {
+      const to = `/containers/${encodeURIComponent(name)}`;
+      return [
+        {
+          id: `container:${name}`,
+          kind: "Container",
+          label: name,
+          detail: [status, image].filter(Boolean).join(" · "),
+          words: "docker",
+          icon: IconBox,
+          does: { to },
+        },
+        {
+          id: `container-logs:${name}`,
+          kind: "Container",
+          label: `Logs of ${name}`,
+          icon: IconFileText,
+          does: { to: `${to}?tab=logs` },
+        },
+        // Its page says what that cuts off, and asks.
+        ...verbsOf({ status, is_own }).map((verb) => ({
+          id: `container-${verb}:${name}`,
+          kind: "Action",
+          label: `${WORDS[verb].title} ${name}`,
+          detail: status,
+          words: "docker container",
+          icon: VERB_ICONS[verb],
+          does: { to: `${to}?ask=${verb}` },
+        })),
+      ];
+    }),
   ),
   source("Tools", ssoQueries.overview(), ({ items }) =>
     items.map(({ slug, name, url, is_enabled }) => ({
