@@ -148,7 +148,8 @@ package-test:
 package-check:
 	$(ENV) FLOWKEEP_BINARY="$${CARGO_TARGET_DIR:-target}/debug/flowkeep" scripts/package-test --or-leave-out
 ## The container image on an engine of its own.
-image-test:
+image-test: test-dependencies
+	$(ENV) cargo build --locked --quiet
 	$(ENV) scripts/with-docker packaging/docker/test
 
 clean:
