@@ -22,5 +22,7 @@ export default defineConfig({
     include: ["src/**/*.test.{ts,tsx}"],
     setupFiles: ["src/test/setup.ts"],
     css: false,
+    // A test that waits for what never comes still fails; one on a slow machine does not.
+    testTimeout: 30_000,
   },
 });

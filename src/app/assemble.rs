@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Parts;
 use crate::features::auth::AuthService;
 use crate::features::backups::{BackupFiles, BackupParts, BackupService};
-use crate::features::containers::{ContainerParts, ContainerService, own_container};
+use crate::features::containers::{ContainerParts, ContainerService};
 use crate::features::email::{EmailParts, EmailService};
 use crate::features::flows::{FlowParts, FlowService};
 use crate::features::n8n::N8nService;
@@ -16,7 +16,7 @@ use crate::features::settings::{Key, SettingsService};
 use crate::features::sso::{SsoParts, SsoService};
 use crate::features::upgrades::{UpgradeParts, UpgradeService};
 use crate::features::verification::VerificationService;
-use crate::platform::docker::Docker;
+use crate::platform::docker::{Docker, Place};
 use crate::platform::events::{EventBus, ProgressBoard};
 use crate::platform::mail::{Mailer, MailerParts};
 use crate::platform::metrics::Metrics;
@@ -71,7 +71,7 @@ pub(super) fn containers(
     settings: &SettingsService,
     events: &EventBus,
 ) -> ContainerService {
-    docker.set_own(own_container());
+    docker.set_place(Place::read());
     ContainerService::new(ContainerParts {
         docker: docker.clone(),
         db: parts.db.clone(),

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::health::DATABASE;
 use super::{AppState, setup_link};
 use crate::features::auth::NewAdmin;
+use crate::features::containers::PRESSURE_EVENTS;
 use crate::features::settings::{SettingsError, VaultError};
 use crate::platform::health::PartStatus;
 use crate::platform::leader::{Ballot, Term};
@@ -196,6 +197,9 @@ async fn do_once(state: &AppState, term: Term, over: &CancellationToken) {
         state.destinations.work(over.clone()),
         state.destinations.keep_watch(over.clone()),
         state.containers.work(over.clone()),
+        state
+            .containers
+            .watch_pressure(|| is_pressure_told(state.clone()), over.clone()),
         state.flows.work(over.clone()),
         state.notifications.work(over.clone()),
         state.verifications.keep_scrubbing(over.clone()),
@@ -204,6 +208,12 @@ async fn do_once(state: &AppState, term: Term, over: &CancellationToken) {
         state.watchdog.work(over.clone()),
         state.upgrades.work(over.clone()),
     );
+}
+
+/// Whether anybody would be told that a container uses up what it may.
+async fn is_pressure_told(state: AppState) -> bool {
+    let told = state.notifications.has_rule_for(PRESSURE_EVENTS).await;
+    told.unwrap_or_default()
 }
 
 /// Puts what a crash left in order.

@@ -21,4 +21,5 @@ pub mod postgres;
 pub mod process;
 pub mod telemetry;
 pub mod template;
+pub mod threshold;
 pub mod tls;

@@ -5,7 +5,7 @@
 //!   else it is not even told that it is there. Flowkeep's own throwaway containers are never part of it.
 //! - The container that Flowkeep runs in is not stopped or restarted from within.
 //! - With nobody looking only the engine's stream of events is open. One stream follows a container's log and one
-//!   sampler measures, however many look.
+//!   sampler measures, however many look; once a minute while a rule is for what it finds.
 //! - What containers write is cut, bounded and made harmless before it leaves.
 //!
 //! Owns `container_status_cache`.
@@ -15,9 +15,9 @@ mod judge;
 mod logs;
 mod model;
 mod news;
-mod own;
 mod pace;
 mod policy;
+mod pressure;
 mod routes;
 mod sampler;
 mod service;
@@ -27,7 +27,7 @@ mod updates;
 mod watcher;
 
 pub use error::ContainerError;
-pub use own::own_container;
 pub use policy::Policy;
+pub use pressure::{Metered, PRESSURE_EVENTS};
 pub use routes::router;
 pub use service::{ContainerParts, ContainerService};

@@ -213,6 +213,19 @@ impl Seen {
         last.output.as_deref().map(output)
     }
 
+    /// How many cores it may use at most; `None` for all.
+    pub fn cpu_limit(&self) -> Option<f64> {
+        let host = self.raw.host_config.as_ref()?;
+        if let Some(cpus) = host.nano_cpus.filter(|cpus| *cpus > 0) {
+            return Some(cpus as f64 / 1e9);
+        }
+        let (quota, period) = (
+            host.cpu_quota?,
+            host.cpu_period.filter(|period| *period > 0),
+        );
+        (quota > 0).then(|| quota as f64 / period.unwrap_or(100_000) as f64)
+    }
+
     /// The project of docker compose that it belongs to.
     pub fn compose_project(&self) -> Option<&str> {
         self.labels.get(COMPOSE_PROJECT).map(String::as_str)

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, broadcast};
 use super::error::ContainerError;
 use super::model::Seen;
 use super::pace::Pace;
+use super::pressure::Measured;
 use super::service::{AT_ONCE, ContainerService, unless_all_refused};
 use super::stats::{CpuTime, Usage, usage};
 use super::store;
@@ -211,26 +212,35 @@ impl ContainerService {
         &self,
         before: &mut HashMap<String, CpuTime>,
     ) -> Result<Vec<Usage>, DockerError> {
+        let measured = self.measured(before).await?;
+        Ok(measured.into_iter().map(|one| one.usage).collect())
+    }
+
+    /// What every container that runs uses; what it used of the processor is since `before`.
+    pub(super) async fn measured(
+        &self,
+        before: &mut HashMap<String, CpuTime>,
+    ) -> Result<Vec<Measured>, DockerError> {
         let running = self.running().await?;
         let asked = futures_util::stream::iter(running)
             .map(|one| async move {
                 let stats = self.usage_of(&one.id, false).await?;
-                Ok::<_, DockerError>((one.name, stats))
+                Ok::<_, DockerError>((one, stats))
             })
             .buffered(AT_ONCE);
         let asked = unless_all_refused(asked.collect().await)?;
         let mut now = HashMap::new();
-        let mut usages = Vec::new();
-        for (name, stats) in asked {
+        let mut measured = Vec::new();
+        for (seen, stats) in asked {
             // One that ended in between is not measured.
             let Some(stats) = stats else { continue };
             let id = stats.id.clone().unwrap_or_default();
-            let (usage, cpu) = usage(&name, &stats, before.get(&id).copied());
+            let (usage, cpu) = usage(&seen.name, &stats, before.get(&id).copied());
             now.extend(cpu.map(|cpu| (id, cpu)));
-            usages.push(usage);
+            measured.push(Measured { seen, usage });
         }
         *before = now;
-        Ok(usages)
+        Ok(measured)
     }
 
     fn tell(&self, sender: &broadcast::Sender<Sampled>, usages: &[Usage]) {

@@ -1,10 +1,13 @@
 //! The table `container_status_cache`.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
 use super::judge::Memory;
 use super::model::Seen;
+use super::pressure::Pressure;
 use super::stats::Usage;
 use crate::platform::db::statement;
 
@@ -35,7 +38,8 @@ impl Cached {
     }
 }
 
-fn key(name: &str) -> String {
+/// A name as the table has it.
+pub fn key(name: &str) -> String {
     name.chars().take(MOST_NAME_CHARS).collect()
 }
 
@@ -98,6 +102,41 @@ pub async fn remove(tx: &impl ConnectionTrait, name: &str) -> Result<(), DbErr> 
     tx.execute_raw(statement(sql, vec![key(name).into()]))
         .await
         .map(|_| ())
+}
+
+/// How close containers are to what they may use, by the names that the table has.
+pub async fn pressures(db: &impl ConnectionTrait) -> Result<HashMap<String, Pressure>, DbErr> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        container_name: String,
+        pressure: serde_json::Value,
+    }
+    let sql =
+        "SELECT container_name, pressure FROM container_status_cache WHERE pressure IS NOT NULL";
+    let rows = Row::find_by_statement(statement(sql, Vec::new()))
+        .all(db)
+        .await?;
+    let read = |row: Row| {
+        Some((
+            row.container_name,
+            serde_json::from_value(row.pressure).ok()?,
+        ))
+    };
+    Ok(rows.into_iter().filter_map(read).collect())
+}
+
+/// Keeps how close a container is to what it may use.
+pub async fn put_pressure(
+    tx: &impl ConnectionTrait,
+    seen: &Seen,
+    pressure: &Pressure,
+) -> Result<(), DbErr> {
+    let sql = "UPDATE container_status_cache SET pressure = $2 WHERE container_name = $1";
+    let values = vec![
+        key(&seen.name).into(),
+        serde_json::to_value(pressure).ok().into(),
+    ];
+    tx.execute_raw(statement(sql, values)).await.map(|_| ())
 }
 
 /// Keeps what containers used when they were last measured.

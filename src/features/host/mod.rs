@@ -17,7 +17,6 @@ mod routes;
 mod sample;
 mod service;
 mod store;
-mod threshold;
 mod worker;
 
 pub use error::HostError;
@@ -31,3 +30,5 @@ pub use sample::{
     HostTemperature, N8nNow, ShareStatus,
 };
 pub use service::{DiskForecast, HostParts, HostService, Meter};
+
+use crate::platform::threshold;

@@ -64,6 +64,12 @@ impl RuleBook {
         }
     }
 
+    /// Whether a rule may tell of one of these types.
+    fn has_rule_for(&self, types: &[&str]) -> bool {
+        let is_for = |rule: &Arc<Rule>| types.iter().any(|one| rule.is_for(one));
+        self.rules.iter().any(is_for)
+    }
+
     /// The rules that tell of an event, in their order.
     pub fn matching<'a>(&'a self, event: &Event) -> Vec<&'a Arc<Rule>> {
         let Some(candidates) = self.by_type.get(&event.event_type) else {
@@ -95,6 +101,12 @@ struct Outcome {
 }
 
 impl NotificationService {
+    /// Whether a rule that is on may tell of one of these types: whoever has to work for such an event asks first.
+    pub async fn has_rule_for(&self, types: &[&str]) -> Result<bool, NotificationError> {
+        let book = self.rule_book(self.parts.db.orm()).await?;
+        Ok(book.has_rule_for(types))
+    }
+
     /// Decides about everything in the outbox. Returns how many events there were.
     pub async fn dispatch(&self) -> Result<usize, NotificationError> {
         let mut all = 0;

@@ -167,6 +167,12 @@ settings! {
     ContainerLabels = "containers.labels", "containers", "Labels of containers",
         "Labels whose containers are shown, as name or name=value, with commas between.",
         Kind::Text { max_length: 500, example: "flowkeep.watch=true" }, Default::Text("");
+    ContainerMemoryPercent = "containers.memory_percent", "containers", "A container's memory is high from",
+        "Percent of the memory that a container may use from which it is told, once it lasts. Measured only while a notification rule is for it.",
+        Kind::Integer { min: 10, max: 100, unit: "percent" }, Default::Integer(90);
+    ContainerCpuPercent = "containers.cpu_percent", "containers", "A container's CPU is high from",
+        "Percent of the processor time that a container may use from which it is told, once it lasts. Measured only while a notification rule is for it.",
+        Kind::Integer { min: 10, max: 100, unit: "percent" }, Default::Integer(90);
     VerifyAfterBackup = "verification.after_backup", "verification", "Prove every backup",
         "Restore each new backup into a throwaway server and compare every table's rows.",
         Kind::Boolean, Default::Boolean(true);

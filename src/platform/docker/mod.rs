@@ -8,6 +8,7 @@ mod error;
 mod events;
 mod exec;
 mod logs;
+mod own;
 mod raw;
 mod successor;
 mod watch;
@@ -18,6 +19,7 @@ pub use containers::{ContainerState, Listed};
 pub use error::DockerError;
 pub use exec::{Ended, Exec};
 pub use logs::{LogFrames, LogPiece, LogQuery, LogStream};
+pub use own::Place;
 pub use raw::RawBody;
 pub use successor::{Successor, aside, is_aside, successor};
 
@@ -43,7 +45,7 @@ pub struct Docker {
     address: Arc<str>,
     client: Arc<Mutex<Option<bollard::Docker>>>,
     asked: Arc<Mutex<VecDeque<(String, Instant)>>>,
-    own: Arc<Mutex<Option<String>>>,
+    own: Arc<Mutex<own::Own>>,
 }
 
 impl Docker {
@@ -65,16 +67,6 @@ impl Docker {
     /// Where it is.
     pub fn address(&self) -> &str {
         &self.address
-    }
-
-    /// Says in which container this process runs, by its id.
-    pub fn set_own(&self, id: Option<String>) {
-        *self.own.lock() = id;
-    }
-
-    /// Whether this process runs in that container, by its id. Whoever ended it would not come to the end.
-    pub fn is_own(&self, id: &str) -> bool {
-        self.own.lock().as_deref() == Some(id)
     }
 
     /// Notes that this process ends a container, by its id or name.

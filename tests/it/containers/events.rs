@@ -1,6 +1,8 @@
 //! What happens to containers of a real engine, and what is told of it.
 
+use flowkeep::features::containers::{Metered, PRESSURE_EVENTS};
 use flowkeep::platform::docker::{Cage, Docker, Labels};
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{Engine, IMAGE, Made, engine, idle, until};
@@ -221,6 +223,82 @@ async fn a_failing_health_check_is_told_with_its_words_and_its_recovery_closes_t
     let list = here.client.get("/api/containers").await.json();
     assert_eq!(list["items"][0]["health"], "healthy");
     here.end(&[id]).await;
+}
+
+#[tokio::test]
+async fn a_container_that_uses_up_what_it_may_is_told_once_and_when_it_is_over() {
+    let made = Made {
+        script: "x=$(head -c 8000000 /dev/zero | tr '\\0' x); while :; do :; done",
+        memory: Some(64 * 1024 * 1024),
+        ..Made::default()
+    };
+    let Some((here, id)) = watched(made).await else {
+        return;
+    };
+    until("it fills its memory", || async {
+        let list = here.client.get("/api/containers/stats").await.json();
+        (list["items"][0]["memory_bytes"].as_u64()? > 8_000_000).then_some(())
+    })
+    .await;
+    for (key, value) in [
+        ("host.raise_minutes", 0),
+        ("host.clear_minutes", 0),
+        ("containers.memory_percent", 10),
+        ("containers.cpu_percent", 10),
+    ] {
+        here.set(key, json!(value)).await;
+    }
+    let containers = &here.app.state.containers;
+    let mut before = Metered::default();
+    containers.look_at_pressure(&mut before).await.unwrap();
+    let memory = here.until_told("main", "container.high_memory", 1).await;
+    assert_eq!(memory["resource"], "memory", "{memory}");
+    assert!(
+        message(&memory).contains("of 67 MB now"),
+        "{}",
+        message(&memory)
+    );
+    // The second measurement is the first that knows how much it computes.
+    containers.look_at_pressure(&mut before).await.unwrap();
+    here.until_told("main", "container.high_cpu", 2).await;
+    containers.look_at_pressure(&mut before).await.unwrap();
+    for key in ["containers.memory_percent", "containers.cpu_percent"] {
+        here.set(key, json!(100)).await;
+    }
+    containers.look_at_pressure(&mut before).await.unwrap();
+    here.until_told("main", "container.memory_normal", 3).await;
+    here.until_told("main", "container.cpu_normal", 4).await;
+    here.end(&[id]).await;
+}
+
+#[tokio::test]
+async fn containers_are_measured_for_it_only_while_a_rule_is_for_it() {
+    let Some(here) = Engine::begin().await else {
+        return;
+    };
+    let notifications = &here.app.state.notifications;
+    let is_wanted = async || notifications.has_rule_for(PRESSURE_EVENTS).await.unwrap();
+    assert!(!is_wanted().await);
+    let service = json!({ "name": "n", "service_type": "webhook", "enabled": true, "config": { "url": "http://127.0.0.1:9/" } });
+    let service = here
+        .client
+        .post("/api/notifications/services", service)
+        .await;
+    assert_eq!(service.status, StatusCode::CREATED, "{}", service.message());
+    let rule = |event_type: &str| json!({ "name": event_type, "event_type": event_type, "service_id": service.json()["id"], "enabled": true });
+    for (event_type, expected) in [
+        ("container.unhealthy", false),
+        ("backup.*", false),
+        ("container.high_cpu", true),
+    ] {
+        let made = here
+            .client
+            .post("/api/notifications/rules", rule(event_type))
+            .await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.message());
+        assert_eq!(is_wanted().await, expected, "{event_type}");
+    }
+    here.end(&[]).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What is shown of containers, to whom, and what can be done to them.
 
-use flowkeep::platform::docker::{Cage, Docker, Labels};
+use flowkeep::platform::docker::{Cage, Docker, Labels, Place};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -297,6 +297,57 @@ async fn flowkeep_does_not_stop_the_container_it_runs_in() {
     let details = here.client.get(&here.path("flowkeep", "")).await.json();
     assert_eq!(details["container"]["status"], "running");
     here.end(&[id]).await;
+}
+
+#[tokio::test]
+async fn flowkeep_is_found_in_its_container_also_where_it_shares_anothers_network() {
+    let Some(here) = Engine::begin().await else {
+        return;
+    };
+    let sidecar = here.run("sidecar", idle()).await;
+    let network = format!("container:{sidecar}");
+    let shares = Made {
+        network: Some(&network),
+        ..idle()
+    };
+    let own = here.run("flowkeep", shares.clone()).await;
+    let other = here.run("other", shares).await;
+    let alone = here.run("alone", idle()).await;
+    let docker = &here.app.state.docker;
+    let place = async |id: &str| {
+        let state = docker.inspect(id).await.unwrap().unwrap().state.unwrap();
+        let pid = state.pid.unwrap();
+        let mounts = std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap();
+        Place::of(&mounts, "")
+    };
+    let found = async |place: Place| {
+        docker.set_place(place);
+        docker.learn_own().await.unwrap();
+        [&sidecar, &own, &other, &alone].map(|id| docker.is_own(id))
+    };
+    assert_eq!(
+        found(place(&alone).await).await,
+        [false, false, false, true]
+    );
+    // What it was given tells of the container whose network it has; that one takes its network along.
+    let shared = place(&own).await;
+    assert_eq!(shared.files_of.as_deref(), Some(sidecar.as_str()));
+    let storage = docker.inspect(&own).await.unwrap().unwrap().graph_driver;
+    if storage.is_some_and(|storage| storage.data.contains_key("UpperDir")) {
+        assert_eq!(found(shared.clone()).await, [true, true, false, false]);
+    }
+    let unknown = Place {
+        root: None,
+        ..shared
+    };
+    assert_eq!(found(unknown).await, [true, true, true, false]);
+    assert_eq!(found(Place::default()).await, [false; 4]);
+    let refused = here
+        .client
+        .post(&here.path("other", "/restart"), json!({}))
+        .await;
+    assert_eq!(refused.status, StatusCode::OK, "{}", refused.message());
+    here.end(&[own, other, alone, sidecar]).await;
 }
 
 #[tokio::test]

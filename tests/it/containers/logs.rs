@@ -498,6 +498,48 @@ async fn f61_a_container_that_is_stopped_removed_and_made_again_is_followed_thro
 }
 
 #[tokio::test]
+async fn what_a_container_wrote_last_and_did_not_end_is_a_line_apart_from_the_first_of_its_next_run()
+ {
+    let Some(here) = Engine::begin().await else {
+        return;
+    };
+    here.watch();
+    let script = "trap 'printf bye; exit 0' TERM\necho begun\nwhile :; do read -t 1 <> <(:); done";
+    let id = here.run("main", made(script)).await;
+    let mut stream = here.follow(&here.path("main", "/logs/follow")).await;
+    stream.lines_until("begun").await;
+    here.stop(&id).await;
+    stream.lines_until("bye").await;
+    here.start(&id).await;
+    stream.lines_until("begun").await;
+    let all = written(&here, 3).await;
+    assert_eq!(texts(&all), ["begun", "bye", "begun"]);
+    assert_eq!(stream.lines, ["begun", "bye", "begun"]);
+    let times: Vec<_> = (0..3)
+        .map(|line| all["items"][line]["at"].as_str())
+        .collect();
+    assert!(times.is_sorted() && times[1] < times[2], "{times:?}");
+    here.end(&[id]).await;
+}
+
+#[tokio::test]
+async fn lines_before_a_moment_are_found_however_many_came_after_it() {
+    let Some(here) = Engine::begin().await else {
+        return;
+    };
+    let script = says(
+        "for n in {1..20}; do echo $n; done; read -t 1 <> <(:); for n in {21..2000}; do echo $n; done",
+    );
+    let id = here.run("main", made(&script)).await;
+    let all = written(&here, 2_000).await;
+    let last: DateTime<Utc> = all["items"][19]["at"].as_str().unwrap().parse().unwrap();
+    let until = (last + TimeDelta::milliseconds(500)).to_rfc3339_opts(SecondsFormat::Nanos, true);
+    let before = logs(&here, &format!("until={until}&tail=3")).await;
+    assert_eq!(texts(&before), ["18", "19", "20"]);
+    here.end(&[id]).await;
+}
+
+#[tokio::test]
 async fn f61_a_container_that_is_renamed_out_of_the_project_is_not_followed_any_more() {
     let Some(here) = Engine::begin().await else {
         return;

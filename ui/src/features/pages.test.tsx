@@ -72,6 +72,33 @@ describe("overview", () => {
     expect(await screen.findByText(/plain HTTP/)).toBeTruthy();
   });
 
+  it("leads to the tools behind the login, and says of which no login reaches them", async () => {
+    const tool = (name: string, more: object) => ({
+      slug: name.toLowerCase(),
+      name,
+      url: `https://${name.toLowerCase()}.example.com/`,
+      is_enabled: true,
+      trouble: null,
+      ...more,
+    });
+    answering({
+      "GET /api/overview": OVERVIEW,
+      "GET /api/auth/sso": {
+        items: [
+          tool("Dozzle", {}),
+          tool("Adminer", { trouble: "It is elsewhere." }),
+          tool("Off", { is_enabled: false }),
+        ],
+      },
+    });
+    show(OverviewPage);
+    const link = await screen.findByRole("link", { name: "Dozzle" });
+    expect(link.getAttribute("href")).toBe("https://dozzle.example.com/");
+    expect(screen.getAllByText("no login reaches it")).toHaveLength(1);
+    expect(screen.queryByText("Off")).toBeNull();
+    expect(screen.getByRole("link", { name: "Who gets in" }).getAttribute("href")).toBe("/single-sign-on");
+  });
+
   it("shows an error with a way to try again", async () => {
     answering({ "GET /api/overview": FAILURE });
     show(OverviewPage);

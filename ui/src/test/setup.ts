@@ -1,4 +1,4 @@
-import { cleanup } from "@testing-library/react";
+import { cleanup, configure } from "@testing-library/react";
 import { afterEach, vi } from "vitest";
 
 // What Mantine asks of a browser and jsdom does not have.
@@ -23,5 +23,8 @@ Object.defineProperty(document, "fonts", {
 });
 
 Element.prototype.scrollIntoView = () => {};
+
+// What is waited for comes late on a slow machine.
+configure({ asyncUtilTimeout: 10_000 });
 
 afterEach(cleanup);

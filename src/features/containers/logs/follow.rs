@@ -152,6 +152,11 @@ struct Gatherer<'a> {
     resumed: Option<DateTime<Utc>>,
 }
 
+/// Whether a line was not told before a break.
+fn is_after(told: Option<DateTime<Utc>>, line: &Line) -> bool {
+    told.is_none_or(|told| line.at.is_none_or(|at| at > told))
+}
+
 impl<'a> Gatherer<'a> {
     fn new(container: &'a str, is_tty: bool, after: Option<DateTime<Utc>>) -> Self {
         Self {
@@ -176,11 +181,10 @@ impl<'a> Gatherer<'a> {
             ..
         } = self;
         self.bytes += piece.len();
-        let is_new = |line: &Line| after.is_none_or(|after| line.at.is_none_or(|at| at > after));
         frames.push(piece, |piece| {
             lines.push(&piece, |line| {
                 *first = first.or(line.at);
-                if is_new(&line) {
+                if is_after(*after, &line) {
                     gathered.push(line);
                 }
             });
@@ -188,8 +192,12 @@ impl<'a> Gatherer<'a> {
     }
 
     fn finish(&mut self) {
-        let gathered = &mut self.gathered;
-        self.lines.finish(|line| gathered.push(line));
+        let (gathered, after) = (&mut self.gathered, self.after);
+        self.lines.finish(|line| {
+            if is_after(after, &line) {
+                gathered.push(line);
+            }
+        });
     }
 
     /// Between which moments lines may be missing: the engine begins with the last that was told, or with older ones if

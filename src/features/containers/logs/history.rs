@@ -156,15 +156,16 @@ impl ContainerService {
         wanted: &Wanted,
     ) -> Result<History, ContainerError> {
         let tail = wanted.tail.unwrap_or(u32::MAX);
-        let asked = if wanted.is_filter() {
-            MOST_SEARCHED
-        } else {
-            tail.min(MOST_SEARCHED)
+        // The engine takes the last lines first, and those before a moment of them only then.
+        let asked = match wanted.until {
+            Some(_) => None,
+            None if wanted.is_filter() => Some(MOST_SEARCHED),
+            None => Some(tail.min(MOST_SEARCHED)),
         };
         let mut body = self
             .parts
             .docker
-            .logs(&seen.id, &wanted.query(Some(asked)))
+            .logs(&seen.id, &wanted.query(asked))
             .await?;
         let (mut frames, mut lines) = (LogFrames::new(seen.is_tty), Lines::new(seen.is_tty));
         let (mut history, mut bytes) = (History::default(), 0);
@@ -192,7 +193,8 @@ impl ContainerService {
         if history.is_unfinished && history.looked_at == 0 {
             return Err(ContainerError::Docker(silent(LONGEST)));
         }
-        history.is_cut |= wanted.is_filter() && history.looked_at >= u64::from(MOST_SEARCHED);
+        history.is_cut |=
+            wanted.is_filter() && asked.is_some() && history.looked_at >= u64::from(MOST_SEARCHED);
         Ok(history)
     }
 

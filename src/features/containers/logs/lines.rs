@@ -81,6 +81,9 @@ impl Lines {
         if piece.is_begin {
             let (at, rest) = split_time(bytes);
             bytes = rest;
+            if begun.is_apart_from(at, is_tty) {
+                take(begun.end(stream, is_tty));
+            }
             if !begun.is_begun {
                 begun.at = at;
             }
@@ -118,6 +121,14 @@ impl Lines {
 }
 
 impl Begun {
+    /// Whether an entry of that time begins a line of its own although this one has not ended: what a container wrote last and did
+    /// not end is an entry too, and the next one is of its next run. The parts of a line that Docker cuts have one time,
+    /// and all but the last are as long as a part can be.
+    fn is_apart_from(&self, at: Option<DateTime<Utc>>, is_tty: bool) -> bool {
+        let is_part = self.length.is_multiple_of(MOST_LINE_BYTES as u64);
+        !is_tty && self.is_begun && !is_part && at.is_some() && at != self.at
+    }
+
     fn add(&mut self, bytes: &[u8], is_tty: bool) {
         self.is_begun = true;
         // A terminal's line still has its time.
@@ -224,6 +235,28 @@ mod tests {
         );
         let texts: Vec<_> = got.iter().map(|line| line.text.as_str()).collect();
         assert_eq!(texts, ["between", "one line"]);
+    }
+
+    #[test]
+    fn what_did_not_end_before_an_entry_of_another_time_is_a_line_of_its_own() {
+        use LogStream::{Stderr, Stdout};
+        const LATER: &str = "2026-11-21T20:05:00Z";
+        let part = "x".repeat(MOST_LINE_BYTES);
+        let got = all(
+            false,
+            &[
+                piece(Stdout, true, &format!("{AT} bye")),
+                piece(Stderr, true, &format!("{LATER} between\n")),
+                piece(Stdout, true, &format!("{LATER} begun\n")),
+                // Some drivers note a time of its own of each part.
+                piece(Stdout, true, &format!("{AT} {part}")),
+                piece(Stdout, true, &format!("{LATER} of one line\n")),
+            ],
+        );
+        let texts: Vec<_> = got.iter().map(|line| line.text.len()).collect();
+        assert_eq!(texts, ["between".len(), 3, 5, MOST_LINE_BYTES]);
+        let time = |line: &Line| line.at.unwrap().to_rfc3339();
+        assert!(time(&got[1]) < time(&got[2]), "{got:?}");
     }
 
     #[test]

@@ -291,10 +291,7 @@ fn details(containers: &ContainerService, seen: &Seen) -> ContainerDetails {
         image_id: seen.image_id.clone(),
         restart_policy: text(policy.map(|policy| policy.to_string())),
         memory_limit_bytes: Some(seen.memory_limit).filter(|limit| *limit > 0),
-        cpu_limit: host
-            .nano_cpus
-            .filter(|cpus| *cpus > 0)
-            .map(|cpus| cpus as f64 / 1e9),
+        cpu_limit: seen.cpu_limit(),
         user: text(config.user),
         working_dir: text(config.working_dir),
         has_terminal: seen.is_tty,

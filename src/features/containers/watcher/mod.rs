@@ -87,6 +87,7 @@ impl Watcher<'_> {
         let parts = &self.service.parts;
         let mut settings = parts.events.subscribe();
         let mut told = parts.docker.events().await?;
+        parts.docker.learn_own().await?;
         // Only now: what happens from here on is in the stream.
         self.resync().await?;
         if std::mem::take(was_told) {

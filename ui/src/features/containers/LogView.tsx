@@ -17,12 +17,16 @@ import {
   IconPlayerPlay,
   IconRegex,
   IconSearch,
+  IconZoomScan,
 } from "@tabler/icons-react";
+import { useQuery } from "@tanstack/react-query";
 import { memo, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { Failed } from "../../components/States";
 import { count, dateTime } from "../../lib/format";
 import { type FollowState, useFollow } from "./follow";
 import classes from "./LogView.module.css";
 import { type Level, type Line, level, MOST_LINES, marked, matcher, places, plain, prettyJson, spans } from "./lines";
+import { containerQueries, type Looked, MOST_LOOKED_AT } from "./queries";
 
 const TAILS = [
   { value: "100", label: "Last 100 lines" },
@@ -33,6 +37,8 @@ const TAILS = [
   { value: "m60", label: "Last hour" },
   { value: "m1440", label: "Last day" },
 ];
+
+const NO_LINES: Line[] = [];
 
 /** Lines that are drawn or left out together. */
 const BLOCK = 100;
@@ -49,7 +55,7 @@ export function LogView({ names, search: firstSearch = "" }: { names: string[]; 
     [minutes],
   );
   const tail = minutes === null ? Number(range) : MOST_LINES;
-  const { buffer, states, dropped, histories, error } = useFollow(names, tail, since);
+  const { buffer, states, dropped, holes, histories, error } = useFollow(names, tail, since);
   // Who asks for the last 500 lines knows that there are older ones; who asks for a day takes it for the whole day.
   const isCut = Object.values(histories).some(
     (history) => history.isCut || (since !== null && history.lines >= MOST_LINES),
@@ -63,7 +69,12 @@ export function LogView({ names, search: firstSearch = "" }: { names: string[]; 
   const expression = useMemo(() => matcher({ text, isRegex, isExact: false }), [text, isRegex]);
   const isWrong = expression !== null && "error" in expression;
   const usable = isWrong ? null : (expression as RegExp | null);
-  const lines = paused ?? buffer.lines;
+  // What was asked for stands for as long as it is what the fields say.
+  const [asked, setAsked] = useState<Looked | null>(null);
+  const wanted: Looked = { text, isRegex, stream: stream === "all" ? null : (stream as Looked["stream"]), since };
+  const isWhole = asked !== null && JSON.stringify(asked) === JSON.stringify(wanted);
+  const whole = useQuery({ ...containerQueries.found(names, asked ?? wanted), enabled: isWhole });
+  const lines = isWhole ? (whole.data?.lines ?? NO_LINES) : (paused ?? buffer.lines);
   const shown = useMemo(
     () =>
       lines.filter(
@@ -77,7 +88,7 @@ export function LogView({ names, search: firstSearch = "" }: { names: string[]; 
     () => (usable ? shown.reduce((sum, line) => sum + (places(plain(line.text), usable).length > 0 ? 1 : 0), 0) : 0),
     [shown, usable],
   );
-  const waiting = paused ? buffer.nextId - 1 - (paused.at(-1)?.id ?? 0) : 0;
+  const waiting = paused && !isWhole ? buffer.nextId - 1 - (paused.at(-1)?.id ?? 0) : 0;
   return (
     <Stack gap="sm">
       <Group gap="sm" align="flex-end">
@@ -139,12 +150,22 @@ export function LogView({ names, search: firstSearch = "" }: { names: string[]; 
         >
           {paused ? "Follow" : "Pause"}
         </Button>
+        <Button
+          variant={isWhole ? "filled" : "default"}
+          leftSection={<IconZoomScan size={15} />}
+          loading={isWhole && whole.isFetching}
+          disabled={!usable}
+          aria-pressed={isWhole}
+          onClick={() => setAsked(isWhole ? null : wanted)}
+        >
+          {isWhole ? "Back to the live log" : "Search older lines too"}
+        </Button>
         {names.map((name) => (
           <Button
             key={name}
             variant="default"
             component="a"
-            href={download(name, stream, minutes)}
+            href={download(name, stream, minutes, usable && (isOnly || isWhole) ? { text, isRegex } : null)}
             download
             leftSection={<IconDownload size={15} />}
           >
@@ -153,20 +174,39 @@ export function LogView({ names, search: firstSearch = "" }: { names: string[]; 
         ))}
       </Group>
       <States states={states} names={names} error={error} />
+      {isWhole && whole.isError ? <Failed error={whole.error} retry={() => void whole.refetch()} /> : null}
       <Group gap="md" role="status">
         <Text size="sm" c="dimmed">
+          {isWhole && whole.data ? `${count(whole.data.lookedAt)} lines looked through: ` : ""}
           {count(shown.length)} {shown.length === 1 ? "line" : "lines"}
           {usable ? `, ${count(found)} with “${text}”` : ""}
-          {buffer.gone > 0 ? `; ${count(buffer.gone)} older ones are not shown any more` : ""}
+          {buffer.gone > 0 && !isWhole ? `; ${count(buffer.gone)} older ones are not shown any more` : ""}
           {waiting > 0 ? `; ${count(waiting)} more came since you paused` : ""}
         </Text>
-        {isCut ? (
+        {isWhole && whole.data?.isCut ? (
+          <Text size="sm" c="orange">
+            There may be more: the newest {count(MOST_LOOKED_AT)} lines{names.length > 1 ? " of each container" : ""}{" "}
+            are looked through, and at most {count(MOST_LINES)} shown. Download has all that are found.
+          </Text>
+        ) : null}
+        {isWhole && whole.data?.isUnfinished ? (
+          <Text size="sm" c="orange">
+            The engine took too long: the newest lines are left out.
+          </Text>
+        ) : null}
+        {isCut && !isWhole ? (
           <Text size="sm" c="orange">
             These are only the newest lines: at most {count(tail)}
             {names.length > 1 ? " of each container" : ""}, and 8 MB. Download has them all.
           </Text>
         ) : null}
-        {dropped > 0 ? (
+        {holes > 0 && !isWhole ? (
+          <Text size="sm" c="orange">
+            Lines may be missing: the connection to Flowkeep was away for longer than these lines reach back. Download
+            has them.
+          </Text>
+        ) : null}
+        {dropped > 0 && !isWhole ? (
           <Text size="sm" c="orange">
             {count(dropped)} lines are missing: they came faster than this page could take them, or while the Docker
             engine was away. Download has them.
@@ -174,20 +214,31 @@ export function LogView({ names, search: firstSearch = "" }: { names: string[]; 
         ) : null}
       </Group>
       <List
+        // Both count their lines from one.
+        key={isWhole ? "found" : "live"}
         lines={shown}
         expression={usable}
         isWrapped={isWrapped}
-        isPaused={paused !== null}
+        isPaused={paused !== null || isWhole}
         isMany={names.length > 1}
       />
     </Stack>
   );
 }
 
-function download(name: string, stream: string, minutes: number | null): string {
+function download(
+  name: string,
+  stream: string,
+  minutes: number | null,
+  search: { text: string; isRegex: boolean } | null,
+): string {
   const query = new URLSearchParams();
   if (stream !== "all") query.set("stream", stream);
   if (minutes !== null) query.set("since", new Date(Date.now() - minutes * 60_000).toISOString());
+  if (search) {
+    query.set("search", search.text);
+    query.set("regex", String(search.isRegex));
+  }
   const text = query.toString();
   return `/api/containers/${encodeURIComponent(name)}/logs/download${text ? `?${text}` : ""}`;
 }

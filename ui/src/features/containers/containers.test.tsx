@@ -302,6 +302,57 @@ describe("the log", () => {
     expect(link?.getAttribute("href")).toBe("/api/containers/n8n_main/logs/download?stream=stderr");
   });
 
+  it("looks through older lines too, until what is looked for is another", async () => {
+    const found = {
+      id: CONTAINER.id,
+      items: [{ at: moment(1), stream: "stderr", text: "an old needle" }],
+      is_cut: true,
+      is_unfinished: false,
+      looked_at: 50_000,
+    };
+    const sent = speaking({ "GET /api/containers/n8n_main/logs": found });
+    show(() => <LogView names={["n8n_main"]} />);
+    await waitFor(() => Spoken.of("logs/follow"));
+    act(() =>
+      Spoken.of("logs/follow").say("lines", {
+        container: "n8n_main",
+        lines: [{ at: moment(9), stream: "stdout", text: "hay" }],
+      }),
+    );
+    await screen.findByText("hay");
+    const button = screen.getByRole("button", { name: "Search older lines too" });
+    expect(button.hasAttribute("disabled")).toBe(true);
+    fireEvent.change(screen.getByLabelText("Search"), { target: { value: "needle" } });
+    fireEvent.click(button);
+    expect(await screen.findByText("needle")).toBeTruthy();
+    expect(screen.queryByText("hay")).toBeNull();
+    expect(screen.getByText(/50,000 lines looked through: 1 line, 1 with “needle”/)).toBeTruthy();
+    expect(screen.getByText(/There may be more/)).toBeTruthy();
+    expect(sent.at(-1)?.path).toBe("/api/containers/n8n_main/logs?tail=10000&search=needle&regex=false");
+    const link = screen.getByText("Download").closest("a");
+    expect(link?.getAttribute("href")).toBe("/api/containers/n8n_main/logs/download?search=needle&regex=false");
+    fireEvent.change(screen.getByLabelText("Search"), { target: { value: "needles" } });
+    expect(await screen.findByText("hay")).toBeTruthy();
+  });
+
+  it("says that lines may be missing after its own connection was away for longer than the lines reach back", async () => {
+    speaking({});
+    vi.stubGlobal("IntersectionObserver", Far);
+    show(() => <LogView names={["n8n_main"]} />);
+    await waitFor(() => Spoken.of("tail=500"));
+    const of = (second: number) =>
+      Array.from({ length: 500 }, (_, n) => ({ at: moment(second), stream: "stdout", text: `${second} ${n}` }));
+    const history = (second: number) =>
+      act(() => Spoken.of("tail=500").say("history", { container: "n8n_main", lines: of(second), is_cut: false }));
+    history(1);
+    history(1);
+    await screen.findByText("500 lines");
+    expect(screen.queryByText(/Lines may be missing/)).toBeNull();
+    history(2);
+    await screen.findByText("1,000 lines");
+    expect(screen.getByText(/Lines may be missing: the connection to Flowkeep was away/)).toBeTruthy();
+  });
+
   it("pauses, says how much came meanwhile, and goes on", async () => {
     speaking({});
     show(() => <LogView names={["n8n_main"]} />);

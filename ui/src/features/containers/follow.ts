@@ -1,7 +1,7 @@
 /** Logs as they are written. */
 import { useEffect, useRef, useState } from "react";
 import { ApiError, api } from "../../api/client";
-import { add, type Buffer, EMPTY_BUFFER, type WireLine } from "./lines";
+import { add, type Buffer, EMPTY_BUFFER, hasHole, type WireLine } from "./lines";
 
 export type FollowState = {
   container: string;
@@ -16,13 +16,15 @@ export type Followed = {
   states: Record<string, FollowState>;
   /** Lines that were missed because this page was too slow. */
   dropped: number;
+  /** Breaks of this page's own connection after which lines may be missing. */
+  holes: number;
   /** How many lines each history held, and whether it says itself that older ones were left out. */
   histories: Record<string, { lines: number; isCut: boolean }>;
   /** Why nothing can be followed; it is tried again. */
   error: string | null;
 };
 
-const NOTHING: Followed = { buffer: EMPTY_BUFFER, states: {}, dropped: 0, histories: {}, error: null };
+const NOTHING: Followed = { buffer: EMPTY_BUFFER, states: {}, dropped: 0, holes: 0, histories: {}, error: null };
 /** What comes within this is shown at once. */
 const SHOWN_EVERY_MS = 120;
 const FIRST_RETRY_MS = 2_000;
@@ -70,6 +72,9 @@ export function useFollow(names: string[], tail: number, since: string | null): 
       });
       on<{ container: string; lines: WireLine[]; is_cut: boolean }>("history", (now, data) => ({
         ...lines(true)(now, data),
+        holes:
+          now.holes +
+          (hasHole(now.buffer, data.container, data.lines, data.is_cut || data.lines.length >= tail) ? 1 : 0),
         histories: {
           ...now.histories,
           // After a break there is a second one, which tells nothing of the beginning.

@@ -3,10 +3,12 @@ import {
   add,
   compareMoments,
   EMPTY_BUFFER,
+  hasHole,
   level,
   MOST_LINES,
   marked,
   matcher,
+  merged,
   places,
   plain,
   prettyJson,
@@ -15,6 +17,35 @@ import {
 import { seriesOf, withSample } from "./stats";
 
 const line = (at: string, text = at) => ({ at, stream: "stdout" as const, text });
+
+describe("a hole after a break", () => {
+  const line = (second: number) => ({ at: `2026-03-01T00:00:0${second}Z`, stream: "stdout" as const, text: "x" });
+  const known = add(EMPTY_BUFFER, "a", [line(3)], true);
+
+  it("may be there only where a full history begins after what is known", () => {
+    expect(hasHole(known, "a", [line(4)], true)).toBe(true);
+    expect(hasHole(known, "a", [line(4)], false)).toBe(false);
+    expect(hasHole(known, "a", [line(3), line(4)], true)).toBe(false);
+    expect(hasHole(known, "b", [line(4)], true)).toBe(false);
+    expect(hasHole(known, "a", [], true)).toBe(false);
+  });
+});
+
+describe("lines read at once", () => {
+  it("are those of several containers in turn", () => {
+    const line = (second: number, text: string) => ({
+      at: `2026-03-01T00:00:0${second}Z`,
+      stream: "stdout" as const,
+      text,
+    });
+    const all = merged([
+      { container: "a", lines: [line(1, "a1"), line(4, "a4")] },
+      { container: "b", lines: [line(2, "b2"), line(4, "b4")] },
+    ]);
+    expect(all.map(({ text }) => text)).toEqual(["a1", "b2", "a4", "b4"]);
+    expect(all.map(({ id }) => id)).toEqual([1, 2, 3, 4]);
+  });
+});
 
 describe("lines that come", () => {
   it("are in the order of their moments, whatever container they are of", () => {

@@ -54,6 +54,23 @@ export function add(buffer: Buffer, container: string, came: WireLine[], isHisto
   };
 }
 
+/**
+ * Whether lines may be missing before a history that came after a break: it holds all that it may and begins after the newest line
+ * that is known.
+ */
+export function hasHole(buffer: Buffer, container: string, came: WireLine[], isFull: boolean): boolean {
+  const newest = buffer.newest[container];
+  const first = came[0]?.at;
+  return isFull && newest !== undefined && first != null && compareMoments(first, newest) > 0;
+}
+
+/** Lines that were read at once, those of several containers in turn. */
+export function merged(all: { container: string; lines: WireLine[] }[]): Line[] {
+  let id = 1;
+  const lines = all.flatMap(({ container, lines }) => lines.map((line) => ({ ...line, container, id: id++ })));
+  return lines.sort(order).map((line, index) => ({ ...line, id: index + 1 }));
+}
+
 // ---------------------------------------------------------------- colours
 
 export type Style = {

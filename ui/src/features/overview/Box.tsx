@@ -1,21 +1,23 @@
 import { Anchor, Badge, Group, Progress, Stack, Text } from "@mantine/core";
-import { IconBox, IconCpu, IconHeartbeat } from "@tabler/icons-react";
+import { IconBox, IconCpu, IconHeartbeat, IconKey } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { bytes } from "../../lib/format";
 import { type Containers, containerQueries } from "../containers/queries";
 import { type Forecast, hostQueries, type Sample } from "../host/queries";
+import { ssoQueries, type Tool } from "../sso/queries";
 import { type Watchdog, watchdogQueries } from "../watchdog/queries";
 import { blindness } from "../watchdog/words";
 import { Fact, None } from "./Fact";
 
-/** The box around n8n: its containers, the machine, and what its workflows do. */
+/** The box around n8n: its containers, the machine, what its workflows do, and the tools beside it. */
 export function BoxFacts() {
   const containers = useQuery(containerQueries.all());
   const host = useQuery(hostQueries.overview());
   const forecast = useQuery(hostQueries.forecast());
   const watchdog = useQuery(watchdogQueries.now());
+  const sso = useQuery(ssoQueries.overview());
   return (
     <>
       <Fact icon={<IconBox size={20} />} color="gray" title="Containers">
@@ -30,6 +32,13 @@ export function BoxFacts() {
         title="Workflows that need you"
       >
         <Told query={watchdog}>{(found) => <WorkflowsNow found={found} />}</Told>
+      </Fact>
+      <Fact
+        icon={<IconKey size={20} />}
+        color={sso.data?.items.some(isOutOfReach) ? "orange" : "gray"}
+        title="Tools behind this login"
+      >
+        <Told query={sso}>{(found) => <ToolsNow tools={found.items} />}</Told>
       </Fact>
     </>
   );
@@ -62,6 +71,41 @@ function WorkflowsNow({ found }: { found: Watchdog }) {
           : open.length > 0
             ? "What is wrong with them"
             : "What was known last"}
+      </More>
+    </Stack>
+  );
+}
+
+const isOutOfReach = (tool: Tool) => tool.is_enabled && tool.trouble != null;
+
+function ToolsNow({ tools }: { tools: Tool[] }) {
+  const shown = tools.filter((tool) => tool.is_enabled);
+  return (
+    <Stack gap={6}>
+      {tools.length === 0 ? (
+        <None>None yet: nginx can ask Flowkeep who may open Dozzle, Adminer or others.</None>
+      ) : null}
+      {tools.length > 0 && shown.length === 0 ? <None>All of them are switched off.</None> : null}
+      {shown.slice(0, 6).map((tool) => (
+        <Group key={tool.slug} gap="xs" wrap="nowrap">
+          {tool.url ? (
+            <Anchor href={tool.url} size="sm" target="_blank" rel="noopener noreferrer" truncate>
+              {tool.name}
+            </Anchor>
+          ) : (
+            <Text size="sm" truncate>
+              {tool.name}
+            </Text>
+          )}
+          {isOutOfReach(tool) ? (
+            <Badge size="sm" variant="light" color="orange" style={{ flexShrink: 0 }}>
+              no login reaches it
+            </Badge>
+          ) : null}
+        </Group>
+      ))}
+      <More to="/single-sign-on">
+        {tools.length === 0 ? "Put a tool behind this login" : tools.length > 6 ? `All ${tools.length}` : "Who gets in"}
       </More>
     </Stack>
   );
