@@ -14,6 +14,14 @@ cp "$box/nginx.conf" "$to/nginx.conf"
 cp "$box/n8n.conf" "$to/sites-enabled/n8n.conf"
 mv "$to/flowkeep.conf" "$to/sites-enabled/"
 [ ! -f "$to/flowkeep-http.conf" ] || mv "$to/flowkeep-http.conf" "$to/conf.d/"
+# A tool with a host name of its own is there, and no longer under a path of Flowkeep's.
+own() {
+  [ -n "$2" ] || return 0
+  rm "$to/flowkeep-tools/$1.conf"
+  sed "s,$1\.example\.com;,$2;," "$to/sites/$1.conf" >"$to/sites-enabled/$1.conf"
+}
+own adminer "${ADMINER_HOST:-}"
+own dozzle "${DOZZLE_HOST:-}"
 find "$to" -name '*.conf' -exec sed -i \
   -e "s,127\.0\.0\.1:333[34],${FLOWKEEP_ADDRESS:?}:3333," \
   -e 's,proxy_pass http://127\.0\.0\.1:8081;,set $flowkeep_tool http://adminer:8080; proxy_pass $flowkeep_tool;,' \

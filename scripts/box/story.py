@@ -10,21 +10,24 @@ import time
 
 box, https, page, token = pathlib.Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 env = dict(line.split("=", 1) for line in (box / ".env").read_text().splitlines() if "=" in line and not line.startswith("#"))
-FLOWKEEP, N8N = env["FLOWKEEP_HOST"], env["N8N_HOST"]
+# Adminer has a name of its own, Dozzle is under a path of Flowkeep's.
+FLOWKEEP, N8N, ADMINER = env["FLOWKEEP_HOST"], env["N8N_HOST"], env["ADMINER_HOST"]
 PASSWORD = "a long sentence for the box"
 cookies = {}
 
 
 def ask(method, path, body=None, host=FLOWKEEP, port=None, jar=True):
     """One request to the name of a host, on this machine. Returns status, headers, text."""
-    name = "flowkeep" if host == FLOWKEEP else "n8n"
+    name = host.split(".")[0]
     trust = ssl.create_default_context(cafile=box / f"certificates/{name}.pem")
     port = port or https
     link = http.client.HTTPSConnection(host, port, context=trust, timeout=60)
     link.sock = trust.wrap_socket(socket.create_connection(("127.0.0.1", port), 60), server_hostname=host)
     headers = {"Origin": f"https://{host}:{port}", "Host": f"{host}:{port}"}
-    if jar and cookies:
-        headers["Cookie"] = "; ".join(f"{key}={value}" for key, value in cookies.items())
+    # Of Flowkeep's cookies one alone is for other names too.
+    sent = {key: value for key, value in cookies.items() if host == FLOWKEEP or key.startswith("__Secure-")}
+    if jar and sent:
+        headers["Cookie"] = "; ".join(f"{key}={value}" for key, value in sent.items())
         csrf = [value for key, value in cookies.items() if "csrf" in key]
         if csrf:
             headers["X-CSRF-Token"] = csrf[0]
@@ -63,25 +66,35 @@ def until(what, look, seconds=180):
     sys.exit(f"FAILED: never happened: {what}")
 
 
-for tool in ("adminer", "dozzle"):
-    status, _, _ = ask("GET", f"/{tool}/", jar=False)
+PLACES = {"adminer": (ADMINER, "/"), "dozzle": (FLOWKEEP, "/dozzle/")}
+for tool, (host, path) in PLACES.items():
+    status, _, _ = ask("GET", path, host=host, jar=False)
     must(status == 403, f"{tool} is closed before it is on the list", status)
+status, _, text = ask("GET", "/adminer/", jar=False)
+must(status == 200 and "<title>Flowkeep" in text, "Adminer is under no path of Flowkeep's besides", status)
 status, _, text = ask("GET", "/", port=page)
 must(status == 200 and "Flowkeep" in text, "the page answers on its own port", status)
 
 api("POST", "/api/setup", {"token": token, "username": "admin", "password": PASSWORD})
 api("POST", "/api/auth/login", {"username": "admin", "password": PASSWORD})
 api("POST", "/api/auth/reauthenticate", {"password": PASSWORD})
-for slug in ("adminer", "dozzle"):
+api("PUT", "/api/auth/sso/parent-domain", {"parent_domain": FLOWKEEP.split(".", 1)[1]})
+for slug, (host, path) in PLACES.items():
     port = "8081" if slug == "adminer" else "8080"
     api("POST", "/api/auth/sso/services", {
-        "slug": slug, "name": slug.title(), "host": f"{FLOWKEEP}:{https}", "path_prefix": f"/{slug}/", "upstream": f"http://127.0.0.1:{port}",
+        "slug": slug, "name": slug.title(), "host": f"{host}:{https}", "path_prefix": path, "upstream": f"http://127.0.0.1:{port}",
         "is_enabled": True, "requires_step_up": False, "step_up_minutes": 15,
     })
-    status, headers, _ = ask("GET", f"/{slug}/", jar=False)
+    status, headers, _ = ask("GET", path, host=host, jar=False)
     login = f"https://{FLOWKEEP}:{https}/api/auth/sso/start"
     must(status == 302 and headers["location"].startswith(login), f"a stranger on the way to {slug} is sent to the login page", headers["location"])
-status, _, text = ask("GET", "/adminer/?pgsql=postgres")
+status, headers, _ = ask("GET", "/?pgsql=postgres", host=ADMINER)
+must(status == 302, "Adminer's name knows no cookie of Flowkeep's yet", status)
+status, headers, _ = ask("GET", headers["location"].removeprefix(f"https://{FLOWKEEP}:{https}"))
+way = headers["location"].removeprefix("/login?return=")
+url = api("POST", "/api/auth/sso/continue", {"return": way})["url"]
+must(url == f"https://{ADMINER}:{https}/?pgsql=postgres", "the login leads back to Adminer", url)
+status, _, text = ask("GET", "/?pgsql=postgres", host=ADMINER)
 must(status == 200 and "Adminer" in text, "after the login Adminer is there", status, text[:200])
 status, _, text = ask("GET", "/dozzle/")
 told = json.loads(text)
@@ -124,5 +137,5 @@ session = next(one for one in api("GET", "/api/auth/sessions")["items"] if one["
 must(not session["ip_address"].startswith("172.30.33."), "Flowkeep believes nginx about who comes", session)
 
 api("POST", "/api/auth/logout")
-status, _, _ = ask("GET", "/adminer/")
+status, _, _ = ask("GET", "/", host=ADMINER)
 must(status == 302, "after the logout Adminer is closed", status)

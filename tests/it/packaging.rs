@@ -127,6 +127,18 @@ fn every_packaged_variable_is_in_the_readme() {
     }
 }
 
+#[test]
+fn the_packaged_variables_say_where_the_shipped_nginx_looks_for_flowkeep() {
+    let shipped = read("nginx/flowkeep-http.conf");
+    let upstream = shipped
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("server "))
+        .unwrap()
+        .trim_end_matches(';');
+    let wanted = format!("Behind nginx on this machine: {upstream}\n");
+    assert!(read("packaging/debian/environment").contains(&wanted));
+}
+
 /// Names and versions of what Cargo.lock locks from elsewhere.
 fn locked_crates() -> BTreeSet<String> {
     let lock = read("Cargo.lock");

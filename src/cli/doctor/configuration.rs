@@ -14,6 +14,8 @@ use crate::platform::config::HttpConfig;
 const NAME: &str = "configuration";
 const VARIABLES: &str = "variables";
 const ACCESS: &str = "access";
+/// Where the shipped nginx looks for Flowkeep; the usual port is nginx's own then.
+const BEHIND_NGINX: &str = "FLOWKEEP_LISTEN=127.0.0.1:3334";
 
 /// Returns whether the daemon could start with it.
 pub fn check(patient: &Patient, report: &mut Report) -> bool {
@@ -68,24 +70,33 @@ fn file(of: Place, report: &mut Report) {
         }
         Ok(found) => report.ok(VARIABLES, format!("{place} sets {}", found.values.len())),
     }
-    secrecy(&path, VARIABLES, "640", report);
+    secrecy(&path, of, report);
 }
 
-/// A file that may hold a secret must be closed to others.
-fn secrecy(path: &Path, check: &'static str, mode: &str, report: &mut Report) {
+/// A file that may hold a secret must be closed to others. In a container there are none, and it is not the container that says
+/// how a secret is mounted (Docker: for all to read).
+fn secrecy(path: &Path, place: Place, report: &mut Report) {
+    if place == Place::Container {
+        return;
+    }
     let Ok(file) = path.metadata() else { return };
     if file.permissions().mode() & 0o027 != 0 {
         let (owner, group) = (users::user(file.uid()), users::group(file.gid()));
         report.fail(
-            check,
+            VARIABLES,
             format!(
                 "others than {owner} and the group {group} can read or change {} (mode {:o}), which may hold a password",
                 path.display(),
                 file.permissions().mode() & 0o7777
             ),
-            format!("chmod {mode} {}", path.display()),
+            closed(path),
         );
     }
+}
+
+/// What makes a file one that the daemon can read, and nobody else but root.
+fn closed(path: &Path) -> String {
+    format!("chown root:flowkeep {0} && chmod 640 {0}", path.display())
 }
 
 fn unknown(names: BTreeSet<String>, report: &mut Report) {
@@ -138,7 +149,7 @@ fn tokens(patient: &Patient, report: &mut Report) {
     for (name, path) in files {
         let Some(path) = path else { continue };
         match std::fs::File::open(path) {
-            Ok(_) => secrecy(path, VARIABLES, "640", report),
+            Ok(_) => secrecy(path, patient.place, report),
             Err(error) => report.fail(
                 VARIABLES,
                 format!(
@@ -147,10 +158,7 @@ fn tokens(patient: &Patient, report: &mut Report) {
                     users::me()
                 ),
                 match patient.place {
-                    Place::Machine => format!(
-                        "put it there, and: chown root:flowkeep {0} && chmod 640 {0}",
-                        path.display()
-                    ),
+                    Place::Machine => format!("put it there, and: {}", closed(path)),
                     Place::Container => format!(
                         "mount it there in the compose file, readable for {} alone",
                         users::me()
@@ -192,6 +200,26 @@ fn access(http: &HttpConfig, place: Place, report: &mut Report) {
         let (found, fix) = unencrypted(http.listen, place);
         report.warn(ACCESS, found, fix);
     }
+    // In a container it must listen so; there the networks of the compose file say who comes.
+    if is_open && is_https && !proxies.is_empty() && place == Place::Machine {
+        has_said = true;
+        let is_here = proxies.iter().all(|net| net.addr().is_loopback());
+        report.warn(
+            ACCESS,
+            format!(
+                "the proxy can be passed by: Flowkeep itself listens on {}, unencrypted",
+                http.listen
+            ),
+            if is_here {
+                format!("set {BEHIND_NGINX}, where the nginx that comes with it looks for it")
+            } else {
+                format!(
+                    "let the firewall pass nobody but the proxy to port {}",
+                    http.listen.port()
+                )
+            },
+        );
+    }
     if !has_said {
         let address = http.public_url.as_ref().map_or_else(
             || format!("only from this machine, at http://{}", http.listen),
@@ -202,16 +230,17 @@ fn access(http: &HttpConfig, place: Place, report: &mut Report) {
 }
 
 /// In a container it must listen on all addresses: who reaches them is what the compose file publishes.
-fn unencrypted(listen: SocketAddr, place: Place) -> (String, &'static str) {
+fn unencrypted(listen: SocketAddr, place: Place) -> (String, String) {
     match place {
         Place::Machine => (
             format!("passwords travel unencrypted to {listen}, which other machines can reach"),
-            "put a proxy with HTTPS in front (/usr/share/flowkeep/nginx), and set FLOWKEEP_LISTEN=127.0.0.1:3333",
+            format!("put a proxy with HTTPS in front (/usr/share/flowkeep/nginx), and set {BEHIND_NGINX}"),
         ),
         Place::Container => (
             format!("passwords travel unencrypted to {listen}, wherever its port is published"),
             "put a proxy with HTTPS in front (docker-compose.yaml has one), publish no port of flowkeep itself \
-             (or only 127.0.0.1:3333:3333), and set FLOWKEEP_PUBLIC_URL to the address people open",
+             (or only 127.0.0.1:3333:3333), and set FLOWKEEP_PUBLIC_URL to the address people open"
+                .to_owned(),
         ),
     }
 }
@@ -227,11 +256,81 @@ mod tests {
         assert_eq!(distance("abc", ""), 3);
     }
 
+    #[derive(clap::Parser)]
+    struct Given {
+        #[command(flatten)]
+        http: HttpConfig,
+    }
+
+    fn said(place: Place, args: &[&str]) -> String {
+        let given = [&["test"], args].concat();
+        let given = <Given as clap::Parser>::parse_from(given);
+        let mut report = Report::default();
+        access(&given.http, place, &mut report);
+        report.to_text()
+    }
+
+    /// Where the shipped nginx passes on to.
+    fn upstream() -> String {
+        let shipped = include_str!("../../../nginx/flowkeep-http.conf");
+        let server = shipped
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("server "));
+        server.unwrap().trim_end_matches(';').to_owned()
+    }
+
+    #[test]
+    fn behind_the_shipped_nginx_it_listens_where_that_looks_for_it() {
+        let wanted = format!("FLOWKEEP_LISTEN={}", upstream());
+        let (_, fix) = unencrypted("0.0.0.0:3333".parse().unwrap(), Place::Machine);
+        assert!(fix.contains(&wanted), "{fix}");
+    }
+
+    #[test]
+    fn a_proxy_that_can_be_passed_by_is_spoken_of_but_in_a_container() {
+        let open = "--listen=0.0.0.0:3333";
+        let here = "--trusted-proxies=127.0.0.1/32,::1/128";
+        let away = "--trusted-proxies=10.0.0.7/32";
+        let url = "--public-url=https://flowkeep.example.com";
+        let text = said(Place::Machine, &[open, here, url]);
+        assert!(text.contains("WARN  access: the proxy can be"), "{text}");
+        assert!(text.contains(&format!("={}", upstream())), "{text}");
+        let text = said(Place::Machine, &[open, away, url]);
+        assert!(text.contains("firewall"), "{text}");
+        for fine in [
+            said(Place::Container, &[open, away, url]),
+            said(Place::Machine, &["--listen=127.0.0.1:3334", here, url]),
+            said(Place::Machine, &["--listen=[::1]:3334", here, url]),
+        ] {
+            assert!(fine.contains("ok    access: at https"), "{fine}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_others_can_read_is_a_failure_but_in_a_container() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret");
+        std::fs::write(&path, "").unwrap();
+        let look = |place, mode| {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let mut report = Report::default();
+            secrecy(&path, place, &mut report);
+            report.to_text()
+        };
+        let remedy = format!(
+            "fix: chown root:flowkeep {0} && chmod 640 {0}\n",
+            path.display()
+        );
+        let text = look(Place::Machine, 0o444);
+        assert!(text.contains(&remedy), "{text}");
+        assert!(look(Place::Machine, 0o640).starts_with("All is well"));
+        // As Docker mounts its secrets.
+        assert!(look(Place::Container, 0o444).starts_with("All is well"));
+    }
+
     #[test]
     fn in_a_container_it_may_listen_everywhere_and_what_is_published_counts() {
         let listen = "0.0.0.0:3333".parse().unwrap();
-        let (_, fix) = unencrypted(listen, Place::Machine);
-        assert!(fix.contains("FLOWKEEP_LISTEN=127.0.0.1:3333"), "{fix}");
         let (_, fix) = unencrypted(listen, Place::Container);
         assert!(
             !fix.contains("FLOWKEEP_LISTEN=") && fix.contains("publish no port"),

@@ -14,6 +14,7 @@ const API: &str = "n8n's API";
 const COPIES: &str = "destinations";
 const BACKUPS: &str = "backups";
 const WATCHDOG: &str = "watchdog";
+const TOOLS: &str = "single sign-on";
 /// It looks every minute; an n8n that is away for a while is told elsewhere.
 const LONGEST_LOOK: TimeDelta = TimeDelta::hours(1);
 
@@ -25,6 +26,7 @@ pub async fn check(state: &AppState, is_running: bool, report: &mut Report) {
         unread(COPIES, &error, report);
     }
     backups(state, report).await;
+    tools(state, report).await;
     if is_running && let Err(error) = watchdog(state, report).await {
         unread(WATCHDOG, &error, report);
     }
@@ -84,6 +86,30 @@ async fn api(state: &AppState, report: &mut Report) {
             ),
             None => report.ok(API, format!("{url} answers and knows the key")),
         },
+    }
+}
+
+/// Whether a login can reach each tool that is let through to.
+async fn tools(state: &AppState, report: &mut Report) {
+    if let Err(error) = state.sso.load().await {
+        unread(TOOLS, &error, report);
+        return;
+    }
+    let tools = state.sso.list();
+    let mut fine = 0;
+    for tool in tools.iter().filter(|tool| tool.row.is_enabled) {
+        let Some(trouble) = &tool.trouble else {
+            fine += 1;
+            continue;
+        };
+        report.warn(
+            TOOLS,
+            format!("no login reaches {}: {trouble}", tool.row.name),
+            "correct where it is on the page Single sign-on, or switch it off there",
+        );
+    }
+    if fine > 0 {
+        report.ok(TOOLS, format!("tools that a login reaches: {fine}"));
     }
 }
 

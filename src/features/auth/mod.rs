@@ -17,6 +17,7 @@ mod error;
 mod hasher;
 mod live;
 mod lockout;
+mod openings;
 mod password;
 mod policy;
 mod presented;
@@ -32,6 +33,7 @@ pub use cookie::{CookieKind, Malformed, Transport, single_token, travels_in_the_
 pub use current::{CurrentUser, Reauthenticated};
 pub use error::AuthError;
 pub use live::LiveSession;
+pub use openings::{Ending, Openings};
 pub use routes::{
     follow, forbidden_address, open_router, origin, require_allowed_address, require_session,
     router,

@@ -207,6 +207,15 @@ impl Memory {
         tokens.insert(hash, token);
     }
 
+    /// Forgets the cookie of a session and the codes it gave.
+    pub fn end_openings(&self, session: Uuid) {
+        let mut tokens = self.tokens.write();
+        tokens.retain(|_, held| held.session != session);
+        for service in self.tools().by_slug.values() {
+            service.traffic.stepped_up.write().remove(&session);
+        }
+    }
+
     /// Puts what the database holds in place of everything. What sessions did stays.
     pub fn load(&self, rows: Rows, home: Option<&Home>, checks: &Checks, live: &HashSet<Uuid>) {
         let before = self.tools();

@@ -9,6 +9,7 @@
 mod cookie;
 mod error;
 mod memory;
+mod openings;
 mod returns;
 mod routes;
 mod service;

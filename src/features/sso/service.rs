@@ -1,7 +1,7 @@
 //! The use cases, one method each.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderMap, header};
@@ -12,6 +12,7 @@ use url::Url;
 
 use super::error::SsoError;
 use super::memory::{Checks, LiveService, LiveToken, Memory, Rows, Tools};
+use super::openings::ToolOpenings;
 use super::returns::{LIFETIME, Pending, Returns};
 use super::site::Home;
 use super::visits::{Visit, Waiting};
@@ -51,6 +52,15 @@ pub struct SsoParts {
 /// Single sign-on. Cheap to clone.
 #[derive(Clone)]
 pub struct SsoService(Arc<Inner>);
+
+/// The same without holding it.
+pub(super) struct WeakSso(Weak<Inner>);
+
+impl WeakSso {
+    pub fn upgrade(&self) -> Option<SsoService> {
+        self.0.upgrade().map(SsoService)
+    }
+}
 
 struct Inner {
     db: Db,
@@ -120,7 +130,7 @@ pub struct Traveller<'a> {
 impl SsoService {
     /// Puts the service together. Touches no database; [`SsoService::load`] does.
     pub fn new(parts: SsoParts) -> Self {
-        Self(Arc::new(Inner {
+        let this = Self(Arc::new(Inner {
             checks: Checks::new(&parts.metrics),
             home: parts.public_url.as_ref().and_then(Home::of),
             public_url: parts.public_url,
@@ -134,7 +144,14 @@ impl SsoService {
             events: parts.events,
             settings: parts.settings,
             auth: parts.auth,
-        }))
+        }));
+        let openings = ToolOpenings(WeakSso(Arc::downgrade(&this.0)));
+        this.0.auth.tell_endings_to(openings);
+        this
+    }
+
+    pub(super) fn memory(&self) -> &Memory {
+        &self.0.memory
     }
 
     pub(super) fn db(&self) -> &Db {

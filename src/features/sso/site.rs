@@ -6,8 +6,32 @@ use url::{Host, Url};
 
 /// The roles that Dozzle knows.
 pub const ROLES: [&str; 5] = ["shell", "actions", "download", "none", "all"];
-/// Paths on Flowkeep's own host that are its own.
-const OWN_PATHS: [&str; 4] = ["/api", "/assets", "/login", "/setup"];
+/// Paths on Flowkeep's own host that are its own: what it serves, and the pages of its interface (`ui/src/router.tsx`).
+const OWN_PATHS: [&str; 23] = [
+    "/acknowledge",
+    "/api",
+    "/assets",
+    "/audit",
+    "/backups",
+    "/containers",
+    "/destinations",
+    "/email",
+    "/flows",
+    "/host",
+    "/icons",
+    "/login",
+    "/metrics",
+    "/n8n",
+    "/notifications",
+    "/proofs",
+    "/restores",
+    "/schedules",
+    "/security",
+    "/settings",
+    "/setup",
+    "/single-sign-on",
+    "/watchdog",
+];
 
 /// Flowkeep's own address, as people open it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -394,6 +418,34 @@ mod tests {
                 "path_prefix",
                 "{own}"
             );
+        }
+    }
+
+    #[test]
+    fn a_tool_hides_no_page_of_flowkeeps_own() {
+        let at_home = home("https://flowkeep.example.com");
+        let is_refused = |path: &str| {
+            let site = Site {
+                name: "flowkeep.example.com".to_owned(),
+                authority: "flowkeep.example.com".to_owned(),
+                prefix: prefix(path).unwrap(),
+            };
+            reach(&site, &at_home, None).is_err()
+        };
+        // Pages within others begin as those do.
+        let routes: Vec<&str> = include_str!("../../../ui/src/router.tsx")
+            .split("getParentRoute: () => ")
+            .skip(1)
+            .filter(|route| route.starts_with("root,") || route.starts_with("shell,"))
+            .filter_map(|route| route.split("path: \"").nth(1)?.split('"').next())
+            .filter(|path| *path != "/")
+            .collect();
+        assert!(routes.len() > 20, "{routes:?}");
+        for route in routes {
+            let first = route.split('/').nth(1).unwrap();
+            assert!(is_refused(&format!("/{first}/")), "{route}");
+            assert!(is_refused(&format!("/{first}/x/")), "{route}");
+            assert!(!is_refused(&format!("/{first}x/")), "{route}");
         }
     }
 

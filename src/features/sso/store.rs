@@ -133,6 +133,18 @@ pub async fn put_token(
     Ok(done.rows_affected() == 1)
 }
 
+/// Ends the cookie of a session and the codes it gave. That it was there stays.
+pub async fn end_openings(tx: &impl ConnectionTrait, session_id: Uuid) -> Result<(), DbErr> {
+    for sql in [
+        "DELETE FROM sso_sessions WHERE session_id = $1",
+        "UPDATE sso_access SET stepped_up_at = NULL WHERE session_id = $1 AND stepped_up_at IS NOT NULL",
+    ] {
+        tx.execute_raw(statement(sql, vec![session_id.into()]))
+            .await?;
+    }
+    Ok(())
+}
+
 /// What live sessions did.
 pub async fn access(db: &impl ConnectionTrait) -> Result<Vec<Access>, DbErr> {
     let sql = "SELECT a.session_id, a.service_slug, a.first_visit_at, a.stepped_up_at FROM sso_access a \

@@ -27,7 +27,8 @@ pub fn asked(query: &str) -> Option<Asked<'_>> {
     Some(Asked { service, rd })
 }
 
-/// The address, if it is one of the tool's own.
+/// The address, if it is one of the tool's own. By another port of the same name it becomes the tool's: nginx serves Flowkeep's
+/// name at two, and whoever came by the other loses nothing.
 pub fn check(rd: &str, site: &Site, home: &Home) -> Option<String> {
     // Byte by byte before anything parses it: parsers forgive what browsers do otherwise.
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'#');
@@ -41,7 +42,7 @@ pub fn check(rd: &str, site: &Site, home: &Home) -> Option<String> {
     };
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at_checked(end)?;
-    if !authority.eq_ignore_ascii_case(&site.authority) {
+    if !without_port(authority)?.eq_ignore_ascii_case(&site.name) {
         return None;
     }
     // Put together again from what we know, and read once more as a browser will.
@@ -55,6 +56,19 @@ pub fn check(rd: &str, site: &Site, home: &Home) -> Option<String> {
         && url.host_str() == Some(site.name.as_str())
         && url.as_str().starts_with(&site.url(home));
     is_same.then(|| url.into())
+}
+
+/// The name, if what follows it is nothing or a port as browsers write it.
+fn without_port(authority: &str) -> Option<&str> {
+    let is_name_alone = |last: &str| last.ends_with(']');
+    let Some((name, port)) = authority
+        .rsplit_once(':')
+        .filter(|(_, last)| !is_name_alone(last))
+    else {
+        return Some(authority);
+    };
+    let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) && !port.starts_with('0');
+    (is_port && port.parse::<u16>().is_ok()).then_some(name)
 }
 
 #[cfg(test)]
@@ -120,9 +134,15 @@ mod tests {
             "ftp://good.example.com/",
             "wss://good.example.com/",
             "HTTPS://good.example.com/",
-            "https://good.example.com:443/",
-            "https://good.example.com:8443/",
             "https://good.example.com:/",
+            "https://good.example.com:0/",
+            "https://good.example.com:+443/",
+            "https://good.example.com:0443/",
+            "https://good.example.com:65536/",
+            "https://good.example.com:443:443/",
+            "https://good.example.com:443.evil.example/",
+            "https://evil.example:443/",
+            "https://evil.example:good.example.com/",
             "https://good.example.com:443@evil.example/",
             "https://good.example.com\\.evil.example/",
             "https://good.example.com\\@evil.example/",
@@ -183,16 +203,42 @@ mod tests {
     }
 
     #[test]
-    fn a_port_is_part_of_the_host() {
+    fn by_another_port_of_the_same_name_it_becomes_the_tools_own_address() {
         let site = good("good.example.com:8443", "/");
-        assert!(check("https://good.example.com:8443/x", &site, &home(true)).is_some());
+        for rd in [
+            "https://good.example.com:8443/x?a=b:1",
+            "https://good.example.com/x?a=b:1",
+            "https://good.example.com:443/x?a=b:1",
+            "https://GOOD.example.com:3333/x?a=b:1",
+        ] {
+            let taken = check(rd, &site, &home(true));
+            let wanted = "https://good.example.com:8443/x?a=b:1";
+            assert_eq!(taken.as_deref(), Some(wanted), "{rd}");
+        }
         for bad in [
-            "https://good.example.com/x",
             "https://good.example.com:84430/x",
             "https://good.example.com:08443/",
         ] {
             assert_eq!(check(bad, &site, &home(true)), None, "{bad}");
         }
+        let under_a_path = good("flowkeep.example.com", "/dozzle/");
+        let by_the_other = "https://flowkeep.example.com:3333/dozzle/show?name=n8n";
+        assert_eq!(
+            check(by_the_other, &under_a_path, &home(true)).as_deref(),
+            Some("https://flowkeep.example.com/dozzle/show?name=n8n")
+        );
+        let elsewhere = "https://flowkeep.example.com:3333/api/auth/logout";
+        assert_eq!(check(elsewhere, &under_a_path, &home(true)), None);
+        let v6 = good("[::1]", "/dozzle/");
+        let v6 = Site {
+            name: "[::1]".to_owned(),
+            ..v6
+        };
+        assert_eq!(
+            check("https://[::1]:3333/dozzle/x", &v6, &home(true)).as_deref(),
+            Some("https://[::1]/dozzle/x")
+        );
+        assert!(check("https://[::1]/dozzle/x", &v6, &home(true)).is_some());
     }
 
     #[test]

@@ -172,6 +172,66 @@ async fn ghsa_g9v2_it_ends_with_its_session() {
 }
 
 #[tokio::test]
+async fn a_new_password_or_second_factor_ends_it_in_the_browser_that_made_the_change_too() {
+    for change_of in ["password", "factor on", "factor off"] {
+        let (app, client) = with_dozzle().await;
+        let mut code = None;
+        if change_of != "factor on" {
+            let phone = Phone::enrol(&app, &client).await;
+            let asks = json!({ "requires_step_up": true });
+            change(&client, "dozzle", "dozzle.example.com", "/", asks).await;
+            code = Some(phone.code(&app));
+        }
+        let id = start(&client, "service=dozzle").await;
+        let answer = go_on(&client, &id, code.as_deref()).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        let tool = at_tool(&client);
+        assert_eq!(verify(&tool, "dozzle").await.status, StatusCode::OK);
+        let beside = builder().beside(&app).start().await;
+        let there = browser(&beside);
+        there.set_cookie(SSO, &client.cookie(SSO).unwrap());
+        assert_eq!(verify(&there, "dozzle").await.status, StatusCode::OK);
+        match change_of {
+            "password" => {
+                let body =
+                    json!({ "current_password": PASSWORD, "new_password": "a loud river at dusk" });
+                let answer = client.put("/api/auth/password", body).await;
+                assert!(answer.status.is_success(), "{answer:?}");
+            }
+            "factor on" => drop(Phone::enrol(&app, &client).await),
+            _ => {
+                let answer = client.post("/api/auth/totp/disable", json!({})).await;
+                assert!(answer.status.is_success(), "{answer:?}");
+            }
+        }
+        let answer = verify(&tool, "dozzle").await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{change_of}");
+        let left =
+            "SELECT (SELECT COUNT(*) FROM sso_sessions) + COUNT(stepped_up_at) FROM sso_access";
+        assert_eq!(app.sql::<i64>(left).await, 0, "{change_of}");
+        // The session itself goes on, and a code that it gave does not.
+        let wanted = match change_of {
+            "factor on" => StatusCode::OK,
+            _ => StatusCode::UNAUTHORIZED,
+        };
+        assert_eq!(
+            verify(&client, "dozzle").await.status,
+            wanted,
+            "{change_of}"
+        );
+        assert_eq!(client.get("/api/auth/session").await.status, StatusCode::OK);
+        beside.state.sso.load().await.unwrap();
+        let answer = verify(&there, "dozzle").await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{change_of}");
+        if change_of == "factor on" {
+            enter(&client, "dozzle").await;
+            let answer = verify(&at_tool(&client), "dozzle").await;
+            assert_eq!(answer.status, StatusCode::OK, "and it is made anew");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_idle_session_ends_in_the_tool_and_use_of_the_tool_keeps_it() {
     let (app, client, tool) = in_dozzle().await;
     let body = json!({ "value": 30 });

@@ -142,6 +142,11 @@ impl Stage {
         let start = location
             .strip_prefix(&format!("https://{}", self.authority(FLOWKEEP)))
             .unwrap();
+        self.sign_in_from(browser, start).await
+    }
+
+    /// The same from where nginx sent the browser on.
+    async fn sign_in_from(&self, browser: &mut Browser, start: &str) -> String {
         let login = self.get(browser, FLOWKEEP, start).await;
         assert_eq!(login.status, 302, "{login:?}");
         let id = login
@@ -266,6 +271,22 @@ async fn one_login_opens_a_tool_on_a_host_of_its_own_and_the_tool_learns_who_it_
         page.body
     );
     assert_eq!(page.header("strict-transport-security"), "max-age=31536000");
+}
+
+#[tokio::test]
+async fn whoever_came_by_flowkeeps_other_port_is_sent_where_they_wanted_to_go() {
+    let stage = Stage::new().await;
+    let port = stage.nginx.ports.flowkeep;
+    let request = format!(
+        "GET /adminer/?server=db&table=a%20b HTTP/1.1\r\nHost: {FLOWKEEP}:{port}\r\nConnection: close\r\n\r\n"
+    );
+    let sent = stage.nginx.raw_at(FLOWKEEP, port, request.as_bytes()).await;
+    assert_eq!(sent.status, 302, "{sent:?}");
+    let own = format!("https://{}", stage.authority(FLOWKEEP));
+    let start = sent.header("location").strip_prefix(&own).unwrap();
+    let mut browser = Browser::default();
+    let url = stage.sign_in_from(&mut browser, start).await;
+    assert_eq!(url, format!("{own}/adminer/?server=db&table=a%20b"));
 }
 
 #[tokio::test]

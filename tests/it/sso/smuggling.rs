@@ -386,6 +386,43 @@ async fn cve_2026_25748_a_malformed_cookie_is_no_identity_and_no_500() {
 }
 
 #[tokio::test]
+async fn a_control_character_in_what_is_passed_on_is_nobody_and_no_error() {
+    let (stage, browser) = signed_in().await;
+    let host = stage.authority(DOZZLE);
+    let cookie = format!("{SSO}={}", browser.cookie(SSO));
+    for bad in ["\u{1}", "\u{8}", "\u{b}", "\u{1b}", "\u{1f}", "\u{7f}"] {
+        for (header, with_cookie, without) in [
+            (format!("User-Agent: a{bad}b"), 200, 302),
+            (format!("User-Agent: {bad}"), 200, 302),
+            (format!("Authorization: Bearer {bad}"), 200, 302),
+            (format!("Authorization: Basic a{bad}b"), 200, 302),
+            (format!("X-Whatever: a{bad}b"), 200, 302),
+            // What is in one line with it is nobody's either.
+            (format!("Cookie: a{bad}b={bad}"), 302, 302),
+        ] {
+            for (line, page, script) in [
+                (format!("Cookie: {cookie}\r\n"), with_cookie, with_cookie),
+                (String::new(), without, 401),
+            ] {
+                let script = if script == 302 { 401 } else { script };
+                for (mode, wanted) in [("navigate", page), ("cors", script)] {
+                    let request = format!(
+                        "GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nSec-Fetch-Mode: {mode}\r\n{line}{header}\r\n\r\n"
+                    );
+                    let reply = stage.nginx.raw(DOZZLE, request.as_bytes()).await;
+                    assert_eq!(reply.status, wanted, "{header:?} {mode}: {reply:?}");
+                }
+            }
+        }
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: {host}{bad}\r\nConnection: close\r\nCookie: {cookie}\r\n\r\n"
+        );
+        let reply = stage.nginx.raw(DOZZLE, request.as_bytes()).await;
+        assert_eq!(reply.status, 400, "host {bad:?}: {reply:?}");
+    }
+}
+
+#[tokio::test]
 async fn neither_body_nor_method_of_a_request_reaches_the_question() {
     let (stage, browser) = signed_in().await;
     let host = stage.authority(DOZZLE);
@@ -472,8 +509,19 @@ async fn flowkeeps_secrets_stay_with_flowkeep_and_other_cookies_pass() {
             ),
             "a=flowkeep_session;",
         ),
+        // All that Flowkeep ever sets, by HTTPS and without.
+        (
+            format!(
+                "__Host-flowkeep_session={other}; __Host-flowkeep_device={other}; __Host-flowkeep_return={other}; a=1; {SSO}={token}; \
+                 flowkeep_session={other}; flowkeep_device={other}; flowkeep_return={other}; b=2"
+            ),
+            "a=1; b=2",
+        ),
         // More than are ever there: nothing is passed.
-        (format!("{SSO}={token}{}", "; flowkeep_x=1".repeat(6)), ""),
+        (
+            format!("a=1; {SSO}={token}{}", "; flowkeep_x=1".repeat(7)),
+            "",
+        ),
     ] {
         let request = format!(
             "GET / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nCookie: {cookies}\r\nAuthorization: Basic dG9vbDp0b29s\r\n\r\n",

@@ -321,6 +321,12 @@ impl Nginx {
         exchange(stream, request).await
     }
 
+    /// The same at another port.
+    pub async fn raw_at(&self, host: &str, port: u16, request: &[u8]) -> Reply {
+        let stream = self.connect(host, port).await;
+        exchange(stream, request).await
+    }
+
     /// The same without TLS.
     pub async fn plain(&self, port: u16, request: &[u8]) -> Reply {
         let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();

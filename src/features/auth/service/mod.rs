@@ -17,8 +17,8 @@ mod upkeep;
 mod work;
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
@@ -36,6 +36,7 @@ use super::current::CurrentUser;
 use super::error::AuthError;
 use super::hasher::Hasher;
 use super::live::{LiveSessions, LiveUser};
+use super::openings::Openings;
 use super::policy::{self, AuthPolicy};
 use super::store;
 pub use super::store::subnets::Subnet;
@@ -85,6 +86,7 @@ struct Inner {
     subnets: AllowedSubnets,
     unknown: UnknownNames,
     bcrypt_cost: Option<u32>,
+    openings: OnceLock<Box<dyn Openings>>,
     stage: AtomicU8,
 }
 
@@ -152,6 +154,7 @@ impl AuthService {
             live,
             subnets: AllowedSubnets::default(),
             unknown: UnknownNames::default(),
+            openings: OnceLock::new(),
             stage: AtomicU8::new(STAGE_LOADING),
             db: parts.db,
             clock: parts.clock,
@@ -160,6 +163,11 @@ impl AuthService {
             settings: parts.settings,
             bcrypt_cost: parts.bcrypt_cost,
         }))
+    }
+
+    /// Says who keeps what sessions opened elsewhere. The first to say so is it.
+    pub fn tell_endings_to(&self, openings: impl Openings + 'static) {
+        let _ = self.0.openings.set(Box::new(openings));
     }
 
     /// Whether the first administrator is still to be made.

@@ -12,7 +12,8 @@ use crate::features::auth::store::{devices, sessions, users};
 use crate::features::auth::{email, password};
 
 impl AuthService {
-    /// Changes the caller's password and ends their other sessions (OWASP ASVS 5.0, 7.4.3).
+    /// Changes the caller's password and ends their other sessions (OWASP ASVS 5.0, 7.4.3), and what the one that asks has opened
+    /// elsewhere.
     pub async fn change_password(
         &self,
         current: &CurrentUser,
@@ -45,11 +46,14 @@ impl AuthService {
         let ended = sessions::revoke_others(&work.tx, user.id, kept).await?;
         let kept = origin.device_token_hash.as_deref();
         devices::forget_others(&work.tx, user.id, kept).await?;
+        work.end_openings(current.session_id()).await?;
         let entry = Entry::new(Action::PasswordChanged).resource("user", user.id);
         work.audit(&current.actor(), entry).await?;
         sessions::notify_changed(&work.tx).await?;
         work.commit().await?;
         turn.remove(&ended);
+        drop(turn);
+        self.openings_ended(current.session_id()).await;
         Ok(())
     }
 

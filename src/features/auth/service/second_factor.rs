@@ -38,7 +38,7 @@ impl AuthService {
         Ok(shown)
     }
 
-    /// Turns the second factor on by its first code. Every other session ends.
+    /// Turns the second factor on by its first code. Every other session ends, and what this one has opened elsewhere.
     pub async fn enable_totp(
         &self,
         current: &CurrentUser,
@@ -75,10 +75,12 @@ impl AuthService {
         work.audit(&current.actor(), entry).await?;
         work.commit().await?;
         turn.remove(&ended);
+        drop(turn);
+        self.openings_ended(current.session_id()).await;
         Ok(codes)
     }
 
-    /// Turns the second factor off. Every other session ends.
+    /// Turns the second factor off. Every other session ends, and what this one has opened elsewhere.
     pub async fn disable_totp(&self, caller: &Reauthenticated) -> Result<(), AuthError> {
         let current = &caller.0;
         let turn = self.0.live.turn().await;
@@ -94,6 +96,8 @@ impl AuthService {
         work.audit(&current.actor(), entry).await?;
         work.commit().await?;
         turn.remove(&ended);
+        drop(turn);
+        self.openings_ended(current.session_id()).await;
         Ok(())
     }
 
@@ -172,6 +176,7 @@ impl AuthService {
     ) -> Result<Vec<uuid::Uuid>, AuthError> {
         let kept = Some(current.session_id());
         let ended = sessions::revoke_others(&work.tx, current.user_id(), kept).await?;
+        work.end_openings(current.session_id()).await?;
         sessions::notify_changed(&work.tx).await?;
         Ok(ended)
     }

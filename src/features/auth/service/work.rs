@@ -3,6 +3,7 @@
 
 use sea_orm::DatabaseTransaction;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{AuthService, Inner};
 use crate::features::audit::{self, Actor, Entry};
@@ -24,6 +25,13 @@ impl AuthService {
             service: &self.0,
             events: Vec::new(),
         })
+    }
+
+    /// What a session opened elsewhere has ended in the database. Holds no turn and no transaction meanwhile.
+    pub(super) async fn openings_ended(&self, session: Uuid) {
+        if let Some(openings) = self.0.openings.get() {
+            openings.ended(session).await;
+        }
     }
 }
 
@@ -58,6 +66,14 @@ impl Work<'_> {
         let data = json!({ "settings": ["allowed_subnets"], "by": actor.username });
         self.event("management.settings_changed", Severity::Info, data)
             .await
+    }
+
+    /// Ends what a session that goes on has opened elsewhere. [`AuthService::openings_ended`] belongs after the commit.
+    pub async fn end_openings(&self, session: Uuid) -> Result<(), AuthError> {
+        if let Some(openings) = self.service.openings.get() {
+            openings.end(&self.tx, session).await?;
+        }
+        Ok(())
     }
 
     /// Makes it so, and tells.
