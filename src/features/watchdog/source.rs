@@ -16,7 +16,7 @@ pub const BATCH: i64 = 1_000;
 /// Executions that did not end are looked for this far back, at the first look.
 const OPEN_WITHIN: i64 = 100_000;
 /// More of what an execution wrote down is not read for its error.
-const MOST_DATA_BYTES: i32 = 8 * 1024 * 1024;
+const MOST_DATA_BYTES: i32 = 4 * 1024 * 1024;
 /// Of more executions than these only some are looked at for their size.
 const SAMPLED_FROM: f64 = 100_000.0;
 
