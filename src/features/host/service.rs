@@ -132,8 +132,8 @@ impl HostService {
         };
         meter.0 = Some(look.counters);
         let mut asked = Vec::new();
-        for mount in &mounted.disks {
-            let answer = self.prober.ask_disk(&mount.path, DISK_LIMIT).await;
+        for mount in &mut mounted.disks {
+            let answer = self.prober.ask_any(mount, DISK_LIMIT).await;
             asked.push((mount.clone(), answer));
         }
         let found = mounts::gather(asked);
