@@ -33,6 +33,8 @@ const SHARE_LIMIT: Duration = Duration::from_secs(5);
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 /// Live looks that are closer together share one.
 const FRESH_FOR: Duration = Duration::from_millis(1_500);
+/// What is longer ago says nothing of now: an average since then would be one of a whole night.
+const RECENT: TimeDelta = TimeDelta::seconds(10);
 
 /// What the service is made of.
 #[derive(Clone)]
@@ -164,6 +166,11 @@ impl HostService {
             && at.elapsed() < FRESH_FOR
         {
             return sample.clone();
+        }
+        let now = self.parts.clock.now();
+        let age = live.last.as_ref().map(|(_, sample)| now - sample.at);
+        if age.is_none_or(|age| age < TimeDelta::zero() || age > RECENT) {
+            live.meter = Meter::default();
         }
         let (sample, _) = self.look(&mut live.meter).await;
         live.last = Some((Instant::now(), sample.clone()));
