@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use chrono::{DateTime, TimeDelta, Utc};
 use flowkeep::features::host::{
-    HostCpu, HostDisk, HostMemory, HostParts, HostSample, HostService, HostShare, Mounts, N8nNow,
-    Roots, ShareStatus,
+    Forecast, HostCpu, HostDisk, HostMemory, HostParts, HostSample, HostService, HostShare, Mounts,
+    N8nNow, Roots, ShareStatus,
 };
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
@@ -312,6 +312,56 @@ async fn a_disk_that_grows_for_days_is_foretold_and_one_of_a_day_is_not() {
     let days = disk["days"].as_f64().unwrap();
     // Other tests write to the same disk.
     assert!((5.0..20.0).contains(&days), "{disk}");
+}
+
+#[tokio::test]
+async fn what_a_share_holds_is_foretold_as_a_disk_is() {
+    let app = TestApp::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mount = folder.path().display().to_string();
+    let (_files, roots) = kernel_with(&format!("1 0 0:50 / {mount} rw - nfs4 nas:/x rw\n"));
+    let host = host_on(&app, roots);
+    for step in (0..60_u64).rev() {
+        let at = app.now() - TimeDelta::hours(i64::try_from(step).unwrap() * 2);
+        let mut one = sample(at, 1.0, 0);
+        one.shares.push(HostShare {
+            mount: mount.clone(),
+            total_bytes: Some(100_000_000_000_000),
+            free_bytes: Some(50_000_000_000_000 + step * 50_000_000_000),
+            ..HostShare::default()
+        });
+        host.observe(&one, None, &Mounts::default()).await.unwrap();
+    }
+    let found = host.forecasts().await.unwrap();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].is_share && found[0].mount == mount && found[0].total_bytes > 0);
+    let Forecast::Full { bytes_a_day, .. } = found[0].forecast else {
+        panic!("{found:?}");
+    };
+    assert!((bytes_a_day / 600e9 - 1.0).abs() < 0.01, "{bytes_a_day}");
+}
+
+#[tokio::test]
+async fn now_is_no_average_of_the_time_in_which_nobody_looked() {
+    let app = TestApp::start().await;
+    let (files, roots) = kernel_with("");
+    let host = host_on(&app, roots);
+    let busy = |ticks: u64| {
+        let line = format!("{ticks} 0 0 1000 0 0 0 0 0 0");
+        let stat = format!("cpu  {line}\ncpu0 {line}\n");
+        std::fs::write(files.path().join("proc/stat"), stat).unwrap();
+    };
+    busy(1_000);
+    host.now().await;
+    tokio::time::sleep(Duration::from_millis(1_600)).await;
+    busy(2_000);
+    let next = host.now().await.cpu.percent;
+    assert_eq!(next, Some(100.0), "all the time since the look before");
+    tokio::time::sleep(Duration::from_millis(1_600)).await;
+    app.advance(TimeDelta::hours(8));
+    busy(3_000_000);
+    let next = host.now().await.cpu.percent;
+    assert!(next.is_none_or(|percent| percent < 1.0), "{next:?}");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::mounts::Mounts;
+use super::room;
 use super::sample::{HostSample, N8nNow, ShareStatus};
 use super::store::Condition;
 use super::threshold::{Rule, Turn, Watch, step};
@@ -98,14 +99,14 @@ pub struct Judged<'a> {
 pub fn judge(it: &Judged<'_>) -> Verdict {
     let mut verdict = Verdict::default();
     cpu_and_memory(it, &mut verdict);
-    disks(it, &mut verdict);
     shares(it, &mut verdict);
+    room::judge(it, &mut verdict);
     n8n(it, &mut verdict);
     verdict
 }
 
 /// The name under which something is kept. Paths may be longer than a name; those are cut and made one of a kind again.
-fn name_of(kind: &str, about: &str) -> String {
+pub(super) fn name_of(kind: &str, about: &str) -> String {
     let name = format!("{kind}:{about}");
     if name.chars().count() <= LONGEST_NAME {
         return name;
@@ -115,7 +116,7 @@ fn name_of(kind: &str, about: &str) -> String {
     format!("{begin}~{}", &hash[..16])
 }
 
-fn gigabytes(bytes: u64) -> String {
+pub(super) fn gigabytes(bytes: u64) -> String {
     let gigabytes = bytes as f64 / 1e9;
     if gigabytes >= 9.95 {
         format!("{gigabytes:.0} GB")
@@ -125,7 +126,7 @@ fn gigabytes(bytes: u64) -> String {
 }
 
 /// Compares a value with its threshold and keeps how it stands.
-fn look(
+pub(super) fn look(
     it: &Judged<'_>,
     verdict: &mut Verdict,
     name: &str,
@@ -204,80 +205,6 @@ fn cpu_and_memory(it: &Judged<'_>, verdict: &mut Verdict) {
         severity,
         data,
     });
-}
-
-fn disks(it: &Judged<'_>, verdict: &mut Verdict) {
-    for disk in &it.sample.disks {
-        let (mount, value) = (&disk.mount, Some(disk.percent));
-        let limits = (it.thresholds.disk_warning, it.thresholds.disk_critical);
-        let name = name_of("disk_warning", mount);
-        let warning = look(it, verdict, &name, value, limits.0);
-        let name = name_of("disk_critical", mount);
-        let critical = look(it, verdict, &name, value, limits.1);
-        let (event_type, severity) = match (warning, critical) {
-            ((_, _), (_, Some(Turn::Raised))) => ("system.disk_critical", Severity::Critical),
-            ((_, Some(Turn::Raised)), (false, _)) => ("system.disk_warning", Severity::Warning),
-            ((false, Some(Turn::Ended)), (false, _)) | ((false, _), (false, Some(Turn::Ended))) => {
-                ("system.disk_normal", Severity::Info)
-            }
-            _ => continue,
-        };
-        let shown = disk.percent.round();
-        let message = format!(
-            "{shown} % of {mount} are used; {} are free.",
-            gigabytes(disk.free_bytes)
-        );
-        let data = json!({
-            "mount": mount, "percent": shown, "free_bytes": disk.free_bytes,
-            "total_bytes": disk.total_bytes, "message": message,
-        });
-        verdict.told.push(Told {
-            event_type,
-            severity,
-            data,
-        });
-    }
-    // One that hangs or fails is as full as it was: an alert of it neither begins nor ends.
-    for disk in &it.sample.failing_disks {
-        for kind in ["disk_warning", "disk_critical"] {
-            let name = name_of(kind, &disk.mount);
-            if it.before.contains_key(&name) {
-                look(it, verdict, &name, None, it.thresholds.disk_warning);
-                if let Some(kept) = verdict.kept.last_mut() {
-                    kept.detail = Some(disk.problem.clone());
-                }
-            }
-        }
-    }
-    disks_that_are_gone(it, verdict);
-}
-
-fn disks_that_are_gone(it: &Judged<'_>, verdict: &mut Verdict) {
-    for (name, condition) in it.before {
-        let Some((kind, mount)) = name
-            .split_once(':')
-            .filter(|(kind, _)| kind.starts_with("disk_"))
-        else {
-            continue;
-        };
-        let is_this = |path: String| name_of(kind, &path) == *name;
-        let mut mounted = it.mounted.disks.iter();
-        let is_mounted = mounted.any(|one| is_this(one.path.display().to_string()))
-            || verdict.kept.iter().any(|kept| kept.name == *name);
-        // One that was taken away for a moment is not gone.
-        if is_mounted || it.sample.at - condition.seen_at <= LONGEST_GAP {
-            continue;
-        }
-        verdict.gone.push(name.clone());
-        if kind == "disk_warning" && condition.state == "raised" {
-            let message = format!("{mount} is no longer mounted as a disk of its own.");
-            verdict.told.push(Told {
-                event_type: "system.disk_normal",
-                severity: Severity::Info,
-                data: json!({ "mount": mount, "is_forgotten": true, "message": message }),
-            });
-        }
-    }
 }
 
 /// Follows a state that must be seen twice before it counts. Returns whether it changed, and from what.
@@ -600,6 +527,103 @@ mod tests {
             .collect();
         assert_eq!(told, ["system.disk_normal"], "it is no longer mounted");
         assert!(!world.before.keys().any(|name| name.starts_with("disk")));
+    }
+
+    #[test]
+    fn a_share_that_fills_up_is_told_of_as_a_disk_is_until_it_has_room_or_is_gone() {
+        let share = |free: Option<u64>| HostShare {
+            mount: "/mnt/nas".to_owned(),
+            status: free.map_or(ShareStatus::Error, |_| ShareStatus::Connected),
+            total_bytes: free.map(|_| 100_000_000_000),
+            free_bytes: free,
+            ..HostShare::default()
+        };
+        let looks = |world: &mut World, free: Option<u64>| {
+            let sample = HostSample {
+                shares: vec![share(free)],
+                ..HostSample::default()
+            };
+            let looks = (0..6).flat_map(|_| world.look(sample.clone(), None));
+            looks.collect::<Vec<_>>()
+        };
+        let mut world = World::new();
+        assert_eq!(
+            looks(&mut world, Some(12_000_000_000)),
+            ["system.disk_warning"]
+        );
+        let sample = HostSample {
+            shares: vec![share(Some(3_000_000_000))],
+            ..HostSample::default()
+        };
+        while world.look(sample.clone(), None).is_empty() {}
+        assert_eq!(world.told[0].event_type, "system.disk_critical");
+        assert_eq!(
+            world.told[0].data,
+            json!({
+                "mount": "/mnt/nas", "percent": 97.0, "free_bytes": 3_000_000_000_u64,
+                "total_bytes": 100_000_000_000_u64, "is_share": true,
+                "message": "97 % of the network share /mnt/nas are used; 3.0 GB are free.",
+            })
+        );
+        // While it fails, and while it is away, it is as full as it was.
+        assert_eq!(looks(&mut world, None), ["system.nfs_error"]);
+        let away = (0..10).flat_map(|_| world.share(None)).collect::<Vec<_>>();
+        assert_eq!(away, ["system.nfs_disconnected"]);
+        assert_eq!(world.before["share_critical:/mnt/nas"].state, "raised");
+        assert_eq!(
+            looks(&mut world, Some(3_000_000_000)),
+            ["system.nfs_connected"]
+        );
+        assert_eq!(
+            looks(&mut world, Some(60_000_000_000)),
+            ["system.disk_normal"]
+        );
+        // A share that is forgotten ends its alert.
+        assert_eq!(looks(&mut world, Some(1_000_000_000)).len(), 1);
+        let away = (0..4).flat_map(|_| world.share(None)).collect::<Vec<_>>();
+        assert_eq!(away, ["system.nfs_disconnected"]);
+        world.minute += 60 * 24 * 8;
+        let told = world.share(None);
+        assert_eq!(told, ["system.nfs_connected", "system.disk_normal"]);
+        assert!(!world.before.keys().any(|name| name.starts_with("share")));
+    }
+
+    #[test]
+    fn a_disk_and_a_share_at_one_place_and_a_share_that_mounts_itself_have_states_of_their_own() {
+        let mut world = World::new();
+        world.foreign = vec!["/data".to_owned()];
+        world.mounted.automatic.insert("/data".into());
+        let sample = HostSample {
+            disks: vec![HostDisk {
+                mount: "/data".to_owned(),
+                percent: 10.0,
+                ..HostDisk::default()
+            }],
+            shares: vec![HostShare {
+                mount: "/data".to_owned(),
+                total_bytes: Some(100),
+                free_bytes: Some(1),
+                ..HostShare::default()
+            }],
+            ..HostSample::default()
+        };
+        let told: Vec<_> = (0..6)
+            .flat_map(|_| world.look(sample.clone(), None))
+            .collect();
+        assert_eq!(told, ["system.disk_critical"]);
+        assert_eq!(world.before["disk_critical:/data"].state, "normal");
+        assert_eq!(world.before["share_critical:/data"].state, "raised");
+        // Nobody uses it, so the kernel takes it down: it is as full as before.
+        for _ in 0..10 {
+            assert!(world.disk(10.0).is_empty());
+        }
+        assert_eq!(world.before["share_critical:/data"].state, "raised");
+        // A share that says nothing of its room has no state.
+        let mut silent = sample.clone();
+        silent.shares[0].total_bytes = Some(0);
+        let mut world = World::new();
+        assert!(world.look(silent, None).is_empty());
+        assert!(!world.before.contains_key("share_warning:/data"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod history;
 mod judge;
 mod mounts;
 mod proc;
+mod room;
 mod routes;
 mod sample;
 mod service;

@@ -44,6 +44,8 @@ pub struct Mount {
     pub source: String,
     /// Its file system.
     pub kind: String,
+    /// Where else the same disk is mounted, the shortest path first.
+    pub others: Vec<PathBuf>,
 }
 
 /// What is mounted.
@@ -60,7 +62,7 @@ pub struct Mounts {
 /// Reads `/proc/self/mountinfo`.
 pub fn parse(mountinfo: &str) -> Mounts {
     let mut mounts = Mounts::default();
-    let mut by_device: BTreeMap<String, Mount> = BTreeMap::new();
+    let mut by_device: BTreeMap<String, Vec<Mount>> = BTreeMap::new();
     // What is mounted over hides what is below; the last line counts.
     let mut shares: BTreeMap<PathBuf, Mount> = BTreeMap::new();
     for line in mountinfo.lines() {
@@ -80,6 +82,7 @@ pub fn parse(mountinfo: &str) -> Mounts {
             path: path.clone(),
             source: unescape(source),
             kind: kind.to_owned(),
+            others: Vec::new(),
         };
         if kind == "autofs" {
             mounts.automatic.insert(path);
@@ -94,16 +97,25 @@ pub fn parse(mountinfo: &str) -> Mounts {
             }
             // btrfs gives each subvolume a number of its own; they share the disk all the same.
             let key = if kind == "btrfs" { source } else { device };
-            let shorter = |known: &Mount| path.as_os_str().len() < known.path.as_os_str().len();
-            if by_device.get(key).is_none_or(shorter) {
-                by_device.insert(key.to_owned(), mount);
-            }
+            by_device.entry(key.to_owned()).or_default().push(mount);
         }
     }
-    mounts.disks = by_device.into_values().collect();
+    mounts.disks = by_device.into_values().filter_map(first_of).collect();
     mounts.disks.sort_by(|a, b| a.path.cmp(&b.path));
     mounts.shares = shares.into_values().collect();
     mounts
+}
+
+/// The mount of a disk with the shortest path, and the others behind it.
+fn first_of(mut all: Vec<Mount>) -> Option<Mount> {
+    all.sort_by_key(|one| one.path.as_os_str().len());
+    let mut all = all.into_iter();
+    let first = all.next()?;
+    let others = all.map(|one| one.path).filter(|path| *path != first.path);
+    Some(Mount {
+        others: others.collect(),
+        ..first
+    })
 }
 
 /// The kernel writes blanks, tabs, line ends and backslashes as octal numbers.
@@ -188,6 +200,22 @@ impl Prober {
         };
         let (room, _) = self.run(path, limit, work).await?;
         Ok((room.total > 0).then_some(room))
+    }
+
+    /// Asks a disk where it is mounted, in turn, until it is one there. That place is the first from then on.
+    pub async fn ask_any(&self, mount: &mut Mount, limit: Duration) -> DiskAnswer {
+        let first = self.ask_disk(&mount.path, limit).await;
+        if first != Ok(None) {
+            return first;
+        }
+        for other in mount.others.clone() {
+            let answer = self.ask_disk(&other, limit).await;
+            if answer != Ok(None) {
+                mount.path = other;
+                return answer;
+            }
+        }
+        first
     }
 
     /// Does `work` for `path` on a thread of its own, unless one is at it already.
@@ -490,6 +518,7 @@ broken line";
             path: PathBuf::from(path),
             source: source.to_owned(),
             kind: kind.to_owned(),
+            others: Vec::new(),
         }
     }
 
@@ -552,6 +581,31 @@ broken line";
         }
         let there = prober.ask_disk(dir.path(), limit).await.unwrap();
         assert!(there.unwrap().total > 0);
+    }
+
+    #[tokio::test]
+    async fn a_file_of_a_disk_that_is_mounted_by_itself_does_not_hide_the_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, folder) = (dir.path().join("hosts"), dir.path().join("a longer path"));
+        std::fs::write(&file, "127.0.0.1 localhost").unwrap();
+        std::fs::create_dir(&folder).unwrap();
+        let line = |path: &Path| {
+            let path = path.display().to_string().replace(' ', "\\040");
+            format!("1 0 254:0 / {path} rw - ext4 /dev/vda rw\n")
+        };
+        let gone = dir.path().join("gone");
+        let mut mounts = parse(&[&*folder, &file, &gone].map(line).concat());
+        assert_eq!(mounts.disks.len(), 1);
+        let disk = &mut mounts.disks[0];
+        assert_eq!(disk.path, gone);
+        let (prober, limit) = (Prober::default(), Duration::from_mins(1));
+        let answer = prober.ask_any(disk, limit).await.unwrap();
+        assert!(answer.unwrap().total > 0);
+        assert_eq!(disk.path, folder);
+        disk.path.clone_from(&file);
+        disk.others = vec![gone];
+        assert_eq!(prober.ask_any(disk, limit).await, Ok(None));
+        assert_eq!(disk.path, file);
     }
 
     #[test]

@@ -56,7 +56,7 @@ struct SystemThresholds {
 /// Something that is watched.
 #[derive(Serialize, ToSchema)]
 struct SystemCondition {
-    /// As in `cpu`, `disk_warning:/`, `share:/mnt/nas`, `n8n`.
+    /// As in `cpu`, `disk_warning:/`, `share:/mnt/nas`, `share_warning:/mnt/nas`, `n8n`.
     name: String,
     /// `normal` or `raised`; `connected`, `disconnected` or `error`; `up` or `down`.
     state: String,
@@ -103,8 +103,10 @@ enum ForecastOutcome {
 /// When something will be full.
 #[derive(Serialize, ToSchema)]
 struct SystemForecast {
-    /// Where the disk is mounted.
+    /// Where the disk or share is mounted.
     mount: String,
+    /// Whether it is a network share.
+    is_share: bool,
     total_bytes: u64,
     free_bytes: u64,
     outcome: ForecastOutcome,
@@ -189,6 +191,7 @@ impl From<DiskForecast> for SystemForecast {
     fn from(one: DiskForecast) -> Self {
         let mut wire = Self {
             mount: one.mount,
+            is_share: one.is_share,
             total_bytes: one.total_bytes,
             free_bytes: one.free_bytes,
             outcome: ForecastOutcome::NotEnoughData,
@@ -277,7 +280,7 @@ fn live(host: HostService) -> impl Stream<Item = Result<Sent, Infallible>> {
     })
 }
 
-/// Tell when each disk will be full.
+/// Tell when each disk and network share will be full.
 #[utoipa::path(get, path = "/api/system/forecast", tag = "system", responses((status = 200, body = SystemForecasts)))]
 async fn get_system_forecast(
     State(host): State<HostService>,

@@ -33,6 +33,8 @@ const SHARE_LIMIT: Duration = Duration::from_secs(5);
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 /// Live looks that are closer together share one.
 const FRESH_FOR: Duration = Duration::from_millis(1_500);
+/// What is longer ago says nothing of now: an average since then would be one of a whole night.
+const RECENT: TimeDelta = TimeDelta::seconds(10);
 
 /// What the service is made of.
 #[derive(Clone)]
@@ -78,11 +80,13 @@ struct Live {
 #[derive(Clone, Debug, Default)]
 pub struct Meter(Option<Counters>);
 
-/// When one disk will be full.
+/// When one disk or network share will be full.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DiskForecast {
     /// Where it is mounted.
     pub mount: String,
+    /// Whether it is a network share.
+    pub is_share: bool,
     /// All of it.
     pub total_bytes: u64,
     /// Left for programs.
@@ -132,8 +136,8 @@ impl HostService {
         };
         meter.0 = Some(look.counters);
         let mut asked = Vec::new();
-        for mount in &mounted.disks {
-            let answer = self.prober.ask_disk(&mount.path, DISK_LIMIT).await;
+        for mount in &mut mounted.disks {
+            let answer = self.prober.ask_any(mount, DISK_LIMIT).await;
             asked.push((mount.clone(), answer));
         }
         let found = mounts::gather(asked);
@@ -162,6 +166,11 @@ impl HostService {
             && at.elapsed() < FRESH_FOR
         {
             return sample.clone();
+        }
+        let now = self.parts.clock.now();
+        let age = live.last.as_ref().map(|(_, sample)| now - sample.at);
+        if age.is_none_or(|age| age < TimeDelta::zero() || age > RECENT) {
+            live.meter = Meter::default();
         }
         let (sample, _) = self.look(&mut live.meter).await;
         live.last = Some((Instant::now(), sample.clone()));
@@ -337,16 +346,25 @@ impl HostService {
             .collect())
     }
 
-    /// When each disk will be full.
+    /// When each disk will be full, and each network share that tells its size.
     pub async fn forecasts(&self) -> Result<Vec<DiskForecast>, HostError> {
         let mut found = Vec::new();
-        for disk in self.now().await.disks {
-            let past = self.past_of(&format!("disk.used:{}", disk.mount)).await?;
+        let now = self.now().await;
+        let disks = now.disks.into_iter();
+        let disks = disks.map(|one| (one.mount, false, one.total_bytes, one.free_bytes));
+        let shares = now.shares.into_iter().filter_map(|one| {
+            let (total, free) = one.total_bytes.zip(one.free_bytes)?;
+            (total > 0).then_some((one.mount, true, total, free))
+        });
+        for (mount, is_share, total_bytes, free_bytes) in disks.chain(shares) {
+            let metric = if is_share { "nfs.used" } else { "disk.used" };
+            let past = self.past_of(&format!("{metric}:{mount}")).await?;
             found.push(DiskForecast {
-                forecast: forecast(&past, disk.free_bytes as f64),
-                mount: disk.mount,
-                total_bytes: disk.total_bytes,
-                free_bytes: disk.free_bytes,
+                forecast: forecast(&past, free_bytes as f64),
+                mount,
+                is_share,
+                total_bytes,
+                free_bytes,
             });
         }
         Ok(found)

@@ -146,16 +146,16 @@ event_types! {
         "There is memory left again.",
         "Memory use is normal again", HOST_BODY, r#"{"resource":"memory","percent":54,"message":"54 % of the memory are used."}"#;
     "system.disk_warning", "Disk filling up", Warning, Warning, HOST, ends NOTHING,
-        "A disk has little room left.",
-        "Disk {{ mount | default('') }} is filling up", HOST_BODY,
+        "A disk or network share has little room left.",
+        "{% if is_share %}Network share{% else %}Disk{% endif %} {{ mount | default('') }} is filling up", HOST_BODY,
         r#"{"mount":"/","percent":86,"free_bytes":15032385536,"total_bytes":107374182400,"message":"86 % of / are used; 14.0 GB are free."}"#;
     "system.disk_critical", "Disk nearly full", Critical, Failure, HOST, ends NOTHING,
-        "A disk has almost no room left.",
-        "Disk {{ mount | default('') }} is nearly full", HOST_BODY,
+        "A disk or network share has almost no room left.",
+        "{% if is_share %}Network share{% else %}Disk{% endif %} {{ mount | default('') }} is nearly full", HOST_BODY,
         r#"{"mount":"/","percent":96,"free_bytes":4294967296,"total_bytes":107374182400,"message":"96 % of / are used; 4.0 GB are free."}"#;
     "system.disk_normal", "Disk has room", Info, Success, HOST, ends &["system.disk_warning", "system.disk_critical"],
-        "A disk has room again.",
-        "Disk {{ mount | default('') }} {% if is_forgotten %}is no longer watched{% else %}has room again{% endif %}", HOST_BODY,
+        "A disk or network share has room again.",
+        "{% if is_share %}Network share{% else %}Disk{% endif %} {{ mount | default('') }} {% if is_forgotten %}is no longer watched{% else %}has room again{% endif %}", HOST_BODY,
         r#"{"mount":"/","percent":61,"free_bytes":41875931136,"total_bytes":107374182400,"message":"61 % of / are used; 41.9 GB are free."}"#;
     "system.n8n_down", "n8n does not answer", Critical, Failure, HOST, ends NOTHING,
         "n8n's own health check does not answer, or not well.",

@@ -1,7 +1,10 @@
 //! Why a run failed, out of what n8n wrote down of it. n8n writes flatted JSON: one array in which every text inside
-//! an object or array is the place of the real value. Pure.
+//! an object or array is the place of the real value. There may be a million of those, so they stay the text that they
+//! are but on the way to the error. Pure.
 
-use serde_json::Value;
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
 
 const MOST_CHARS: usize = 500;
 
@@ -16,30 +19,37 @@ pub struct Failure {
 
 /// Reads it. What cannot be read says nothing.
 pub fn failure(data: &str) -> Failure {
-    let Ok(places) = serde_json::from_str::<Vec<Value>>(data) else {
+    let Ok(places) = serde_json::from_str::<Vec<&RawValue>>(data) else {
         return Failure::default();
     };
-    let get = |of: Option<&Value>, name: &str| -> Option<Value> {
-        match of?.get(name)? {
-            Value::String(place) => places.get(place.parse::<usize>().ok()?).cloned(),
-            other => Some(other.clone()),
-        }
-    };
-    let result = get(places.first(), "resultData");
-    let error = get(result.as_ref(), "error");
-    let text = |value: Option<Value>| value.and_then(|value| value.as_str().map(short));
-    let message = text(get(error.as_ref(), "message"))
-        .or_else(|| text(get(error.as_ref(), "description")))
+    let get = |of, name| field(&places, of, name);
+    let result = get(places.first().map(|first| first.get()), "resultData");
+    let error = get(result, "error");
+    let text = |value: Option<&str>| value.and_then(text_of).map(|text| short(&text));
+    let message = text(get(error, "message"))
+        .or_else(|| text(get(error, "description")))
         .filter(|text| !text.is_empty());
-    let node = get(error.as_ref(), "node");
-    let node = match &node {
-        Some(Value::String(name)) => Some(short(name)),
-        other => text(get(other.as_ref(), "name")),
-    };
+    let node = get(error, "node");
+    let node = text(node).or_else(|| text(get(node, "name")));
     Failure {
         message,
-        node: node.or_else(|| text(get(result.as_ref(), "lastNodeExecuted"))),
+        node: node.or_else(|| text(get(result, "lastNodeExecuted"))),
     }
+}
+
+/// A field of an object, behind its place.
+fn field<'a>(places: &[&'a RawValue], of: Option<&'a str>, name: &str) -> Option<&'a str> {
+    let mut fields: BTreeMap<String, &RawValue> = serde_json::from_str(of?).ok()?;
+    let value = fields.remove(name)?.get();
+    match text_of(value) {
+        Some(place) => Some(places.get(place.parse::<usize>().ok()?)?.get()),
+        None => Some(value),
+    }
+}
+
+/// A value that is a text.
+fn text_of(value: &str) -> Option<String> {
+    serde_json::from_str(value).ok()
 }
 
 fn short(text: &str) -> String {
@@ -80,6 +90,16 @@ mod tests {
         ] {
             assert_eq!(failure(data), Failure::default(), "{data}");
         }
+    }
+
+    #[test]
+    fn what_is_beside_the_way_to_the_error_is_not_made_into_values() {
+        // A number that no value holds.
+        let many = "1e999,".repeat(10_000);
+        let data = format!(
+            r#"[{{"resultData":"1"}},{{"error":"2"}},{{"message":"3"}},"it broke",{many}0]"#
+        );
+        assert_eq!(failure(&data).message.as_deref(), Some("it broke"));
     }
 
     proptest! {

@@ -158,7 +158,7 @@ impl WatchdogService {
         self.resolve_by_counts(source, &mut board).await?;
         // While n8n is down nothing runs; that is told by itself.
         let is_down = self.parts.host.n8n_is_down().await.unwrap_or(false);
-        self.schedules(source, memory, &found).await?;
+        self.schedules(source, memory, &found, &board).await?;
         if !is_down {
             let is_known = |id: &str| board.open.contains_key(&(id.to_owned(), Kind::Stuck));
             let stuck = self.stuck(source, &found.open, &is_known).await;

@@ -17,6 +17,7 @@ mod incident;
 mod look;
 mod prune;
 mod routes;
+mod runs;
 mod schedule;
 mod schedules;
 mod service;

@@ -52,6 +52,19 @@ pub struct Schedule {
     rules: Vec<Rule>,
     /// Rules that cannot be read: expressions, or what n8n refuses too.
     pub unreadable: usize,
+    /// Whether something else begins runs of it as well.
+    pub has_other_triggers: bool,
+}
+
+/// Whether a node begins runs that n8n counts: not those by hand.
+fn is_trigger(kind: &str) -> bool {
+    let name = kind.rsplit('.').next().unwrap_or(kind);
+    let is_by_hand = matches!(
+        name,
+        "manualTrigger" | "manualChatTrigger" | "evaluationTrigger"
+    );
+    let is_other = matches!(name, "webhook" | "emailReadImap");
+    is_other || (name.ends_with("Trigger") && !is_by_hand)
 }
 
 impl Schedule {
@@ -74,7 +87,10 @@ impl Schedule {
                     items.into_iter().flatten().map(cron_rule).collect()
                 }
                 "n8n-nodes-base.interval" => vec![interval_rule(parameters)],
-                _ => continue,
+                kind => {
+                    schedule.has_other_triggers |= is_trigger(kind);
+                    continue;
+                }
             };
             schedule.unreadable += rules.iter().filter(|rule| rule.is_none()).count();
             schedule.rules.extend(rules.into_iter().flatten());
@@ -360,6 +376,38 @@ mod tests {
             { "type": "n8n-nodes-base.set", "parameters": {} },
             { "type": "n8n-nodes-base.scheduleTrigger", "parameters": { "rule": { "interval": [interval] } } },
         ]))
+    }
+
+    #[test]
+    fn what_else_begins_runs_is_known_but_for_what_is_switched_off_or_begun_by_hand() {
+        let with = |kind: &str, is_off: bool| {
+            let nodes = json!([
+                { "type": "n8n-nodes-base.scheduleTrigger", "parameters": {} },
+                { "type": kind, "disabled": is_off, "parameters": {} },
+            ]);
+            Schedule::read(&nodes).has_other_triggers
+        };
+        for kind in [
+            "n8n-nodes-base.webhook",
+            "n8n-nodes-base.formTrigger",
+            "n8n-nodes-base.executeWorkflowTrigger",
+            "n8n-nodes-base.errorTrigger",
+            "n8n-nodes-base.emailReadImap",
+            "@n8n/n8n-nodes-langchain.chatTrigger",
+            "n8n-nodes-community.someTrigger",
+        ] {
+            assert!(with(kind, false), "{kind}");
+            assert!(!with(kind, true), "{kind}");
+        }
+        for kind in [
+            "n8n-nodes-base.manualTrigger",
+            "n8n-nodes-base.scheduleTrigger",
+            "n8n-nodes-base.respondToWebhook",
+            "n8n-nodes-base.interval",
+            "n8n-nodes-base.set",
+        ] {
+            assert!(!with(kind, false), "{kind}");
+        }
     }
 
     fn first_missed(schedule: &Schedule, last: &str, now: &str, zone: Tz) -> Option<(String, u32)> {

@@ -16,7 +16,7 @@ pub const BATCH: i64 = 1_000;
 /// Executions that did not end are looked for this far back, at the first look.
 const OPEN_WITHIN: i64 = 100_000;
 /// More of what an execution wrote down is not read for its error.
-const MOST_DATA_BYTES: i32 = 8 * 1024 * 1024;
+const MOST_DATA_BYTES: i32 = 4 * 1024 * 1024;
 /// Of more executions than these only some are looked at for their size.
 const SAMPLED_FROM: f64 = 100_000.0;
 
@@ -52,17 +52,10 @@ pub struct Named {
     pub is_active: bool,
 }
 
-/// When a workflow last ran, by n8n's own counts: also where runs are not kept.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Counted {
-    pub success_at: Option<DateTime<Utc>>,
-    pub failure_at: Option<DateTime<Utc>>,
-}
-
 /// A connection to n8n's database that can only read.
 pub struct Source {
-    connection: PgConnection,
-    tables: N8nTables,
+    pub(super) connection: PgConnection,
+    pub(super) tables: N8nTables,
 }
 
 /// What executions take.
@@ -122,7 +115,11 @@ impl Source {
             .await
     }
 
-    async fn of_workflows(&mut self, sql: String, ids: &[String]) -> sqlx::Result<Vec<PgRow>> {
+    pub(super) async fn of_workflows(
+        &mut self,
+        sql: String,
+        ids: &[String],
+    ) -> sqlx::Result<Vec<PgRow>> {
         sqlx::query(AssertSqlSafe(sql))
             .bind(ids)
             .fetch_all(&mut self.connection)
@@ -306,68 +303,6 @@ impl Source {
             ))
         });
         found.collect()
-    }
-
-    /// When each workflow last began by itself, and which run that was, among its newest hundred.
-    pub async fn last_runs(
-        &mut self,
-        ids: &[String],
-    ) -> sqlx::Result<BTreeMap<String, (DateTime<Utc>, i64)>> {
-        if ids.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let sql = format!(
-            "SELECT one.id AS workflow_id, run.at, run.id AS execution_id FROM UNNEST($1::text[]) AS one (id) \
-             JOIN LATERAL (SELECT COALESCE(r.\"startedAt\", r.\"createdAt\") AS at, r.id::bigint AS id \
-             FROM (SELECT * FROM {} e WHERE e.\"workflowId\" = one.id ORDER BY e.id DESC LIMIT 100) r \
-             WHERE r.mode = 'trigger' ORDER BY r.id DESC LIMIT 1) run ON TRUE",
-            self.tables.name("execution_entity")
-        );
-        let rows = self.of_workflows(sql, ids).await?;
-        let found = rows.iter().map(|row| {
-            Ok((
-                row.try_get("workflow_id")?,
-                (row.try_get("at")?, row.try_get("execution_id")?),
-            ))
-        });
-        found.collect()
-    }
-
-    /// When workflows last ran by n8n's counts.
-    pub async fn counted(&mut self, ids: &[String]) -> sqlx::Result<BTreeMap<String, Counted>> {
-        let has_counts =
-            has_table(&mut self.connection, &self.tables, "workflow_statistics").await?;
-        if ids.is_empty() || !has_counts {
-            return Ok(BTreeMap::new());
-        }
-        let names = "name IN ('production_success', 'production_error')";
-        let mut sql = format!(
-            "SELECT \"workflowId\"::text AS id, name::text AS name, MAX(\"latestEvent\") AS at FROM {} \
-             WHERE \"workflowId\" = ANY($1) AND {names} GROUP BY 1, 2",
-            self.tables.name("workflow_statistics")
-        );
-        let delta = "workflow_statistics_delta";
-        if has_table(&mut self.connection, &self.tables, delta).await? {
-            let more = format!(
-                " UNION ALL SELECT \"workflowId\"::text, name::text, MAX(\"createdAt\") FROM {} \
-                 WHERE \"workflowId\" = ANY($1) AND {names} GROUP BY 1, 2",
-                self.tables.name(delta)
-            );
-            sql.push_str(&more);
-        }
-        let mut found: BTreeMap<String, Counted> = BTreeMap::new();
-        for row in self.of_workflows(sql, ids).await? {
-            let (name, at): (String, Option<DateTime<Utc>>) =
-                (row.try_get("name")?, row.try_get("at")?);
-            let one = found.entry(row.try_get("id")?).or_default();
-            let slot = if name == "production_success" {
-                &mut one.success_at
-            } else {
-                &mut one.failure_at
-            };
-            *slot = (*slot).max(at);
-        }
-        Ok(found)
     }
 
     /// Seconds that the newest good runs of a workflow took, the shortest first.

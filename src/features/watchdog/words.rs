@@ -38,7 +38,9 @@ pub(super) async fn describe(source: &mut Source, board: &mut Board, now: DateTi
         match source.data(id).await {
             Ok(Some(data)) => {
                 bytes += data.len();
-                let found = failure(&data);
+                // Megabytes, for which others of this thread do not wait.
+                let read = tokio::task::spawn_blocking(move || failure(&data)).await;
+                let found = read.unwrap_or_default();
                 one.error = found.message;
                 one.node = found.node;
                 one.is_described = true;

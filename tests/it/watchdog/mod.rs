@@ -28,6 +28,11 @@ struct Run<'a> {
     data: &'a str,
 }
 
+fn schedule_trigger(interval: &Value) -> Value {
+    json!({ "id": "1", "name": "Trigger", "type": "n8n-nodes-base.scheduleTrigger", "typeVersion": 1.2,
+        "position": [0, 0], "parameters": { "rule": { "interval": [interval] } } })
+}
+
 struct Watch {
     story: Story,
     n8n: PgConnection,
@@ -143,6 +148,16 @@ impl Watch {
             .unwrap();
     }
 
+    /// n8n counts a run of a workflow that ended well at a moment.
+    async fn count(&mut self, workflow: &str, at: DateTime<Utc>) {
+        self.change(format!(
+            "INSERT INTO workflow_statistics (\"workflowId\", name, count, \"rootCount\", \"latestEvent\") \
+             VALUES ('{workflow}', 'production_success', 1, 1, '{at}') \
+             ON CONFLICT (\"workflowId\", name) DO UPDATE SET \"latestEvent\" = '{at}'"
+        ))
+        .await;
+    }
+
     /// Events of workflows, and what they say.
     async fn told(&self) -> Vec<(String, Value)> {
         sqlx::query_as("SELECT event_type, data FROM event_outbox WHERE event_type LIKE 'workflow.%' ORDER BY id")
@@ -189,9 +204,27 @@ impl Watch {
         zone: &str,
         since: DateTime<Utc>,
     ) -> String {
+        let nodes = json!([schedule_trigger(&interval)]);
+        self.publish(name, &nodes, zone, since).await
+    }
+
+    /// Publishes a workflow with this trigger and a webhook beside it.
+    async fn schedule_beside_a_webhook(&mut self, name: &str, interval: Value) -> String {
+        let webhook = json!({ "id": "2", "name": "Webhook", "type": "n8n-nodes-base.webhook", "typeVersion": 2,
+            "position": [0, 200], "parameters": { "path": "busy" } });
+        let nodes = json!([schedule_trigger(&interval), webhook]);
+        let since = self.now() - TimeDelta::days(3);
+        self.publish(name, &nodes, "UTC", since).await
+    }
+
+    async fn publish(
+        &mut self,
+        name: &str,
+        nodes: &Value,
+        zone: &str,
+        since: DateTime<Utc>,
+    ) -> String {
         let id = self.id_of(name).await;
-        let nodes = json!([{ "id": "1", "name": "Trigger", "type": "n8n-nodes-base.scheduleTrigger", "typeVersion": 1.2,
-            "position": [0, 0], "parameters": { "rule": { "interval": [interval] } } }]);
         self.change(format!(
             "UPDATE workflow_history SET nodes = '{nodes}' WHERE \"workflowId\" = '{id}'; \
              UPDATE workflow_entity SET active = TRUE, \"activeVersionId\" = trim(\"versionId\"), \
@@ -593,12 +626,7 @@ async fn interval_triggers_workflows_that_were_just_switched_on_and_runs_that_ar
     // No run is kept, but n8n counted one a minute ago.
     watch.pass(20);
     let at = watch.now() - TimeDelta::minutes(1);
-    watch
-        .change(format!(
-            "INSERT INTO workflow_statistics (\"workflowId\", name, count, \"rootCount\", \"latestEvent\") \
-             VALUES ('{id}', 'production_success', 2, 2, '{at}')"
-        ))
-        .await;
+    watch.count(&id, at).await;
     watch.look().await;
     watch.nothing_is_open().await;
     watch.pass(30);
@@ -622,6 +650,142 @@ async fn interval_triggers_workflows_that_were_just_switched_on_and_runs_that_ar
         watch.events().await,
         ["workflow.missed", "workflow.recovered"]
     );
+}
+
+#[tokio::test]
+async fn where_no_run_at_all_is_kept_a_schedule_that_stops_is_missed_from_when_it_was_first_seen_on()
+ {
+    let mut watch = Watch::begin().await;
+    watch
+        .change("DELETE FROM execution_entity".to_owned())
+        .await;
+    let hourly = json!({ "field": "hours", "triggerAtMinute": 0 });
+    let since = watch.now() - TimeDelta::days(3);
+    let id = watch.schedule("Hourly report", hourly, "UTC", since).await;
+    watch.look().await;
+    watch.nothing_is_open().await;
+    watch.pass(64);
+    watch.look().await;
+    watch.nothing_is_open().await;
+    watch.pass(3);
+    watch.look().await;
+    let incident = watch.incident().await;
+    assert_eq!(incident["first_seen_at"], "2026-11-22T13:00:00Z");
+    let detail = incident["detail"].as_str().unwrap();
+    assert!(detail.ends_with("no run of it is known."), "{detail}");
+    // Another daemon saw it later, and does not take that for a run.
+    watch.pass(60);
+    watch.restarted().look().await.unwrap();
+    assert_eq!(watch.incident().await["count"], 2);
+    let at = watch.now();
+    watch.count(&id, at).await;
+    watch.look().await;
+    watch.nothing_is_open().await;
+    assert_eq!(
+        watch.events().await,
+        ["workflow.missed", "workflow.recovered"]
+    );
+}
+
+#[tokio::test]
+async fn where_no_run_at_all_is_kept_n8ns_counts_say_at_once_when_a_schedule_stopped() {
+    let mut watch = Watch::begin().await;
+    watch
+        .change("DELETE FROM execution_entity".to_owned())
+        .await;
+    let hourly = json!({ "field": "hours", "triggerAtMinute": 0 });
+    let since = watch.now() - TimeDelta::days(3);
+    let id = watch.schedule("Hourly report", hourly, "UTC", since).await;
+    let at = "2026-11-22T08:00:04Z".parse().unwrap();
+    watch.count(&id, at).await;
+    watch.look().await;
+    let incident = watch.incident().await;
+    assert_eq!(incident["first_seen_at"], "2026-11-22T09:00:00Z");
+    let detail = incident["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("it last ran at 2026-11-22 08:00"),
+        "{detail}"
+    );
+}
+
+#[tokio::test]
+async fn a_busy_webhook_beside_a_schedule_does_not_hide_that_the_schedule_stopped() {
+    let mut watch = Watch::begin().await;
+    let hourly = json!({ "field": "hours", "triggerAtMinute": 0 });
+    let id = watch
+        .schedule_beside_a_webhook("Hourly report", hourly)
+        .await;
+    let run = Run {
+        mode: "trigger",
+        ..watch.run(&id, "success")
+    };
+    watch.add(run).await;
+    watch.look().await;
+    // The webhook runs on, and n8n counts it.
+    for _ in 0..14 {
+        watch.pass(5);
+        let run = watch.run(&id, "success");
+        watch.add(run).await;
+        let at = watch.now() + TimeDelta::seconds(1);
+        watch.count(&id, at).await;
+        watch.look().await;
+    }
+    let incident = watch.incident().await;
+    assert_eq!(
+        (&incident["kind"], &incident["first_seen_at"]),
+        (&json!("missed"), &json!("2026-11-22T13:00:00Z"))
+    );
+    // A daemon that begins now finds the last run of the schedule behind all those of the webhook.
+    let at = watch.now();
+    watch
+        .change(format!(
+            "INSERT INTO execution_entity (finished, mode, status, \"workflowId\", \"startedAt\", \"stoppedAt\", \"createdAt\") \
+             SELECT TRUE, 'webhook', 'success', '{id}', '{at}', '{at}', '{at}' FROM generate_series(1, 300)"
+        ))
+        .await;
+    let restarted = watch.restarted();
+    restarted.look().await.unwrap();
+    let detail = watch.incident().await["detail"].to_string();
+    assert!(
+        detail.contains("it last ran at 2026-11-22 11:59"),
+        "{detail}"
+    );
+    let run = Run {
+        mode: "trigger",
+        ..watch.run(&id, "success")
+    };
+    watch.add(run).await;
+    watch.look().await;
+    watch.nothing_is_open().await;
+}
+
+#[tokio::test]
+async fn a_schedule_beside_a_webhook_is_proven_by_n8ns_counts_where_good_runs_are_not_kept() {
+    let mut watch = Watch::begin().await;
+    let hourly = json!({ "field": "hours", "triggerAtMinute": 0 });
+    let id = watch
+        .schedule_beside_a_webhook("Hourly report", hourly)
+        .await;
+    // What failed is kept, and what somebody ran by hand.
+    for (mode, status) in [("trigger", "error"), ("manual", "success")] {
+        let run = Run {
+            mode,
+            ..watch.run(&id, status)
+        };
+        watch.add(run).await;
+    }
+    watch.look().await;
+    for _ in 0..14 {
+        watch.pass(5);
+        let at = watch.now();
+        watch.count(&id, at).await;
+        watch.look().await;
+    }
+    let kinds = watch.watchdog().await["open"].to_string();
+    assert!(!kinds.contains("missed"), "{kinds}");
+    watch.pass(70);
+    watch.look().await;
+    assert_eq!(watch.incident().await["kind"], "missed");
 }
 
 #[tokio::test]

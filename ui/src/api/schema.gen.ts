@@ -2423,7 +2423,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Tell when each disk will be full. */
+        /** Tell when each disk and network share will be full. */
         get: operations["get_system_forecast"];
         put?: never;
         post?: never;
@@ -5853,7 +5853,7 @@ export interface components {
         };
         /** @description Something that is watched. */
         SystemCondition: {
-            /** @description As in `cpu`, `disk_warning:/`, `share:/mnt/nas`, `n8n`. */
+            /** @description As in `cpu`, `disk_warning:/`, `share:/mnt/nas`, `share_warning:/mnt/nas`, `n8n`. */
             name: string;
             /** @description `normal` or `raised`; `connected`, `disconnected` or `error`; `up` or `down`. */
             state: string;
@@ -5865,8 +5865,10 @@ export interface components {
         };
         /** @description When something will be full. */
         SystemForecast: {
-            /** @description Where the disk is mounted. */
+            /** @description Where the disk or share is mounted. */
             mount: string;
+            /** @description Whether it is a network share. */
+            is_share: boolean;
             /** Format: int64 */
             total_bytes: number;
             /** Format: int64 */

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::error::ContainerError;
@@ -97,6 +98,8 @@ impl Watcher<'_> {
         resync.reset();
         // Not a sleep of each round: what the engine tells meanwhile would begin it anew.
         let mut tick = tokio::time::interval(TICK);
+        // It is asked only while something is due: what passed before is not made up for.
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut has_changed = false;
         loop {
             let is_due = self.known.values().any(|one| one.memory.due().is_some());

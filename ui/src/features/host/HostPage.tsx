@@ -114,6 +114,10 @@ function conditionInWords(condition: Schemas["SystemCondition"]): string {
       return `${where} is filling up.`;
     case "disk_critical":
       return `${where} is nearly full.`;
+    case "share_warning":
+      return `The share ${where} is filling up.`;
+    case "share_critical":
+      return `The share ${where} is nearly full.`;
     case "share":
       return `The share ${where} ${condition.state === "disconnected" ? "is gone" : "fails"}${why}.`;
     default:
@@ -267,51 +271,50 @@ function Charts({ history }: { history: Schemas["History"] }) {
   );
 }
 
-function Disks({ now }: { now: Sample }) {
+/** How full a disk or share is, and how long it lasts. */
+function Room({ mount, percent, isShare }: { mount: string; percent: number; isShare: boolean }) {
   const forecasts = useQuery(hostQueries.forecast());
   const overview = useQuery(hostQueries.overview());
   const thresholds = overview.data?.thresholds;
+  const forecast = forecasts.data?.items.find((one) => one.mount === mount && one.is_share === isShare);
+  return (
+    <>
+      <Progress
+        value={percent}
+        color={tone(percent, thresholds?.disk_warning_percent ?? 85, thresholds?.disk_critical_percent ?? 95)}
+        aria-label={`${mount} in percent`}
+        my={4}
+      />
+      <Text size="sm" c={forecast?.outcome === "full" && (forecast.days ?? 99) < 14 ? "orange" : "dimmed"}>
+        {forecasts.isError ? "How long it lasts could not be worked out." : forecast ? forecastInWords(forecast) : "…"}
+      </Text>
+    </>
+  );
+}
+
+function Disks({ now }: { now: Sample }) {
   return (
     <Card withBorder>
       <Title order={2} size="h4" mb="xs">
         Disks
       </Title>
       <Stack gap="md">
-        {now.disks.map((disk) => {
-          const forecast = forecasts.data?.items.find((one) => one.mount === disk.mount);
-          return (
-            <div key={disk.mount}>
-              <Group justify="space-between" gap="xs">
-                <Text fw={600} style={{ overflowWrap: "anywhere" }}>
-                  {disk.mount}{" "}
-                  <Text span size="sm" c="dimmed" fw={400}>
-                    {disk.device}, {disk.kind}
-                  </Text>
+        {now.disks.map((disk) => (
+          <div key={disk.mount}>
+            <Group justify="space-between" gap="xs">
+              <Text fw={600} style={{ overflowWrap: "anywhere" }}>
+                {disk.mount}{" "}
+                <Text span size="sm" c="dimmed" fw={400}>
+                  {disk.device}, {disk.kind}
                 </Text>
-                <Text size="sm">
-                  {percentOf(disk.percent)}, {bytes(disk.free_bytes)} of {bytes(disk.total_bytes)} free
-                </Text>
-              </Group>
-              <Progress
-                value={disk.percent}
-                color={tone(
-                  disk.percent,
-                  thresholds?.disk_warning_percent ?? 85,
-                  thresholds?.disk_critical_percent ?? 95,
-                )}
-                aria-label={`${disk.mount} in percent`}
-                my={4}
-              />
-              <Text size="sm" c={forecast?.outcome === "full" && (forecast.days ?? 99) < 14 ? "orange" : "dimmed"}>
-                {forecasts.isError
-                  ? "How long it lasts could not be worked out."
-                  : forecast
-                    ? forecastInWords(forecast)
-                    : "…"}
               </Text>
-            </div>
-          );
-        })}
+              <Text size="sm">
+                {percentOf(disk.percent)}, {bytes(disk.free_bytes)} of {bytes(disk.total_bytes)} free
+              </Text>
+            </Group>
+            <Room mount={disk.mount} percent={disk.percent} isShare={false} />
+          </div>
+        ))}
         {now.failing_disks.map((disk) => (
           <Group key={disk.mount} justify="space-between" gap="xs">
             <Text fw={600} style={{ overflowWrap: "anywhere" }}>
@@ -344,27 +347,40 @@ function Shares({ now }: { now: Sample }) {
       </Title>
       <Stack gap="sm">
         {now.shares.map((share) => (
-          <Group key={share.mount} justify="space-between" gap="xs">
-            <Text style={{ overflowWrap: "anywhere" }}>
-              {share.mount}{" "}
-              <Text span size="sm" c="dimmed">
-                {share.source}, {share.kind}
+          <div key={share.mount}>
+            <Group justify="space-between" gap="xs">
+              <Text style={{ overflowWrap: "anywhere" }}>
+                {share.mount}{" "}
+                <Text span size="sm" c="dimmed">
+                  {share.source}, {share.kind}
+                </Text>
               </Text>
-            </Text>
-            <Group gap="xs">
-              <Text size="sm">
-                {share.problem ??
-                  `${share.latency_ms == null ? "" : `${milliseconds(share.latency_ms)}, `}${bytes(share.free_bytes)} free`}
-              </Text>
-              <Badge variant="light" color={SHARE_COLORS[share.status]}>
-                {share.status}
-              </Badge>
+              <Group gap="xs">
+                <Text size="sm">{share.problem ?? shareInWords(share)}</Text>
+                <Badge variant="light" color={SHARE_COLORS[share.status]}>
+                  {share.status}
+                </Badge>
+              </Group>
             </Group>
-          </Group>
+            {share.total_bytes && share.free_bytes != null ? (
+              <Room mount={share.mount} percent={usedPercent(share.total_bytes, share.free_bytes)} isShare />
+            ) : null}
+          </div>
         ))}
       </Stack>
     </Card>
   );
+}
+
+const usedPercent = (total: number, free: number) => (Math.max(0, total - free) / total) * 100;
+
+function shareInWords({ latency_ms, total_bytes, free_bytes }: Sample["shares"][number]): string {
+  const parts = [
+    latency_ms == null ? null : milliseconds(latency_ms),
+    total_bytes && free_bytes != null ? percentOf(usedPercent(total_bytes, free_bytes)) : null,
+    total_bytes ? `${bytes(free_bytes)} of ${bytes(total_bytes)} free` : `${bytes(free_bytes)} free`,
+  ];
+  return parts.filter((part) => part !== null).join(", ");
 }
 
 function Temperatures({ now }: { now: Sample }) {

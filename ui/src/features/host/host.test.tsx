@@ -70,6 +70,7 @@ const OVERVIEW = {
 };
 const FORECAST: Forecast = {
   mount: "/",
+  is_share: false,
   total_bytes: 100e9,
   free_bytes: 12e9,
   outcome: "full",
@@ -124,6 +125,32 @@ describe("the machine", () => {
     show(HostPage);
     expect((await screen.findByRole("alert")).textContent).toContain("The disk /data fails: no answer for 2 s.");
     expect(screen.getByText("/dev/sdb1, xfs")).toBeTruthy();
+  });
+
+  it("shows how full a share is and how long it lasts, also where a disk is mounted below it", async () => {
+    const share = { status: "connected" as const, problem: null, latency_ms: 4, total_bytes: 100e9, free_bytes: 9e9 };
+    const shares = SAMPLE.shares.map((one) => ({ ...one, ...share, mount: "/" }));
+    const raised = { state: "raised", pending: null, changed_at: SAMPLE.at, detail: null };
+    const conditions = [
+      { ...raised, name: "share_warning:/" },
+      { ...raised, name: "share_critical:/mnt/b" },
+    ];
+    const items = [
+      FORECAST,
+      { ...FORECAST, is_share: true, bytes_per_day: 1e9, days: 9, soonest_days: 8, latest_days: 12 },
+    ];
+    answering({
+      ...BASE,
+      "GET /api/system/overview": { ...OVERVIEW, conditions, sample: { ...SAMPLE, shares } },
+      "GET /api/system/forecast": { items },
+    });
+    show(HostPage);
+    const alert = await screen.findByRole("alert");
+    expect(alert.textContent).toContain("The share / is filling up.");
+    expect(alert.textContent).toContain("The share /mnt/b is nearly full.");
+    expect(screen.getByText("4.0 ms, 91 %, 9.00 GB of 100 GB free")).toBeTruthy();
+    expect(await screen.findByText("It grows by 3.00 GB a day and is full in 4 days (between 3 and 6).")).toBeTruthy();
+    expect(screen.getByText("It grows by 1.00 GB a day and is full in 9 days (between 8 and 12).")).toBeTruthy();
   });
 
   it("says that a container sees only its own traffic", async () => {
