@@ -94,9 +94,9 @@ fn root_of(mounts: &str) -> Option<String> {
         if line.split(' ').nth(4)? != "/" {
             return None;
         }
-        let options = line.rsplit(' ').next()?.split(',');
-        let upper = options.filter_map(|option| option.strip_prefix("upperdir="));
-        upper.last().map(str::to_owned)
+        let mut options = line.rsplit(' ').next()?.split(',');
+        let upper = options.find_map(|option| option.strip_prefix("upperdir="));
+        upper.map(str::to_owned)
     })
 }
 
