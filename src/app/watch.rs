@@ -2,7 +2,7 @@
 
 use super::Parts;
 use crate::features::destinations::DestinationService;
-use crate::features::host::{HostParts, HostService, Roots};
+use crate::features::host::{FRESH_FOR, HostParts, HostService, Roots};
 use crate::features::n8n::N8nService;
 use crate::features::restores::RestoreService;
 use crate::features::settings::SettingsService;
@@ -30,6 +30,7 @@ pub(super) fn watch(
         clock: parts.clock.clone(),
         ids: parts.ids.clone(),
         roots: Roots::default(),
+        fresh_for: FRESH_FOR,
     });
     let watchdog = WatchdogService::new(WatchdogParts {
         db: parts.db.clone(),

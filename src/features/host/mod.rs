@@ -30,6 +30,6 @@ pub use sample::{
     HostCpu, HostDisk, HostFailingDisk, HostInterface, HostMemory, HostSample, HostShare,
     HostTemperature, N8nNow, ShareStatus,
 };
-pub use service::{DiskForecast, HostParts, HostService, Meter};
+pub use service::{DiskForecast, FRESH_FOR, HostParts, HostService, Meter};
 
 use crate::platform::threshold;

@@ -31,8 +31,8 @@ const DISK_LIMIT: Duration = Duration::from_secs(2);
 const SHARE_LIMIT: Duration = Duration::from_secs(5);
 /// Between the two looks of which the first has none before it.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
-/// Live looks that are closer together share one.
-const FRESH_FOR: Duration = Duration::from_millis(1_500);
+/// Live looks that are closer together share one, as a rule.
+pub const FRESH_FOR: Duration = Duration::from_millis(1_500);
 /// What is longer ago says nothing of now: an average since then would be one of a whole night.
 const RECENT: TimeDelta = TimeDelta::seconds(10);
 
@@ -59,6 +59,8 @@ pub struct HostParts {
     pub ids: Ids,
     /// The kernel's files.
     pub roots: Roots,
+    /// Looks that are closer together share one.
+    pub fresh_for: Duration,
 }
 
 /// The machine. Cheap to clone.
@@ -163,7 +165,7 @@ impl HostService {
     pub async fn now(&self) -> HostSample {
         let mut live = self.live.lock().await;
         if let Some((at, sample)) = &live.last
-            && at.elapsed() < FRESH_FOR
+            && at.elapsed() < self.parts.fresh_for
         {
             return sample.clone();
         }
