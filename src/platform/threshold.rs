@@ -41,6 +41,15 @@ pub enum Turn {
     Ended,
 }
 
+/// For how long something was so, as it ends a clause: " for 5 minutes". Nothing of no time.
+pub fn lasting(time: TimeDelta) -> String {
+    match time.num_minutes() {
+        ..=0 => String::new(),
+        1 => " for a minute".to_owned(),
+        minutes => format!(" for {minutes} minutes"),
+    }
+}
+
 /// One look. A value that is not known breaks what was pending and changes nothing.
 pub fn step(
     watch: Watch,

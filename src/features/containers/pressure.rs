@@ -16,7 +16,7 @@ use super::stats::{CpuTime, Usage};
 use super::store;
 use crate::features::settings::Key;
 use crate::platform::events::{self, Event, Severity};
-use crate::platform::threshold::{Rule, Turn, Watch, step};
+use crate::platform::threshold::{Rule, Turn, Watch, lasting, step};
 
 /// What is told of it. Whoever has a rule for one of these wants containers to be measured.
 pub const PRESSURE_EVENTS: &[&str] = &[
@@ -114,7 +114,7 @@ pub fn judge(
     limits: &Limits,
     now: DateTime<Utc>,
 ) -> (Pressure, Vec<Told>) {
-    let minutes = limits.raise_after.num_minutes();
+    let lasting = lasting(limits.raise_after);
     let mut told = Vec::new();
     let mut tell = |resource: &str, turn: Turn, percent: f64, more: Value, words: String| {
         let (event_type, severity) = match (resource, turn) {
@@ -147,7 +147,7 @@ pub fn judge(
         let now = format!("{} of {}", megabytes(used), megabytes(limit));
         let words = match turn {
             Turn::Raised => format!(
-                "It has used at least {} % of the memory it may have for {minutes} minutes: {now} now. At its limit the \
+                "It has used at least {} % of the memory it may have{lasting}: {now} now. At its limit the \
                  kernel ends it; give it more, or find out what takes it.",
                 limits.memory
             ),
@@ -167,7 +167,7 @@ pub fn judge(
         let shown = percent.round();
         let words = match turn {
             Turn::Raised => format!(
-                "It has used at least {} % of its processor time ({cores} cores) for {minutes} minutes; {shown} % now.",
+                "It has used at least {} % of its processor time ({cores} cores){lasting}; {shown} % now.",
                 limits.cpu
             ),
             Turn::Ended => format!("It uses {shown} % of its processor time."),

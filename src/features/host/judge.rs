@@ -10,7 +10,7 @@ use super::mounts::Mounts;
 use super::room;
 use super::sample::{HostSample, N8nNow, ShareStatus};
 use super::store::Condition;
-use super::threshold::{Rule, Turn, Watch, step};
+use super::threshold::{Rule, Turn, Watch, lasting, step};
 use crate::platform::events::Severity;
 
 /// How far below its threshold a value must be to be well again, in percentage points.
@@ -160,7 +160,7 @@ pub(super) fn look(
 }
 
 fn cpu_and_memory(it: &Judged<'_>, verdict: &mut Verdict) {
-    let minutes = it.thresholds.raise_after.num_minutes();
+    let lasting = lasting(it.thresholds.raise_after);
     let cpu = it.sample.cpu.percent;
     let shown = cpu.unwrap_or(0.0).round();
     let (event_type, severity, message) = match look(it, verdict, "cpu", cpu, it.thresholds.cpu).1 {
@@ -168,7 +168,7 @@ fn cpu_and_memory(it: &Judged<'_>, verdict: &mut Verdict) {
             "system.high_cpu",
             Severity::Warning,
             format!(
-                "The processor has been at least {} % busy for {minutes} minutes; it is {shown} % busy now.",
+                "The processor has been at least {} % busy{lasting}; it is {shown} % busy now.",
                 it.thresholds.cpu
             ),
         ),

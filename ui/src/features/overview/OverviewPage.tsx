@@ -104,7 +104,7 @@ function Shown({ overview }: { overview: Overview }) {
           <Stack gap={6}>
             {Object.entries(health.data?.parts ?? {}).map(([name, part]) => (
               <Group key={name} gap="xs" wrap="nowrap">
-                <Badge size="sm" variant="light" color={HEALTH[part.status]}>
+                <Badge size="sm" variant="light" color={HEALTH[part.status]} style={{ flexShrink: 0 }}>
                   {part.status}
                 </Badge>
                 <Text size="sm">
