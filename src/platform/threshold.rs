@@ -21,6 +21,24 @@ pub struct Rule {
     pub longest_gap: TimeDelta,
 }
 
+/// Looks are a minute apart; more than this between two of them is a gap.
+pub const LONGEST_GAP: TimeDelta = TimeDelta::minutes(4);
+/// How far below its threshold a percentage must be to be well again, in points.
+pub const MARGIN: f64 = 3.0;
+
+impl Rule {
+    /// For a percentage that is looked at once a minute.
+    pub fn of_percent(threshold: f64, raise_after: TimeDelta, clear_after: TimeDelta) -> Self {
+        Self {
+            threshold,
+            margin: MARGIN,
+            raise_after,
+            clear_after,
+            longest_gap: LONGEST_GAP,
+        }
+    }
+}
+
 /// How it stood at the last look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watch {

@@ -26,10 +26,6 @@ pub const PRESSURE_EVENTS: &[&str] = &[
     "container.cpu_normal",
 ];
 const PERIOD: Duration = Duration::from_mins(1);
-/// Measurements that are further apart say nothing about the time between them.
-const LONGEST_GAP: TimeDelta = TimeDelta::minutes(4);
-/// How far below its threshold a value must be to be well again, in percentage points.
-const MARGIN: f64 = 3.0;
 
 /// How a container stands, between two measurements.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,13 +49,7 @@ pub struct Limits {
 
 impl Limits {
     fn rule(&self, threshold: f64) -> Rule {
-        Rule {
-            threshold,
-            margin: MARGIN,
-            raise_after: self.raise_after,
-            clear_after: self.clear_after,
-            longest_gap: LONGEST_GAP,
-        }
+        Rule::of_percent(threshold, self.raise_after, self.clear_after)
     }
 }
 

@@ -10,13 +10,9 @@ use super::mounts::Mounts;
 use super::room;
 use super::sample::{HostSample, N8nNow, ShareStatus};
 use super::store::Condition;
-use super::threshold::{Rule, Turn, Watch, lasting, step};
 use crate::platform::events::Severity;
+use crate::platform::threshold::{LONGEST_GAP, Rule, Turn, Watch, lasting, step};
 
-/// How far below its threshold a value must be to be well again, in percentage points.
-pub const MARGIN: f64 = 3.0;
-/// Samples are a minute apart; more than this between two of them is a gap.
-pub const LONGEST_GAP: TimeDelta = TimeDelta::minutes(4);
 /// A share or n8n must be seen so for as long before it is told: a restart is no trouble.
 const SETTLED_AFTER: TimeDelta = TimeDelta::seconds(50);
 /// A share that is gone for as long is forgotten.
@@ -43,13 +39,7 @@ pub struct Thresholds {
 
 impl Thresholds {
     fn rule(&self, threshold: f64) -> Rule {
-        Rule {
-            threshold,
-            margin: MARGIN,
-            raise_after: self.raise_after,
-            clear_after: self.clear_after,
-            longest_gap: LONGEST_GAP,
-        }
+        Rule::of_percent(threshold, self.raise_after, self.clear_after)
     }
 }
 

@@ -31,5 +31,3 @@ pub use sample::{
     HostTemperature, N8nNow, ShareStatus,
 };
 pub use service::{DiskForecast, FRESH_FOR, HostParts, HostService, Meter};
-
-use crate::platform::threshold;

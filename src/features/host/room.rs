@@ -4,10 +4,10 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::judge::{Judged, LONGEST_GAP, Told, Verdict, gigabytes, look, name_of};
+use super::judge::{Judged, Told, Verdict, gigabytes, look, name_of};
 use super::sample::{HostShare, percent};
-use super::threshold::Turn;
 use crate::platform::events::Severity;
+use crate::platform::threshold::{LONGEST_GAP, Turn};
 
 /// What has room.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 
 use super::forecast::Forecast;
 use super::history::{History, Range};
-use super::judge::{MARGIN, Thresholds};
+use super::judge::Thresholds;
 use super::sample::{HostSample, N8nNow};
 use super::service::DiskForecast;
 use super::store::Condition;
@@ -24,6 +24,7 @@ use crate::app::AppState;
 use crate::features::auth::{self, AuthService, CurrentUser};
 use crate::platform::http::{ApiError, Json, Query};
 use crate::platform::lifecycle::Lifecycle;
+use crate::platform::threshold;
 
 /// How often somebody who watches is told.
 const LIVE_EVERY: Duration = Duration::from_secs(2);
@@ -180,7 +181,7 @@ impl From<Thresholds> for SystemThresholds {
             memory_percent: one.memory,
             disk_warning_percent: one.disk_warning,
             disk_critical_percent: one.disk_critical,
-            margin: MARGIN,
+            margin: threshold::MARGIN,
             raise_minutes: one.raise_after.num_minutes(),
             clear_minutes: one.clear_after.num_minutes(),
         }

@@ -24,6 +24,7 @@ use crate::platform::clock::Clock;
 use crate::platform::db::Db;
 use crate::platform::events::{self, Event, EventBus};
 use crate::platform::ids::Ids;
+use crate::platform::threshold;
 
 /// A disk that takes longer than this is broken.
 const DISK_LIMIT: Duration = Duration::from_secs(2);
@@ -407,7 +408,7 @@ impl HostService {
         let now = self.parts.clock.now();
         let known = found
             .get("n8n")
-            .filter(|one| now - one.seen_at <= judge::LONGEST_GAP);
+            .filter(|one| now - one.seen_at <= threshold::LONGEST_GAP);
         Ok(known.is_some_and(|one| one.state == "down" || one.pending.as_deref() == Some("down")))
     }
 

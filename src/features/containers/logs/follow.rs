@@ -12,19 +12,18 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use futures_util::{FutureExt, Stream, StreamExt};
 use parking_lot::Mutex;
-use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast};
 
 use super::history::Wanted;
 use super::lines::{Line, Lines};
+use super::state::FollowState;
 use super::viewer::{Followed, Following, Viewer, lines_json, state_json};
 use crate::features::containers::model::Seen;
 use crate::features::containers::pace::Pace;
 use crate::features::containers::policy::is_name;
 use crate::features::containers::{ContainerError, ContainerService};
 use crate::platform::docker::{DockerError, LogFrames, LogQuery, RawBody};
-use crate::platform::http::sentence;
 
 /// What comes within this is one message.
 const GATHER: Duration = Duration::from_millis(100);
@@ -40,52 +39,6 @@ const LASTED: Duration = Duration::from_secs(5);
 const OVERLAP: u32 = 200;
 /// Lines that are taken up after a break.
 const RESUMED: u32 = 2_000;
-
-/// How it stands with a log that is followed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
-pub enum FollowState {
-    /// The engine is being asked.
-    Connecting,
-    /// Lines come as they are written.
-    Following {
-        /// Of this container.
-        id: String,
-    },
-    /// It does not run; its next lines come when it does.
-    Stopped {
-        /// How it ended.
-        exit_code: Option<i64>,
-    },
-    /// It was removed, renamed, or is not the project's any more.
-    Gone,
-    /// The engine does not answer; it is asked again by itself.
-    Down {
-        /// For programs.
-        code: &'static str,
-        /// For people.
-        message: String,
-        /// What helps.
-        remedy: &'static str,
-    },
-}
-
-impl FollowState {
-    fn down(error: &DockerError) -> Self {
-        Self::Down {
-            code: error.code(),
-            message: sentence(error),
-            remedy: error.remedy(),
-        }
-    }
-
-    fn of(error: ContainerError) -> Self {
-        match error {
-            ContainerError::Docker(error) => Self::down(&error),
-            _ => Self::Gone,
-        }
-    }
-}
 
 /// Lines that came together.
 #[derive(Debug)]

@@ -4,6 +4,7 @@ pub mod clean;
 mod follow;
 mod history;
 mod lines;
+mod state;
 mod viewer;
 
 pub use follow::Feed;

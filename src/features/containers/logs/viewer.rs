@@ -9,9 +9,10 @@ use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, OwnedSemaphorePermit, broadcast};
 
-use super::follow::{Batch, FollowState, Told};
+use super::follow::{Batch, Told};
 use super::history::Wanted;
 use super::lines::Line;
+use super::state::FollowState;
 use crate::features::containers::ContainerService;
 use crate::features::containers::model::Seen;
 
