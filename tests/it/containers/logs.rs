@@ -523,6 +523,28 @@ async fn what_a_container_wrote_last_and_did_not_end_is_a_line_apart_from_the_fi
 }
 
 #[tokio::test]
+async fn f61_the_last_words_of_a_container_that_ended_during_a_break_are_told() {
+    let Some(address) = engine() else { return };
+    let gate = Gate::new(&address);
+    let here = Engine::at(&address, &gate.address()).await;
+    let script =
+        "trap 'echo why it ends; exit 3' TERM\necho begun\nwhile :; do read -t 1 <> <(:); done";
+    let id = here.run("main", made(script)).await;
+    written(&here, 1).await;
+    let mut stream = here.follow(&here.path("main", "/logs/follow")).await;
+    stream.state("following").await;
+    gate.close();
+    stream.state("down").await;
+    here.stop(&id).await;
+    gate.open();
+    stream.lines_until("why it ends").await;
+    let stopped = stream.state("stopped").await;
+    assert_eq!(stopped["exit_code"], 3);
+    assert_eq!(stream.lines, ["begun", "why it ends"]);
+    here.end(&[id]).await;
+}
+
+#[tokio::test]
 async fn lines_before_a_moment_are_found_however_many_came_after_it() {
     let Some(here) = Engine::begin().await else {
         return;

@@ -37,6 +37,8 @@ const RECHECK: Duration = Duration::from_secs(15);
 const LASTED: Duration = Duration::from_secs(5);
 /// Lines that a stream begins with, so that nothing is missed between them and the history that was read apart.
 const OVERLAP: u32 = 200;
+/// How long the last lines of a run may take.
+const LONGEST: Duration = Duration::from_secs(15);
 /// Lines that are taken up after a break.
 const RESUMED: u32 = 2_000;
 
@@ -187,6 +189,8 @@ struct Progress {
     last: Option<DateTime<Utc>>,
     started_at: Option<DateTime<Utc>>,
     is_begun: bool,
+    /// Whether all was read of its last run, which is over.
+    is_whole: bool,
     /// Up to when all of this container's was told or lies in the history, if its log was followed before.
     resumed: Option<DateTime<Utc>>,
     /// When its log was first followed.
@@ -319,6 +323,7 @@ impl ContainerService {
             exit_code: seen.exit_code,
         };
         if !seen.status.is_up() && progress.is_begun && seen.started_at == progress.started_at {
+            self.read_rest(&seen, feed, progress).await;
             feed.tell_state(stopped);
             return Ended::Look;
         }
@@ -341,7 +346,7 @@ impl ContainerService {
         {
             seen = now;
         }
-        progress.is_begun = true;
+        (progress.is_begun, progress.is_whole) = (true, false);
         if progress.id == seen.id {
             progress.resumed = progress.last.max(progress.begun);
         } else {
@@ -362,14 +367,48 @@ impl ContainerService {
         if matches!(ended, Ended::Look) {
             // Why it ended is said before the wait: it was stopped, removed, renamed.
             match self.resolve(name).await {
-                Ok(again) if !again.status.is_up() => feed.tell_state(FollowState::Stopped {
-                    exit_code: again.exit_code,
-                }),
+                Ok(again) if !again.status.is_up() => {
+                    self.read_rest(&again, feed, progress).await;
+                    feed.tell_state(FollowState::Stopped {
+                        exit_code: again.exit_code,
+                    });
+                }
                 Ok(_) => {}
                 Err(error) => feed.tell_state(FollowState::of(error)),
             }
         }
         ended
+    }
+
+    /// Reads what a run that is over wrote last. An engine may end a stream that is followed before those lines, and so
+    /// may a connection that breaks.
+    async fn read_rest(&self, seen: &Seen, feed: &Feed, progress: &mut Progress) {
+        if progress.is_whole || progress.id != seen.id {
+            return;
+        }
+        let query = LogQuery {
+            is_following: false,
+            since: progress.last,
+            until: None,
+            tail: Some(RESUMED),
+        };
+        let mut gatherer = Gatherer::new(&seen.name, seen.is_tty, progress.last);
+        let read = tokio::time::timeout(LONGEST, async {
+            let mut body = self.parts.docker.logs(&seen.id, &query).await?;
+            loop {
+                match take(&mut gatherer, body.next().await) {
+                    None => {}
+                    Some(Ended::Broken(error)) => return Err(error),
+                    Some(_) => return Ok(()),
+                }
+            }
+        });
+        match read.await {
+            Ok(Ok(())) => progress.is_whole = true,
+            Ok(Err(error)) => tracing::debug!(%error, "the last lines of a log are not read"),
+            Err(_) => tracing::debug!("the last lines of a log are not read in time"),
+        }
+        gatherer.flush(feed, progress);
     }
 
     async fn read_on(
