@@ -222,26 +222,25 @@ impl ContainerService {
             clear_after: TimeDelta::minutes(settings.integer(Key::HostClearMinutes)),
         };
         let known = store::pressures(self.parts.db.orm()).await?;
+        let mut happened = Vec::new();
+        let tx = self.parts.db.begin().await?;
         for one in measured {
             let before = known.get(&store::key(&one.seen.name));
             let before = before.cloned().unwrap_or_default();
             let (next, told) = judge(&before, one, &limits, now);
-            let happened: Vec<Event> = told
-                .into_iter()
-                .map(|told| {
-                    let (ids, clock) = (&self.parts.ids, &self.parts.clock);
-                    Event::now(ids, clock, told.event_type, told.severity, told.data)
-                })
-                .collect();
-            let tx = self.parts.db.begin().await?;
-            store::put_pressure(&tx, &one.seen, &next).await?;
-            for event in &happened {
-                events::record(&tx, event).await?;
+            if next != before {
+                store::put_pressure(&tx, &one.seen, &next).await?;
             }
-            tx.commit().await?;
-            for event in happened {
-                self.parts.events.publish(event);
+            for told in told {
+                let (ids, clock) = (&self.parts.ids, &self.parts.clock);
+                let event = Event::now(ids, clock, told.event_type, told.severity, told.data);
+                events::record(&tx, &event).await?;
+                happened.push(event);
             }
+        }
+        tx.commit().await?;
+        for event in happened {
+            self.parts.events.publish(event);
         }
         Ok(())
     }

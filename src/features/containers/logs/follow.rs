@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast};
 
-use super::history::Wanted;
+use super::history::{LONGEST, Wanted};
 use super::lines::{Line, Lines};
 use super::state::FollowState;
 use super::viewer::{Followed, Following, Viewer, lines_json, state_json};
@@ -37,8 +37,6 @@ const RECHECK: Duration = Duration::from_secs(15);
 const LASTED: Duration = Duration::from_secs(5);
 /// Lines that a stream begins with, so that nothing is missed between them and the history that was read apart.
 const OVERLAP: u32 = 200;
-/// How long the last lines of a run may take.
-const LONGEST: Duration = Duration::from_secs(15);
 /// Lines that are taken up after a break.
 const RESUMED: u32 = 2_000;
 

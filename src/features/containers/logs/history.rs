@@ -19,8 +19,8 @@ use crate::platform::docker::{DockerError, LogFrames, LogQuery, LogStream, RawBo
 const MOST_SEARCHED: u32 = 50_000;
 /// What an answer holds at most.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
-/// How long is read for one answer.
-const LONGEST: Duration = Duration::from_secs(15);
+/// How long is read of what the engine has, for one answer or for the end of a run.
+pub(super) const LONGEST: Duration = Duration::from_secs(15);
 /// How long a download waits for the engine to go on.
 const STALLED: Duration = Duration::from_mins(1);
 const MOST_SEARCH_CHARS: usize = 500;

@@ -161,6 +161,16 @@ describe("the palette", () => {
     expect(await chosen()).toContain("Prove the newest backup");
   });
 
+  it("does not miss workflows where no n8n is connected", async () => {
+    const none = { status: 409, body: { error: { code: "n8n_not_configured", message: "no n8n", fields: {} } } };
+    const sent = answering({ ...ANSWERS, "GET /api/flows/list": none });
+    show(() => <Palette opened close={close} />);
+    await waitFor(() => expect(sent.some(({ path }) => path === "/api/flows/list")).toBe(true));
+    fireEvent.change(await field(), { target: { value: "xyzzy" } });
+    expect(await screen.findByText("Nothing is called “xyzzy”.")).toBeDefined();
+    expect(screen.queryByText(/Could not be searched/)).toBeNull();
+  });
+
   it("says what could not be searched, and finds the rest", async () => {
     const down = { status: 500, body: { error: { code: "n8n_unreachable", message: "n8n is down.", fields: {} } } };
     answering({ ...ANSWERS, "GET /api/flows/list": down });

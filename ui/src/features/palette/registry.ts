@@ -34,7 +34,7 @@ import {
   type TablerIcon,
 } from "@tabler/icons-react";
 import type { FetchQueryOptions, QueryKey } from "@tanstack/react-query";
-import type { Schemas } from "../../api/client";
+import { ApiError, type Schemas } from "../../api/client";
 import { queries, queryClient } from "../../api/queries";
 import { openCommand } from "../../layouts/commands";
 import { NAVIGATION } from "../../layouts/navigation";
@@ -162,13 +162,24 @@ export type Source = {
   load: () => Promise<Entry[]>;
 };
 
+/** Without an n8n there is nothing of it, and nothing failed. */
+const isNoN8n = (error: unknown) => error instanceof ApiError && error.code === "n8n_not_configured";
+
 /** As its page reads it: what is known already is not asked for again for half a minute. */
 function source<T, K extends QueryKey>(
   name: string,
   options: FetchQueryOptions<T, Error, T, K>,
   entries: (data: T) => Entry[],
 ): Source {
-  return { name, load: async () => entries(await queryClient.fetchQuery({ ...options, staleTime: 30_000 })) };
+  const load = async () => {
+    try {
+      return entries(await queryClient.fetchQuery({ ...options, staleTime: 30_000 }));
+    } catch (error) {
+      if (isNoN8n(error)) return [];
+      throw error;
+    }
+  };
+  return { name, load };
 }
 
 export const SOURCES: readonly Source[] = [

@@ -65,7 +65,7 @@ export function SsoPage() {
               <ToolCard
                 key={tool.slug}
                 tool={tool}
-                edit={() => setEdited({ draft: draftOf(tool), isNew: false })}
+                edit={() => setEdited({ draft: draftOf(tool, data), isNew: false })}
                 showNginx={() => setShown(tool)}
               />
             ))}

@@ -15,7 +15,7 @@ import { useMutation } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { api, fieldError } from "../../api/client";
 import { tell } from "../../components/notify";
-import { type Draft, type Overview, RIGHTS, type Rights, refresh, requestOf, type Tool } from "./queries";
+import { type Draft, isSameName, type Overview, RIGHTS, type Rights, refresh, requestOf, type Tool } from "./queries";
 
 /** Says where a tool is, and who gets what in it. */
 export function ToolDialog({
@@ -107,7 +107,7 @@ export function ToolDialog({
           </div>
           {draft.place === "own" ? (
             <>
-              {overview.parent_domain ? null : (
+              {overview.parent_domain || isSameName(draft.host, overview) ? null : (
                 <Alert color="orange">Set the parent domain first; it is at the end of the page.</Alert>
               )}
               {text("host", "Host name", {

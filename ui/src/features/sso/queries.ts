@@ -31,7 +31,10 @@ export type Draft = {
   name: string;
   place: "own" | "path";
   host: string;
+  /** Beside Flowkeep. */
   path_prefix: string;
+  /** On a host name of its own: all of it, unless somebody said otherwise without this form. */
+  own_prefix: string;
   upstream: string;
   is_enabled: boolean;
   requires_step_up: boolean;
@@ -55,6 +58,7 @@ export function newDraft(overview: Overview, kind: keyof typeof EXAMPLES): Draft
     place: domain ? "own" : "path",
     host: domain && example.slug ? `${example.slug}.${domain}` : "",
     path_prefix: example.slug ? `/${example.slug}/` : "",
+    own_prefix: "/",
     is_enabled: true,
     requires_step_up: false,
     step_up_minutes: 30,
@@ -64,12 +68,20 @@ export function newDraft(overview: Overview, kind: keyof typeof EXAMPLES): Draft
   };
 }
 
-export function draftOf(tool: Tool): Draft {
+/** Whether it shares Flowkeep's address, and not only its host name on another port. */
+const isBeside = (host: string, overview: Overview) => host === overview.host;
+/** Whether a login reaches it without a parent domain. */
+export const isSameName = (host: string, overview: Overview) =>
+  host.replace(/:\d+$/, "") === overview.host?.replace(/:\d+$/, "");
+
+export function draftOf(tool: Tool, overview: Overview): Draft {
   const roles = tool.remote_roles;
   const rights = roles.includes("all") ? "all" : roles.includes("none") ? "none" : "some";
   return {
     ...tool,
-    place: tool.is_at_home ? "path" : "own",
+    place: isBeside(tool.host, overview) ? "path" : "own",
+    path_prefix: isBeside(tool.host, overview) ? tool.path_prefix : `/${tool.slug}/`,
+    own_prefix: isBeside(tool.host, overview) ? "/" : tool.path_prefix,
     rights,
     some: rights === "some" ? roles : [],
     remote_filter: tool.remote_filter ?? "",
@@ -77,11 +89,11 @@ export function draftOf(tool: Tool): Draft {
 }
 
 export function requestOf(draft: Draft, overview: Overview): Schemas["SsoToolRequest"] {
-  const isAtHome = draft.place === "path";
+  const isPath = draft.place === "path";
   return {
     name: draft.name,
-    host: isAtHome ? (overview.host ?? "") : draft.host,
-    path_prefix: isAtHome ? draft.path_prefix : "/",
+    host: isPath ? (overview.host ?? "") : draft.host,
+    path_prefix: isPath ? draft.path_prefix : draft.own_prefix,
     upstream: draft.upstream,
     is_enabled: draft.is_enabled,
     requires_step_up: draft.requires_step_up,

@@ -49,8 +49,30 @@ describe("single sign-on", () => {
     });
     const beside = requestOf({ ...fresh, place: "path" }, OVERVIEW);
     expect(beside).toMatchObject({ host: "flowkeep.example.com", path_prefix: "/dozzle/" });
-    expect(requestOf(draftOf(TOOL), OVERVIEW)).toMatchObject({ remote_roles: ["actions", "download"] });
+    expect(requestOf(draftOf(TOOL, OVERVIEW), OVERVIEW)).toMatchObject({ remote_roles: ["actions", "download"] });
     expect(newDraft({ ...OVERVIEW, parent_domain: null }, "adminer").place).toBe("path");
+  });
+
+  it("a tool stays where it is when it is saved, also on another port and under a path of its own host", () => {
+    const saved = (change: Partial<Tool>) => requestOf(draftOf({ ...TOOL, ...change }, OVERVIEW), OVERVIEW);
+    const port = { host: "flowkeep.example.com:8443", path_prefix: "/", is_at_home: true };
+    expect(saved(port)).toMatchObject({ host: "flowkeep.example.com:8443", path_prefix: "/" });
+    const path = { host: "tools.example.com", path_prefix: "/dozzle/" };
+    expect(saved(path)).toMatchObject(path);
+    const beside = { host: "flowkeep.example.com", path_prefix: "/logs/", is_at_home: true };
+    expect(saved(beside)).toMatchObject({ host: "flowkeep.example.com", path_prefix: "/logs/" });
+  });
+
+  it("asks for a parent domain only where a login needs one", async () => {
+    const port = { ...TOOL, host: "flowkeep.example.com:8443", is_at_home: true };
+    answering({ "GET /api/auth/sso": { ...OVERVIEW, parent_domain: null, items: [port] } });
+    show(SsoPage);
+    fireEvent.click(await screen.findByRole("button", { name: "Edit Dozzle" }));
+    const dialog = await screen.findByRole("dialog");
+    const host = within(dialog).getByLabelText(/Host name/);
+    expect(within(dialog).queryByText(/Set the parent domain first/)).toBeNull();
+    fireEvent.change(host, { target: { value: "dozzle.example.com" } });
+    expect(within(dialog).getByText(/Set the parent domain first/)).toBeTruthy();
   });
 
   it("says in words what people may do", () => {
