@@ -96,6 +96,8 @@ url = api("POST", "/api/auth/sso/continue", {"return": way})["url"]
 must(url == f"https://{ADMINER}:{https}/?pgsql=postgres", "the login leads back to Adminer", url)
 status, _, text = ask("GET", "/?pgsql=postgres", host=ADMINER)
 must(status == 200 and "Adminer" in text, "after the login Adminer is there", status, text[:200])
+status, headers, _ = ask("GET", "/dozzle")
+must(status == 301 and headers["location"] == "/dozzle/", "without its slash a tool's path leads on where people are", status, headers["location"])
 status, _, text = ask("GET", "/dozzle/")
 told = json.loads(text)
 must(told["told"].get("Remote-User") == "admin", "Dozzle is told who it is", told)

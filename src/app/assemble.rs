@@ -9,7 +9,7 @@ use crate::features::backups::{BackupFiles, BackupParts, BackupService};
 use crate::features::containers::{ContainerParts, ContainerService};
 use crate::features::email::{EmailParts, EmailService};
 use crate::features::flows::{FlowParts, FlowService};
-use crate::features::n8n::N8nService;
+use crate::features::n8n::{N8nParts, N8nService};
 use crate::features::notifications::{NotificationParts, NotificationService};
 use crate::features::restores::RestoreService;
 use crate::features::settings::{Key, SettingsService};
@@ -65,11 +65,25 @@ pub(super) fn backups(
     )
 }
 
+pub(super) fn n8n(parts: &Parts, docker: &Docker, settings: &SettingsService) -> N8nService {
+    N8nService::new(N8nParts {
+        settings: settings.clone(),
+        installations: Arc::clone(&parts.installations),
+        embedded: parts.embedded.clone(),
+        processes: parts.processes.clone(),
+        docker: docker.clone(),
+        clock: parts.clock.clone(),
+        ids: parts.ids.clone(),
+    })
+}
+
 pub(super) fn containers(
     parts: &Parts,
     docker: &Docker,
     settings: &SettingsService,
     events: &EventBus,
+    n8n: &N8nService,
+    (restores, upgrades): (&RestoreService, &UpgradeService),
 ) -> ContainerService {
     docker.set_place(Place::read());
     ContainerService::new(ContainerParts {
@@ -80,6 +94,9 @@ pub(super) fn containers(
         ids: parts.ids.clone(),
         lifecycle: parts.lifecycle.clone(),
         events: events.clone(),
+        n8n: n8n.clone(),
+        restores: restores.clone(),
+        upgrades: upgrades.clone(),
     })
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::FromRef;
 
 use super::about::StartedAt;
-use super::assemble::{backups, containers, flows, post, sso, upgrades};
+use super::assemble::{backups, containers, flows, n8n, post, sso, upgrades};
 use super::watch::watch;
 use crate::features::auth::{AuthParts, AuthService};
 use crate::features::backups::BackupService;
@@ -16,7 +16,7 @@ use crate::features::email::EmailService;
 use crate::features::flows::FlowService;
 use crate::features::host::HostService;
 use crate::features::migration::{MigrationParts, MigrationService};
-use crate::features::n8n::{N8nParts, N8nService};
+use crate::features::n8n::N8nService;
 use crate::features::notifications::NotificationService;
 use crate::features::recovery::{RecoveryParts, RecoveryService};
 use crate::features::restores::{RestoreParts, RestoreService};
@@ -201,15 +201,7 @@ impl AppState {
             bcrypt_cost: parts.tuning.bcrypt_cost,
         });
         let sso = sso(&parts, &events, &settings, &auth, &metrics);
-        let n8n = N8nService::new(N8nParts {
-            settings: settings.clone(),
-            installations: Arc::clone(&parts.installations),
-            embedded: parts.embedded.clone(),
-            processes: parts.processes.clone(),
-            docker: docker.clone(),
-            clock: parts.clock.clone(),
-            ids: parts.ids.clone(),
-        });
+        let n8n = n8n(&parts, &docker, &settings);
         let backups = backups(&parts, &n8n, &settings, &events);
         let proofs = Proofs::new(&parts, &docker, &settings, &n8n, &backups, &events);
         let upkeep = Upkeep::new(&parts, &backups, &settings, &n8n, &proofs.verifications);
@@ -231,7 +223,14 @@ impl AppState {
             (&upkeep.restores, &upgrades),
             &events,
         );
-        let containers = containers(&parts, &docker, &settings, &events);
+        let containers = containers(
+            &parts,
+            &docker,
+            &settings,
+            &events,
+            &n8n,
+            (&upkeep.restores, &upgrades),
+        );
         let (outbound, mailer, email, notifications) = post(&parts, &settings, &events);
         backups.register_metrics(&metrics);
         Self {

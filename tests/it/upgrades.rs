@@ -275,6 +275,101 @@ async fn n8n_comes_up_from_another_image_with_all_that_was_set_and_can_be_taken_
 }
 
 #[tokio::test]
+async fn without_the_former_container_nothing_that_runs_is_touched() {
+    let Some(here) = begin(RUN, None).await else {
+        return;
+    };
+    let path = here.start(AFTER).await;
+    assert_eq!(here.ended(&path).await["status"], "done");
+    let made = here.stands().await;
+    // As `docker container prune` leaves it.
+    here.docker.remove_container(&here.id).await.unwrap();
+    let way = format!("{path}/take-back");
+    let refused = here.story.client.post(&way, json!({})).await;
+    assert_eq!(refused.code(), "nothing_kept", "{refused:?}");
+    assert_eq!(here.get(&path).await["status"], "done");
+
+    // One that was begun finds it out before it removes anything.
+    here.story
+        .app
+        .execute("UPDATE upgrade_runs SET status = 'running', phase = 'taking_back'")
+        .await;
+    let again = TestApp::builder()
+        .beside(&here.story.app)
+        .args(&[&format!("--docker-host={}", here.docker.address())])
+        .start()
+        .await;
+    again.state.upgrades.settle().await.unwrap();
+    let run = here.ended(&path).await;
+    assert_eq!(run["status"], "stuck", "{run}");
+    assert_eq!(here.stands().await, made, "n8n runs as it did");
+    here.end().await;
+}
+
+#[tokio::test]
+async fn a_way_back_that_needs_no_database_does_not_mind_who_is_connected() {
+    let Some(here) = begin(RUN, None).await else {
+        return;
+    };
+    let path = here.start(AFTER).await;
+    assert_eq!(here.ended(&path).await["status"], "done");
+    // As a worker of another image is, or the former n8n after a crash in the middle of the way back.
+    let connected = connect(&here.story.source).await;
+    let way = format!("{path}/take-back");
+    let asked = here.story.client.post(&way, json!({})).await;
+    assert_eq!(asked.status, StatusCode::ACCEPTED, "{asked:?}");
+    let run = here.ended(&path).await;
+    assert_eq!(run["status"], "rolled_back", "{run}");
+    connected.close().await.unwrap();
+    assert_eq!(here.stands().await.0, here.id);
+    here.end().await;
+}
+
+#[tokio::test]
+async fn nobody_starts_n8n_in_the_middle_of_its_upgrade_and_if_somebody_does_nothing_is_replaced() {
+    let Some(here) = begin(RUN, None).await else {
+        return;
+    };
+    let client = &here.story.client;
+    // It waits for this one, and then its backup for the other.
+    let connected = connect(&here.story.source).await;
+    let path = here.start(AFTER).await;
+    here.until_phase(&path, "stopping").await;
+    let mut blocker = here.story.app.state.db.pool().begin().await.unwrap();
+    sqlx::raw_sql("LOCK TABLE backup_history IN EXCLUSIVE MODE")
+        .execute(&mut *blocker)
+        .await
+        .unwrap();
+    connected.close().await.unwrap();
+    here.until_phase(&path, "saving").await;
+    let name = here.name.clone();
+    let started = here.inspect(&here.id).await.unwrap().state.unwrap();
+    assert_eq!(started.running, Some(false));
+    let refused = client
+        .post(&format!("/api/containers/{name}/start"), json!({}))
+        .await;
+    assert_eq!(refused.code(), "n8n_held", "{refused:?}");
+    // Past Flowkeep, and stopped again: what it wrote is not in the backup.
+    here.docker.start_container(&name).await.unwrap();
+    let grace = std::time::Duration::from_secs(5);
+    here.docker.stop_container(&name, grace).await.unwrap();
+    blocker.rollback().await.unwrap();
+    let run = here.ended(&path).await;
+    assert_eq!(
+        (&run["status"], &run["failure_code"]),
+        (&json!("rolled_back"), &json!("n8n_was_started")),
+        "{run}"
+    );
+    assert_eq!(
+        here.stands().await,
+        (here.id.clone(), BEFORE.to_owned(), true)
+    );
+    let again = here.inspect(&here.id).await.unwrap().state.unwrap();
+    assert_ne!(again.started_at, started.started_at);
+    here.end().await;
+}
+
+#[tokio::test]
 async fn what_does_not_come_up_gives_way_to_the_containers_and_the_database_of_before() {
     let Some(here) = begin(RUN, Some(IS_FORMER)).await else {
         return;
@@ -352,7 +447,12 @@ async fn without_a_good_backup_or_an_image_nothing_is_touched() {
     );
 
     let path = here.start("pg15").await;
-    assert_eq!(here.ended(&path).await["status"], "unchanged");
+    let run = here.ended(&path).await;
+    assert_eq!(
+        (&run["status"], &run["failure_code"]),
+        (&json!("failed"), &json!("registry_unreachable")),
+        "{run}"
+    );
 
     let wait = json!({ "value": 1 });
     let set = here
@@ -683,6 +783,18 @@ async fn what_was_kept_for_longer_than_a_day_is_not_put_back_by_a_click() {
 }
 
 #[tokio::test]
+async fn an_upgrade_that_others_followed_is_not_put_back() {
+    let (app, client) = TestApp::with_admin().await;
+    let path = left(&app, "stuck", false, TimeDelta::zero()).await;
+    left(&app, "failed", false, TimeDelta::zero()).await;
+    left(&app, "done", false, TimeDelta::zero()).await;
+    client.reauthenticate().await;
+    let refused = client.post(&format!("{path}/take-back"), json!({})).await;
+    assert_eq!(refused.code(), "upgrade_followed", "{refused:?}");
+    assert_eq!(client.get(&path).await.json()["status"], "stuck");
+}
+
+#[tokio::test]
 async fn taking_back_an_upgrade_that_was_stuck_ends_its_alert() {
     let (app, client) = TestApp::with_admin().await;
     let path = left(&app, "stuck", false, TimeDelta::zero()).await;
@@ -704,7 +816,10 @@ async fn in_the_middle() -> (TestApp, TestClient, String, TcpListener, TcpStream
     let client = app.client();
     client.login().await;
     let path = left(&app, "stuck", true, TimeDelta::zero()).await;
-    assert_eq!(take_back(&client, &path).await, StatusCode::ACCEPTED);
+    // As a crash leaves it.
+    app.execute("UPDATE upgrade_runs SET status = 'running', phase = 'taking_back'")
+        .await;
+    app.state.upgrades.settle().await.unwrap();
     let (asked, _) = engine.accept().await.unwrap();
     (app, client, path, engine, asked)
 }

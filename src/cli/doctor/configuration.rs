@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use super::place::Place;
+use super::place::{Place, installed};
 use super::report::Report;
 use super::{Patient, users};
 use crate::cli::environment;
@@ -234,7 +234,7 @@ fn unencrypted(listen: SocketAddr, place: Place) -> (String, String) {
     match place {
         Place::Machine => (
             format!("passwords travel unencrypted to {listen}, which other machines can reach"),
-            format!("put a proxy with HTTPS in front (/usr/share/flowkeep/nginx), and set {BEHIND_NGINX}"),
+            format!("put a proxy with HTTPS in front ({}), and set {BEHIND_NGINX}", installed("flowkeep/nginx")),
         ),
         Place::Container => (
             format!("passwords travel unencrypted to {listen}, wherever its port is published"),

@@ -4,7 +4,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use super::place::Place;
+use super::place::{Place, installed};
 use super::report::Report;
 use super::{Patient, users};
 use crate::platform::docker::{Docker, DockerError};
@@ -13,7 +13,7 @@ const NAME: &str = "Docker";
 const LIMIT: Duration = Duration::from_secs(10);
 const MOUNT: &str = "mount it in the compose file (/var/run/docker.sock:/var/run/docker.sock), or name a socket proxy with \
      FLOWKEEP_DOCKER_HOST=tcp://…";
-const DROP_IN: &str = "/usr/share/doc/flowkeep/examples/docker.conf";
+const DROP_IN: &str = "doc/flowkeep/examples/docker.conf";
 
 /// Without an engine backups are proven on this machine, so that nothing here is worse than a warning, unless an
 /// engine was named.
@@ -50,7 +50,7 @@ pub async fn check(patient: &Patient, report: &mut Report) {
             } else if group == "root" {
                 format!("let a socket proxy speak for it (FLOWKEEP_DOCKER_HOST=tcp://127.0.0.1:2375), or give the socket to a group: chgrp docker {address}")
             } else {
-                format!("install {DROP_IN} as a drop-in with SupplementaryGroups={group}; for commands: usermod -aG {group} {}", users::me())
+                format!("install {} as a drop-in with SupplementaryGroups={group}; for commands: usermod -aG {group} {}", installed(DROP_IN), users::me())
             };
             report.warn(NAME, format!("{error} for {}; {words}", users::me()), fix);
         }

@@ -2,6 +2,18 @@
 
 use std::path::Path;
 
+/// A file that was installed with the program, which is under `/usr` by a package and under `/usr/local` by hand.
+pub fn installed(path: &str) -> String {
+    let program = std::env::current_exe().unwrap_or_default();
+    beside(&program, path)
+}
+
+fn beside(program: &Path, path: &str) -> String {
+    let is_by_hand = program.starts_with("/usr/local");
+    let prefix = if is_by_hand { "/usr/local" } else { "/usr" };
+    format!("{prefix}/share/{path}")
+}
+
 /// Where the daemon lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -67,11 +79,14 @@ impl Place {
         }
     }
 
-    /// A command that changes files, as the daemon's user or as root.
+    /// A command that changes files, as the daemon's user or as root. Root of a container that was given no rights has
+    /// none over other people's files.
     pub fn shell(self, command: &str) -> String {
         match self {
             Self::Machine => command.to_owned(),
-            Self::Container => format!("docker compose exec --user root flowkeep {command}"),
+            Self::Container => {
+                format!("docker compose exec --privileged --user root flowkeep {command}")
+            }
         }
     }
 
@@ -96,6 +111,19 @@ mod tests {
         assert_eq!(Place::under(root.path()), Place::Machine);
         std::fs::write(root.path().join(".dockerenv"), "").unwrap();
         assert_eq!(Place::under(root.path()), Place::Container);
+    }
+
+    #[test]
+    fn what_was_installed_is_beside_the_program() {
+        let examples = |program| beside(Path::new(program), "doc/flowkeep/examples");
+        assert_eq!(
+            examples("/usr/bin/flowkeep"),
+            "/usr/share/doc/flowkeep/examples"
+        );
+        assert_eq!(
+            examples("/usr/local/bin/flowkeep"),
+            "/usr/local/share/doc/flowkeep/examples"
+        );
     }
 
     #[test]

@@ -13,6 +13,11 @@ pub enum ContainerError {
     /// Flowkeep runs in it.
     #[error("Flowkeep itself runs in {0}")]
     Own(String),
+    /// Flowkeep has it stopped, or waits for it.
+    #[error(
+        "Flowkeep is upgrading n8n or restoring its database, and {0} is part of that; wait until it has ended"
+    )]
+    Held(String),
     /// Another container has the name now.
     #[error("{0} is another container than it was when you looked")]
     Changed(String),

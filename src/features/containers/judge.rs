@@ -134,6 +134,8 @@ pub struct Memory {
     meant: Vec<DateTime<Utc>>,
     ended: Option<Ended>,
     well_since: Option<DateTime<Utc>>,
+    /// Since when there is no such container, while its trouble is remembered: should it come back, that ends.
+    gone_since: Option<DateTime<Utc>>,
 }
 
 /// Something that was seen.
@@ -175,6 +177,8 @@ pub enum Told {
     Unhealthy(String),
     /// It is well again.
     Recovered,
+    /// It was in trouble, and is not looked after any more.
+    Forgotten,
 }
 
 impl Memory {
@@ -216,6 +220,27 @@ impl Memory {
     fn hold(&self) -> TimeDelta {
         let doublings = self.lately().saturating_sub(1).min(6);
         WELL * (1 << doublings)
+    }
+
+    /// Whether something was told that has not ended.
+    pub fn is_in_trouble(&self) -> bool {
+        self.trouble.is_some()
+    }
+
+    /// There is no such container any more.
+    pub fn go(&mut self, now: DateTime<Utc>) {
+        (self.ended, self.well_since) = (None, None);
+        self.gone_since.get_or_insert(now);
+    }
+
+    /// There is one.
+    pub fn come(&mut self) {
+        self.gone_since = None;
+    }
+
+    /// Since when there is none.
+    pub fn gone_since(&self) -> Option<DateTime<Utc>> {
+        self.gone_since
     }
 
     /// Whether an end waits to be told.
@@ -383,6 +408,23 @@ mod tests {
         assert_eq!(memory.due(), None);
         memory.forget(at(600));
         assert_eq!(memory, Memory::default());
+    }
+
+    #[test]
+    fn one_that_stopped_and_was_removed_recovers_when_it_comes_back_under_its_name() {
+        let mut memory = Memory::default();
+        memory.take(meant(), at(0));
+        let gone = Now::default();
+        assert!(
+            matches!(memory.look(gone, at(10)), Some(Told::Stopped(ending)) if ending.is_removed)
+        );
+        assert!(memory.is_in_trouble());
+        memory.go(at(10));
+        assert_eq!((memory.due(), memory.gone_since()), (None, Some(at(10))));
+        memory.come();
+        assert_eq!(memory.take(Fact::Started, at(900)), Some(Told::Started));
+        assert_eq!(memory.look(RUNS, at(910)), Some(Told::Recovered));
+        assert!(!memory.is_in_trouble() && memory.gone_since().is_none());
     }
 
     #[test]
@@ -583,7 +625,7 @@ mod tests {
                 match one {
                     Told::Recovered => { prop_assert!(is_wrong, "{told:?}"); is_wrong = false; }
                     Told::Stopped(_) | Told::Unhealthy(_) | Told::Restarted(_, Some(_)) => is_wrong = true,
-                    Told::Started | Told::Restarted(_, None) => {}
+                    Told::Started | Told::Restarted(_, None) | Told::Forgotten => {}
                 }
             }
             prop_assert_eq!(is_wrong, !is_running || is_sick, "{:?}", told);

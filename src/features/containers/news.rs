@@ -163,6 +163,10 @@ pub fn words(told: &Told, asked: Option<&str>) -> (&'static str, Severity, Strin
             };
             ("container.unhealthy", Severity::Error, message)
         }
+        Told::Forgotten => {
+            let message = "It has another name now, or the settings leave it out.".to_owned();
+            ("container.recovered", Severity::Info, message)
+        }
         Told::Recovered => {
             let message = "It runs, and was well for a while.".to_owned();
             ("container.recovered", Severity::Info, message)
@@ -183,6 +187,12 @@ pub fn data(name: &str, seen: Option<&Seen>, told: &Told, message: &str) -> Valu
     if let Some(seen) = seen {
         add(&mut data, "container_id", json!(seen.id.get(..12)));
         add(&mut data, "image", json!(seen.image));
+    }
+    match told {
+        // It runs again: nobody has to answer it, and nothing will end it.
+        Told::Restarted(_, None) => add(&mut data, "is_over", json!(true)),
+        Told::Forgotten => add(&mut data, "is_forgotten", json!(true)),
+        _ => {}
     }
     if let Told::Stopped(ending) | Told::Restarted(ending, _) = told {
         add(&mut data, "exit_code", json!(ending.exit_code));

@@ -69,9 +69,28 @@ pub struct Measured {
 /// What is told.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Told {
-    event_type: &'static str,
-    severity: Severity,
-    data: Value,
+    pub event_type: &'static str,
+    pub severity: Severity,
+    pub data: Value,
+}
+
+impl Pressure {
+    /// What ends when a container is not measured any more.
+    pub fn forgotten(&self, name: &str) -> impl Iterator<Item = Told> {
+        let raised = [
+            (self.memory, "memory", PRESSURE_EVENTS[1]),
+            (self.cpu, "cpu", PRESSURE_EVENTS[3]),
+        ];
+        let raised = raised.into_iter().filter(|(watch, ..)| watch.is_raised);
+        raised.map(move |(_, resource, event_type)| Told {
+            event_type,
+            severity: Severity::Info,
+            data: json!({
+                "container": name, "resource": resource, "is_forgotten": true,
+                "message": "It is gone, has another name now, or the settings leave it out.",
+            }),
+        })
+    }
 }
 
 fn megabytes(bytes: u64) -> String {

@@ -17,7 +17,10 @@ use super::sampler::Sampler;
 use super::store::{self, Cached};
 use super::updates::Checked;
 use crate::features::audit::{self, Action, Actor, Entry};
+use crate::features::n8n::N8nService;
+use crate::features::restores::RestoreService;
 use crate::features::settings::SettingsService;
+use crate::features::upgrades::UpgradeService;
 use crate::platform::clock::Clock;
 use crate::platform::db::Db;
 use crate::platform::docker::{Docker, DockerError};
@@ -54,6 +57,12 @@ pub struct ContainerParts {
     pub lifecycle: Lifecycle,
     /// Tells what happened.
     pub events: EventBus,
+    /// Which containers are n8n's.
+    pub n8n: N8nService,
+    /// May have n8n stopped.
+    pub restores: RestoreService,
+    /// The same.
+    pub upgrades: UpgradeService,
 }
 
 /// What can be done to a container.
@@ -224,7 +233,11 @@ impl ContainerService {
             }),
             Err(error) => Ok(Overview {
                 seen: Vec::new(),
-                cached: store::all(self.parts.db.orm()).await?,
+                cached: store::all(self.parts.db.orm())
+                    .await?
+                    .into_iter()
+                    .filter(|row| row.memory().gone_since().is_none())
+                    .collect(),
                 engine: Engine::Fails(error),
             }),
         }
@@ -244,6 +257,9 @@ impl ContainerService {
         }
         if self.is_own(&seen.id) {
             return Err(ContainerError::Own(name.to_owned()));
+        }
+        if self.is_held(name).await? {
+            return Err(ContainerError::Held(name.to_owned()));
         }
         let details = json!({ "id": seen.id, "image": seen.image });
         let entry = Entry::new(verb.action())
@@ -280,6 +296,15 @@ impl ContainerService {
         let _ = self.shared.changes.send(name.to_owned());
         let after = self.parts.docker.inspect(&seen.id).await?.map(Seen::read);
         after.ok_or(ContainerError::NotFound)
+    }
+
+    /// Whether Flowkeep itself is at work with that container, and counts on how it left it.
+    async fn is_held(&self, name: &str) -> Result<bool, ContainerError> {
+        let parts = &self.parts;
+        if !parts.n8n.containers().iter().any(|one| one == name) {
+            return Ok(false);
+        }
+        Ok(parts.upgrades.holds_n8n().await? || parts.restores.is_swapping().await?)
     }
 
     fn note_act(&self, seen: &Seen, verb: Verb, actor: &Actor) {

@@ -125,6 +125,17 @@ pub async fn pressures(db: &impl ConnectionTrait) -> Result<HashMap<String, Pres
     Ok(rows.into_iter().filter_map(read).collect())
 }
 
+/// How close a container was to what it may use.
+pub async fn pressure(tx: &impl ConnectionTrait, name: &str) -> Result<Option<Pressure>, DbErr> {
+    let sql = "SELECT pressure FROM container_status_cache WHERE container_name = $1";
+    let row = tx
+        .query_one_raw(statement(sql, vec![key(name).into()]))
+        .await?;
+    let kept: Option<serde_json::Value> =
+        row.map_or(Ok(None), |row| row.try_get("", "pressure"))?;
+    Ok(kept.and_then(|kept| serde_json::from_value(kept).ok()))
+}
+
 /// Keeps how close a container is to what it may use.
 pub async fn put_pressure(
     tx: &impl ConnectionTrait,

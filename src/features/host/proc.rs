@@ -82,7 +82,7 @@ pub fn look(roots: &Roots) -> Look {
             at: Instant::now(),
             ticks,
             group_us: group.usage_us,
-            traffic: parse_traffic(&traffic),
+            traffic: parse_traffic(&traffic, &roots.sys.join("class/net")),
         },
         cpu: HostCpu {
             load: load.filter_map(|word| word.parse().ok()).collect(),
@@ -170,14 +170,35 @@ fn parse_stat(text: &str) -> ([u64; 8], u32) {
     (ticks, cores)
 }
 
-fn parse_traffic(text: &str) -> BTreeMap<String, (u64, u64)> {
+/// Whether what passes an interface passes a real one as well: a bridge, a bond, a VLAN stands on others, and a tunnel
+/// goes through one.
+fn is_upon_others(interface: &Path) -> bool {
+    const NO_HARDWARE: &str = "65534";
+    let marks = ["bridge", "bonding", "tun_flags"];
+    if marks.iter().any(|mark| interface.join(mark).exists()) {
+        return true;
+    }
+    let kind = std::fs::read_to_string(interface.join("type")).unwrap_or_default();
+    if kind.trim() == NO_HARDWARE {
+        return true;
+    }
+    let Ok(inside) = std::fs::read_dir(interface) else {
+        return false;
+    };
+    inside
+        .flatten()
+        .any(|one| one.file_name().as_encoded_bytes().starts_with(b"lower_"))
+}
+
+fn parse_traffic(text: &str, interfaces: &Path) -> BTreeMap<String, (u64, u64)> {
     let mut traffic = BTreeMap::new();
     for line in text.lines().skip(2) {
         let Some((name, numbers)) = line.split_once(':') else {
             continue;
         };
         let name = name.trim();
-        if INNER.iter().any(|inner| name.starts_with(inner)) {
+        let is_inner = INNER.iter().any(|inner| name.starts_with(inner));
+        if is_inner || is_upon_others(&interfaces.join(name)) {
             continue;
         }
         let mut numbers = numbers
@@ -437,6 +458,37 @@ mod tests {
         let (cpu, _) = between(Some(&before), &look);
         // One second of one and a half.
         assert!((cpu.percent.unwrap() - 66.666).abs() < 0.1, "{cpu:?}");
+    }
+
+    #[test]
+    fn what_passes_an_interface_upon_others_is_counted_once() {
+        let names = [
+            "eth0",
+            "enp3s0",
+            "br0",
+            "vmbr0",
+            "bond0",
+            "eth0.10",
+            "wg0",
+            "tailscale0",
+            "eth9",
+        ];
+        let lines = names.map(|name| format!("{name}: 1000 1 0 0 0 0 0 0 600 1 0\n"));
+        let dev = format!("a\nb\n{}", lines.concat());
+        let look = look_at(&copy(&[
+            ("proc/net/dev", &dev),
+            ("sys/class/net/eth0/type", "1\n"),
+            ("sys/class/net/enp3s0/upper_bond0/type", "1\n"),
+            ("sys/class/net/br0/bridge/stp_state", "0\n"),
+            ("sys/class/net/vmbr0/lower_eth0/type", "1\n"),
+            ("sys/class/net/bond0/bonding/mode", "active-backup 1\n"),
+            ("sys/class/net/eth0.10/lower_eth0/type", "1\n"),
+            ("sys/class/net/wg0/type", "65534\n"),
+            ("sys/class/net/tailscale0/tun_flags", "0x1001\n"),
+        ]));
+        let counted: Vec<_> = look.counters.traffic.keys().map(String::as_str).collect();
+        // Of the last one the kernel says nothing.
+        assert_eq!(counted, ["enp3s0", "eth0", "eth9"]);
     }
 
     #[test]

@@ -116,14 +116,14 @@ event_types! {
         "{{ container | default('A container') }} is unhealthy", CONTAINER_BODY, CONTAINER_SAMPLE;
     "container.recovered", "Container recovered", Info, Success, CONTAINER, ends &["container.unhealthy", "container.stopped", "container.restarted"],
         "A container that was unhealthy, stopped or did not come to rest is well again.",
-        "{{ container | default('A container') }} recovered", CONTAINER_BODY, CONTAINER_SAMPLE;
+        "{{ container | default('A container') }} {% if is_forgotten %}is no longer watched{% else %}recovered{% endif %}", CONTAINER_BODY, CONTAINER_SAMPLE;
     "container.high_memory", "Container short of memory", Warning, Warning, CONTAINER, ends NOTHING,
         "A container has used nearly all the memory it may have for a while.",
         "{{ container | default('A container') }} is short of memory", CONTAINER_BODY,
         r#"{"container":"n8n_worker","resource":"memory","percent":94,"memory_bytes":505413632,"memory_limit_bytes":536870912,"message":"It has used at least 90 % of the memory it may have for 5 minutes: 505 MB of 537 MB now."}"#;
     "container.memory_normal", "Container has memory again", Info, Success, CONTAINER, ends &["container.high_memory"],
         "A container no longer uses nearly all the memory it may have.",
-        "{{ container | default('A container') }} has memory again", CONTAINER_BODY,
+        "{{ container | default('A container') }} {% if is_forgotten %}is no longer measured{% else %}has memory again{% endif %}", CONTAINER_BODY,
         r#"{"container":"n8n_worker","resource":"memory","percent":41,"message":"It uses 220 MB of 537 MB of memory."}"#;
     "container.high_cpu", "Container busy", Warning, Warning, CONTAINER, ends NOTHING,
         "A container has used nearly all the processor time it may have for a while.",
@@ -131,7 +131,7 @@ event_types! {
         r#"{"container":"n8n_worker","resource":"cpu","percent":98,"message":"It has used at least 90 % of its processor time (2 cores) for 5 minutes; 98 % now."}"#;
     "container.cpu_normal", "Container no longer busy", Info, Success, CONTAINER, ends &["container.high_cpu"],
         "A container no longer uses nearly all the processor time it may have.",
-        "{{ container | default('A container') }} is no longer busy", CONTAINER_BODY,
+        "{{ container | default('A container') }} is no longer {% if is_forgotten %}measured{% else %}busy{% endif %}", CONTAINER_BODY,
         r#"{"container":"n8n_worker","resource":"cpu","percent":12,"message":"It uses 12 % of its processor time."}"#;
     "system.high_cpu", "CPU high", Warning, Warning, HOST, ends NOTHING,
         "The processor has been busy for a while.",

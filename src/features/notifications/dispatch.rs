@@ -349,7 +349,13 @@ pub(super) async fn open_alert(
 pub(super) fn is_trouble(rule: &RuleText, event: &Event) -> bool {
     let known = catalogue::find(&event.event_type);
     let is_good = known.is_some_and(|one| !one.ends.is_empty() || one.tone == Tone::Success);
-    !is_good && (event.severity > Severity::Info || rule.event_type == event.event_type)
+    // A restart that is done has nobody to end it.
+    let is_over = event
+        .data
+        .get("is_over")
+        .and_then(serde_json::Value::as_bool)
+        == Some(true);
+    !is_good && !is_over && (event.severity > Severity::Info || rule.event_type == event.event_type)
 }
 
 /// Ends the alerts whose trouble an event ends.

@@ -4,7 +4,7 @@ use crate::platform::docker::models::{RestartPolicy, RestartPolicyNameEnum};
 
 use super::error::Trouble;
 use super::service::{Job, UpgradeService};
-use super::store::{self, Former};
+use super::store::{self, Former, Run};
 use super::work::{migrations, running};
 use crate::platform::docker::{DockerError, aside};
 
@@ -56,7 +56,8 @@ impl UpgradeService {
             return Ok(false);
         }
         self.enter(job, "taking_back").await?;
-        let formers = run.formers();
+        self.check_way_back(&run).await?;
+        let mut formers = run.formers();
         let mut was_replaced = false;
         for former in formers.iter().rev() {
             self.still(job).await?;
@@ -65,8 +66,9 @@ impl UpgradeService {
             was_replaced |= back.map_err(|error| Trouble::docker(&what, &error))?;
         }
         self.still(job).await?;
-        self.restore_database(job, was_replaced).await?;
+        self.restore_database(job, &formers, was_replaced).await?;
         self.still(job).await?;
+        self.leave_out_gone(&mut formers).await?;
         for former in formers.iter().filter(|former| former.was_running) {
             let started = self.parts.docker.start_container(&former.name).await;
             let what = format!("{} of before does not start", former.name);
@@ -82,12 +84,74 @@ impl UpgradeService {
         Ok(true)
     }
 
+    /// Makes sure that there is something to go back to, before anything that stands is touched: the former
+    /// containers, and the backup if the database must come back.
+    pub(super) async fn check_way_back(&self, run: &Run) -> Result<(), Trouble> {
+        for former in run.formers().iter().filter(|former| former.is_replaced) {
+            let found = self.parts.docker.inspect(&former.id).await;
+            let found = found.map_err(|error| {
+                let what = format!("{} of before cannot be looked for", former.name);
+                Trouble::docker(&what, &error)
+            })?;
+            if found.is_none() {
+                return Err(Trouble::new(
+                    "nothing_kept",
+                    format!(
+                        "{} of before is gone: somebody removed it. Nothing was touched.",
+                        former.name
+                    ),
+                    "Make it anew from the image of before, and restore a backup if n8n does not start on its database.",
+                ));
+            }
+        }
+        let (Some(saved), Some(before)) = (run.saved_backup_id, run.migrations_before) else {
+            return Ok(());
+        };
+        if matches!(migrations(&self.parts.n8n).await, Ok(Some(now)) if now == before) {
+            return Ok(());
+        }
+        let file = self.parts.backups.get_file(saved).await;
+        file.map(drop).map_err(|error| {
+            Trouble::new(
+                "nothing_kept",
+                format!(
+                    "n8n's database of before (backup {saved}) is not there: {error}. Nothing was touched."
+                ),
+                "Restore another backup, and make n8n anew from the image of before.",
+            )
+        })
+    }
+
+    /// Containers beside n8n that were only stopped, a runner maybe, and that somebody removed since.
+    async fn leave_out_gone(&self, formers: &mut Vec<Former>) -> Result<(), Trouble> {
+        let mut left = Vec::new();
+        for former in std::mem::take(formers) {
+            let found = self.parts.docker.inspect(&former.name).await;
+            let found = found.map_err(|error| Trouble::docker(&former.name, &error))?;
+            if former.is_replaced || found.is_some() {
+                left.push(former);
+            } else {
+                tracing::warn!(container = former.name, "it is gone and left out");
+            }
+        }
+        *formers = left;
+        Ok(())
+    }
+
     /// Removes the new container, if there is one, and gives the former one its name. Returns whether it had been
     /// replaced.
     async fn put_back(&self, job: &Job, former: &Former) -> Result<bool, DockerError> {
         let docker = &self.parts.docker;
         let stands = docker.inspect(&former.name).await?;
         let stands = stands.and_then(|found| found.id).unwrap_or_default();
+        if !former.is_replaced && stands != former.id {
+            // No upgrade made what stands there.
+            return Ok(false);
+        }
+        if stands != former.id && docker.inspect(&former.id).await?.is_none() {
+            let name = aside(&former.name, job.id);
+            return Err(DockerError::NotFound(format!("{name} is gone")));
+        }
         if !stands.is_empty() && stands != former.id {
             let all = running(std::slice::from_ref(former));
             if let Err(error) = self.parts.n8n.stop_containers(&all).await {
@@ -101,11 +165,7 @@ impl UpgradeService {
                 .await?;
             return Ok(false);
         }
-        let name = aside(&former.name, job.id);
-        if docker.inspect(&name).await?.is_none() {
-            return Err(DockerError::NotFound(format!("{name} is gone")));
-        }
-        docker.rename_container(&name, &former.name).await?;
+        docker.rename_container(&former.id, &former.name).await?;
         docker
             .set_restart_policy(&former.id, Some(policy(former)))
             .await?;
@@ -113,12 +173,16 @@ impl UpgradeService {
     }
 
     /// Brings n8n's database back, if the new n8n changed its tables: the former one could not use them.
-    async fn restore_database(&self, job: &Job, was_replaced: bool) -> Result<(), Trouble> {
+    async fn restore_database(
+        &self,
+        job: &Job,
+        formers: &[Former],
+        was_replaced: bool,
+    ) -> Result<(), Trouble> {
         let run = self.row(job.id).await?;
         let (Some(saved), Some(before)) = (run.saved_backup_id, run.migrations_before) else {
             return Ok(());
         };
-        self.stop(&[]).await?;
         let now = migrations(&self.parts.n8n).await.map_err(|error| {
             Trouble::new(
                 "n8n_database",
@@ -134,6 +198,8 @@ impl UpgradeService {
                 Ok(())
             };
         }
+        // Those that still stand, or stand again, may run.
+        self.stop(&running(formers)).await?;
         self.enter(job, "restoring").await?;
         let restored = self.parts.restores.put_back(&job.actor, saved).await;
         let restored = restored.map_err(|error| {

@@ -37,6 +37,12 @@ pub enum UpgradeError {
     /// The former containers are gone.
     #[error("the former containers are gone; restore a backup instead")]
     NothingKept,
+    /// A later one stands on it.
+    #[error("a later upgrade followed it; take that one back, or restore a backup")]
+    Followed,
+    /// What would be gone back to is not there.
+    #[error("{} {}", .0.message, .0.remedy)]
+    NoWayBack(Trouble),
     /// The engine failed.
     #[error("{error}. {}", error.remedy())]
     Docker {

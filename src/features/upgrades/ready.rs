@@ -1,6 +1,6 @@
 //! Whether a container that was started is what it should be.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::platform::docker::models::HealthStatusEnum;
 
@@ -30,6 +30,9 @@ const ask=path=>new Promise(done=>{
 });
 (async()=>{const said=[];for(const path of new Set(all))said.push(await ask(path));process.exit(Math.min(...said))})()";
 
+/// The script gives each of three addresses five seconds.
+const ASK_LIMIT: Duration = Duration::from_secs(30);
+
 /// What is known of it now.
 enum Look {
     Ready,
@@ -47,7 +50,13 @@ impl UpgradeService {
         let mut steady = None;
         let mut last = String::new();
         while started.elapsed() < patience.ready {
-            match self.look(name, is_main).await {
+            let looked = tokio::select! {
+                looked = self.look(name, is_main) => looked,
+                () = self.parts.lifecycle.soft().cancelled() => {
+                    return Err(Trouble::interrupted("It goes on at its next start."));
+                }
+            };
+            match looked {
                 Look::Ready => return Ok(format!("{name} is ready.")),
                 Look::Ended(trouble) => return Err(trouble),
                 Look::NotYet(why) => {
@@ -129,7 +138,11 @@ impl UpgradeService {
     async fn ask(&self, name: &str, has_own: bool) -> Look {
         let otherwise = |look| if has_own { Look::Ready } else { look };
         let asked = self.parts.docker.output(name, &["sh", "-c", RUN, ASK]);
-        match asked.await {
+        // One that is frozen would never answer.
+        let Ok(asked) = tokio::time::timeout(ASK_LIMIT, asked).await else {
+            return Look::NotYet("n8n's container does not answer.".to_owned());
+        };
+        match asked {
             Ok(ended) => match ended.code {
                 Some(0) => Look::Ready,
                 Some(126 | 127) | None => otherwise(Look::Runs),

@@ -118,6 +118,8 @@ impl From<UpgradeError> for ApiError {
             UpgradeError::Image(why) => Self::invalid("image", why),
             UpgradeError::WrongState(_) => Self::conflict("wrong_state", message),
             UpgradeError::NothingKept => Self::conflict("nothing_kept", message),
+            UpgradeError::Followed => Self::conflict("upgrade_followed", message),
+            UpgradeError::NoWayBack(trouble) => Self::conflict(trouble.code, message),
             UpgradeError::Docker { error } => Self::conflict(error.code(), message),
             UpgradeError::N8n(error) => error.into(),
             UpgradeError::Backup(error) => error.into(),

@@ -221,6 +221,12 @@ impl UpgradeService {
         if run.status == "done" && run.kept_until.is_none_or(|until| until <= now) {
             return Err(UpgradeError::NothingKept);
         }
+        if store::is_followed(self.parts.db.orm(), id).await? {
+            return Err(UpgradeError::Followed);
+        }
+        if let Err(trouble) = self.check_way_back(&run).await {
+            return Err(UpgradeError::NoWayBack(trouble));
+        }
         let hold = self.hold().await?;
         let tx = self.parts.db.begin().await?;
         if !store::reopen(&tx, id, &run.status, hold.job_id, now).await? {

@@ -122,6 +122,13 @@ pub async fn hand_over(
     Ok(done.rows_affected() == 1)
 }
 
+/// Whether a later one changed n8n's containers since.
+pub async fn is_followed(db: &impl ConnectionTrait, id: i32) -> Result<bool, DbErr> {
+    let sql = "SELECT 1 AS one FROM upgrade_runs WHERE id > $1 AND status NOT IN ('failed', 'unchanged') LIMIT 1";
+    let found = db.query_one_raw(statement(sql, vec![id.into()])).await?;
+    Ok(found.is_some())
+}
+
 /// Whether a worker still has it.
 pub async fn is_of(db: &impl ConnectionTrait, id: i32, job_id: Uuid) -> Result<bool, DbErr> {
     let sql =

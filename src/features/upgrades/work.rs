@@ -34,10 +34,22 @@ impl UpgradeService {
     pub(super) async fn forward(&self, job: &Job) -> Result<bool, Trouble> {
         self.enter(job, "pulling").await?;
         let formers = self.row(job.id).await?.formers();
-        let image_id = self.pull(job).await?;
+        let (image_id, unfetched) = self.pull(job).await?;
         let is_newest = |former: &Former| !former.is_replaced || former.image_id == image_id;
-        if formers.iter().all(is_newest) {
-            return Ok(false);
+        match unfetched {
+            // Whether there is a newer one nobody knows.
+            Some(error) if formers.iter().all(is_newest) => {
+                return Err(Trouble::new(
+                    "registry_unreachable",
+                    format!(
+                        "n8n runs from the {} that is here, and no registry says whether there is a newer one: {error}.",
+                        job.image
+                    ),
+                    "Check that this machine reaches the registry, then try again.",
+                ));
+            }
+            None if formers.iter().all(is_newest) => return Ok(false),
+            _ => {}
         }
         self.prove(job).await?;
         self.clear_old(true).await.map_err(|error| {
@@ -50,6 +62,7 @@ impl UpgradeService {
         self.enter(job, "stopping").await?;
         let names: Vec<String> = running(&formers);
         self.stop(&names).await?;
+        let stopped = self.states(&formers).await?;
         self.enter(job, "saving").await?;
         let saved = self.back_up(job).await?;
         let migrations = migrations(&self.parts.n8n).await.map_err(|error| {
@@ -60,6 +73,15 @@ impl UpgradeService {
             .await
             .map_err(|error| Trouble::own(&error))?;
         self.enter(job, "replacing").await?;
+        // The backup is of this moment only if nobody wrote since.
+        self.stop(&[]).await?;
+        if self.states(&formers).await? != stopped {
+            return Err(Trouble::new(
+                "n8n_was_started",
+                "n8n was started while its database was saved, and what it did since is not in that backup. Nothing was replaced.",
+                "Leave n8n alone until it is upgraded, and begin again.",
+            ));
+        }
         for former in formers.iter().filter(|former| former.is_replaced) {
             self.still(job).await?;
             self.replace(job, former, &image_id).await?;
@@ -142,19 +164,36 @@ impl UpgradeService {
         Ok(id)
     }
 
-    /// Fetches the image. One that is here and that no registry has is used as it is. Returns its id.
-    async fn pull(&self, job: &Job) -> Result<String, Trouble> {
+    /// Whether each container runs, and since when or till when.
+    async fn states(
+        &self,
+        formers: &[Former],
+    ) -> Result<Vec<Option<(bool, Option<String>)>>, Trouble> {
+        let mut states = Vec::with_capacity(formers.len());
+        for former in formers {
+            let found = self.parts.docker.inspect(&former.id).await;
+            let what = format!("{} cannot be looked at", former.name);
+            let found = found.map_err(|error| Trouble::docker(&what, &error))?;
+            let state = found.map(|found| found.state.unwrap_or_default());
+            states.push(state.map(|state| (state.running.unwrap_or(false), state.started_at)));
+        }
+        Ok(states)
+    }
+
+    /// Fetches the image. One that is here and that no registry has is used as it is. Returns its id, and why it was not
+    /// fetched.
+    async fn pull(&self, job: &Job) -> Result<(String, Option<DockerError>), Trouble> {
         let docker = &self.parts.docker;
         let pulled = docker.pull(&job.image, PULL_LIMIT).await;
         let found = docker.image(&job.image).await;
         let what = format!("The image {} cannot be had", job.image);
         let found = found.map_err(|error| Trouble::docker(&what, &error))?;
         match (pulled, found) {
-            (Ok(()), Some(image)) => Ok(image.id.unwrap_or_default()),
+            (Ok(()), Some(image)) => Ok((image.id.unwrap_or_default(), None)),
             (Err(error), Some(image)) => {
                 let words = format!("Not fetched ({error}); the one that is here is used.");
                 self.remark(job, &words).await?;
-                Ok(image.id.unwrap_or_default())
+                Ok((image.id.unwrap_or_default(), Some(error)))
             }
             (Err(error), None) => Err(Trouble::new(
                 "image_not_found",

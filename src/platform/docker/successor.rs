@@ -123,6 +123,10 @@ fn own(config: ContainerConfig, image: &ImageConfig, id: &str) -> ContainerCreat
 
 /// A volume without a name of its own would be lost to the new container.
 fn keep_anonymous_volumes(host: &mut HostConfig, mounts: &[MountPoint]) {
+    // As people write it and as the engine says it.
+    let is_same = |one: Option<&str>, target: &str| {
+        one.is_some_and(|one| one.trim_end_matches('/') == target.trim_end_matches('/'))
+    };
     for mount in mounts {
         let (Some(name), Some(target)) = (&mount.name, &mount.destination) else {
             continue;
@@ -131,16 +135,16 @@ fn keep_anonymous_volumes(host: &mut HostConfig, mounts: &[MountPoint]) {
         let binds = host.binds.as_deref().unwrap_or_default();
         let is_bound = binds
             .iter()
-            .any(|bind| bind.split(':').nth(1) == Some(target.as_str()));
+            .any(|bind| is_same(bind.split(':').nth(1), target));
         let named = host.mounts.as_deref().unwrap_or_default();
         let is_mounted = named
             .iter()
-            .any(|one| one.target.as_deref() == Some(target) && one.source.is_some());
+            .any(|one| is_same(one.target.as_deref(), target) && one.source.is_some());
         if !is_volume || is_bound || is_mounted {
             continue;
         }
         if let Some(mounts) = &mut host.mounts {
-            mounts.retain(|one| one.target.as_deref() != Some(target));
+            mounts.retain(|one| !is_same(one.target.as_deref(), target));
         }
         let mode = if mount.rw == Some(false) { ":ro" } else { "" };
         host.binds
@@ -319,6 +323,28 @@ mod tests {
             host.binds.unwrap(),
             ["n8n:/home/node/.n8n", "f00d:/files:ro"]
         );
+    }
+
+    #[test]
+    fn a_volume_is_bound_once_however_its_folder_was_written() {
+        let mounts = |target: &str| MountPoint {
+            typ: Some("volume".to_owned()),
+            name: Some("n8n".to_owned()),
+            destination: Some(target.to_owned()),
+            ..MountPoint::default()
+        };
+        let mut host = HostConfig {
+            binds: Some(vec!["n8n:/home/node/.n8n/".to_owned()]),
+            mounts: Some(vec![crate::platform::docker::models::Mount {
+                target: Some("/files/".to_owned()),
+                source: Some("n8n".to_owned()),
+                ..Default::default()
+            }]),
+            ..HostConfig::default()
+        };
+        let before = host.clone();
+        keep_anonymous_volumes(&mut host, &[mounts("/home/node/.n8n"), mounts("/files")]);
+        assert_eq!(host, before);
     }
 
     #[test]

@@ -385,7 +385,8 @@ async fn f61_what_happened_while_the_engine_was_away_is_told_when_it_is_back() {
     let gone = here.until_told("gone", "container.stopped", 1).await;
     assert!(message(&gone).contains("it was removed"), "{gone}");
     assert!(here.told("stays").await.is_empty());
-    assert_eq!(here.cached("gone").await, None);
+    let list = here.client.get("/api/containers").await.json();
+    assert!(!list.to_string().contains(&here.name("gone")), "{list}");
     assert_eq!(
         gate.asked("GET /v1.41/events"),
         2,
@@ -492,5 +493,52 @@ async fn a_renamed_container_and_a_changed_policy_are_no_ends() {
     })
     .await;
     assert!(here.told("main").await.is_empty() && here.told("renamed").await.is_empty());
+    here.end(&[id]).await;
+}
+
+#[tokio::test]
+async fn one_that_was_removed_after_it_stopped_recovers_when_it_is_made_anew() {
+    let Some((here, id)) = watched(idle()).await else {
+        return;
+    };
+    here.stop(&id).await;
+    here.until_stop_kept("main").await;
+    here.until_told("main", "container.stopped", 1).await;
+    here.remove(&id).await;
+    until("it is known to be gone", || async {
+        let memory: String = here
+            .app
+            .sql("SELECT coalesce(max(memory->>'gone_since'), '') FROM container_status_cache")
+            .await;
+        (!memory.is_empty()).then_some(())
+    })
+    .await;
+    // As `docker compose down` and `up`.
+    let again = here.run("main", idle()).await;
+    here.until_told("main", "container.started", 2).await;
+    here.until_told("main", "container.recovered", 3).await;
+    here.end(&[again]).await;
+}
+
+#[tokio::test]
+async fn trouble_of_a_container_that_is_left_out_ends() {
+    let Some((here, id)) = watched(idle()).await else {
+        return;
+    };
+    here.stop(&id).await;
+    here.until_stop_kept("main").await;
+    here.until_told("main", "container.stopped", 1).await;
+    here.app
+        .execute(
+            "UPDATE container_status_cache SET pressure = '{\"memory\": {\"is_raised\": true, \"pending_since\": null, \
+             \"seen_at\": null}, \"cpu\": {\"is_raised\": false, \"pending_since\": null, \"seen_at\": null}}'",
+        )
+        .await;
+    here.set("containers.prefixes", json!("something_else_"))
+        .await;
+    let told = here.until_told("main", "container.recovered", 2).await;
+    assert_eq!(told["is_forgotten"], true);
+    let told = here.until_told("main", "container.memory_normal", 3).await;
+    assert_eq!(told["is_forgotten"], true);
     here.end(&[id]).await;
 }

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, engine, idle};
+use super::{Engine, engine, idle, until};
 
 #[derive(Default)]
 struct Kept {
@@ -104,6 +104,20 @@ impl Engine {
         answer.json()
     }
 
+    /// How an upgrade to whatever the present name leads to ends.
+    async fn upgrade(&self) -> (Value, Value) {
+        self.client.reauthenticate().await;
+        let begun = self.client.post("/api/n8n/upgrades", json!({})).await;
+        assert_eq!(begun.status, StatusCode::ACCEPTED, "{}", begun.message());
+        let path = format!("/api/n8n/upgrades/{}", begun.json()["id"]);
+        until("the end of the upgrade", || async {
+            let run = self.client.get(&path).await.json();
+            let end = (run["status"].clone(), run["failure_code"].clone());
+            (run["status"] != "running").then_some(end)
+        })
+        .await
+    }
+
     async fn make_of(&self, short: &str, image: &str) -> String {
         let options = CreateContainerOptionsBuilder::new()
             .name(&self.name(short))
@@ -152,6 +166,8 @@ async fn a_registry_that_has_another_image_that_denies_it_and_that_is_away_are_t
     let current = here.update("main").await;
     assert_eq!(current["state"], "current", "{current}");
     assert_eq!(current["local_digest"], current["registry_digest"]);
+    here.set("n8n.containers", json!(here.name("main"))).await;
+    assert_eq!(here.upgrade().await, (json!("unchanged"), Value::Null));
     kept.lock().manifest = image("two").0;
     let kept_answer = here.client.get(&here.path("main", "/update")).await.json();
     assert_eq!(
@@ -174,6 +190,8 @@ async fn a_registry_that_has_another_image_that_denies_it_and_that_is_away_are_t
     closed.cancel();
     let away = here.update("main").await;
     assert_eq!(away["state"], "unreachable", "{away}");
+    let failed = (json!("failed"), json!("registry_unreachable"));
+    assert_eq!(here.upgrade().await, failed, "nobody knows of a newer one");
     let docker = here.docker.clone();
     here.end(&[id]).await;
     let none = None::<bollard::query_parameters::RemoveImageOptions>;

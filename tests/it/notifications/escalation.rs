@@ -512,3 +512,23 @@ async fn a_warning_ends_with_what_it_was_about_and_with_nothing_else() {
     told.run().await;
     assert_eq!(open().await, "backup:flows backup:stale:flows container:b");
 }
+
+#[tokio::test]
+async fn a_restart_that_is_done_waits_for_nobody_and_one_that_does_not_end_does() {
+    let told = told().await;
+    let second = Receiver::start().await;
+    let second_id = add_webhook(&told.client, "second", &second).await;
+    told.rule(json!({ "event_type": "container.*", "conditions": {
+        "escalation": [{ "after_minutes": 10, "service_id": second_id }],
+    } }))
+    .await;
+    let done = json!({ "container": "n8n_app", "is_over": true, "message": "It runs again." });
+    happen(&told.app, "container.restarted", Severity::Warning, done).await;
+    told.run().await;
+    assert_eq!(told.receiver.came().len(), 1, "it is told");
+    assert!(alerts(&told).await.is_empty());
+    let storm = json!({ "container": "n8n_app", "message": "It does not come to rest." });
+    happen(&told.app, "container.restarted", Severity::Error, storm).await;
+    told.run().await;
+    assert_eq!(alerts(&told).await.len(), 1);
+}

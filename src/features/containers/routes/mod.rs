@@ -42,6 +42,7 @@ impl From<ContainerError> for ApiError {
                      machine."
                 ),
             ),
+            ContainerError::Held(_) => Self::conflict("n8n_held", error.to_string()),
             ContainerError::Changed(name) => Self::conflict(
                 "container_changed",
                 format!("{name} is another container now than when you looked. Look again, then decide."),

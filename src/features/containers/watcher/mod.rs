@@ -4,6 +4,7 @@
 //! remembered stands in the table, so that a restart or another leader goes on where this one ended.
 
 mod ends;
+mod gone;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -20,8 +21,8 @@ use super::news::{Clues, data, is_same, is_up, news, words};
 use super::pace::Pace;
 use super::service::ContainerService;
 use super::store::{self, Cached};
-use crate::platform::docker::DockerError;
-use crate::platform::docker::models::EventMessage;
+use crate::platform::docker::models::{ContainerInspectResponse, EventMessage};
+use crate::platform::docker::{DockerError, is_aside};
 use crate::platform::events::{self, Event};
 
 /// Everything is listed again this often, whatever the events said.
@@ -80,6 +81,11 @@ impl ContainerService {
             }
         }
     }
+}
+
+fn is_put_aside(found: &ContainerInspectResponse) -> bool {
+    let name = found.name.as_deref().unwrap_or_default();
+    is_aside(name.trim_start_matches('/'))
 }
 
 impl Watcher<'_> {
@@ -155,7 +161,7 @@ impl Watcher<'_> {
                 self.missing(&row).await?;
             }
         }
-        Ok(())
+        self.forget_gone().await
     }
 
     fn is_ending(&self, name: &str) -> bool {
@@ -167,8 +173,15 @@ impl Watcher<'_> {
     /// A container that was there and is not among the project's any more.
     async fn missing(&mut self, row: &Cached) -> Result<(), ContainerError> {
         let name = &row.container_name;
+        if self.memory(name).gone_since().is_some() {
+            return Ok(());
+        }
         let id = row.container_id.clone().unwrap_or_default();
         match self.service.parts.docker.inspect(&id).await {
+            // Put aside for one that takes its place.
+            Ok(Some(found)) if is_put_aside(&found) && !self.is_ending(name) => {
+                return self.part(name).await;
+            }
             // Renamed, or the policy changed: nothing happened to it.
             Ok(Some(_)) => return self.forget(name).await,
             Ok(None) => {}
@@ -181,7 +194,7 @@ impl Watcher<'_> {
             return Ok(());
         }
         if !was_up {
-            return self.forget(name).await;
+            return self.part(name).await;
         }
         let ending = Ending {
             culprit: Culprit::Unseen,
@@ -309,7 +322,7 @@ impl Watcher<'_> {
             self.correct(name, |ending| ending.is_removed = true);
             return self.keep_gone(name).await;
         }
-        self.forget(name).await
+        self.part(name).await
     }
 
     async fn checked(&mut self, id: &str, name: &str) -> Result<(), ContainerError> {
@@ -340,7 +353,7 @@ impl Watcher<'_> {
                 Err(ContainerError::NotFound) => {
                     let mut memory = self.memory(&name);
                     let told = memory.look(super::judge::Now::default(), now);
-                    self.keep_missing(&name, told).await?;
+                    self.keep_missing(&name, memory, told).await?;
                 }
                 Err(error) => return Err(error),
             }
@@ -359,6 +372,7 @@ impl Watcher<'_> {
     async fn apply(&mut self, seen: &Seen, fact: Option<Fact>) -> Result<(), ContainerError> {
         let now = self.service.parts.clock.now();
         let mut memory = self.memory(&seen.name);
+        memory.come();
         let known = self.known.get(&seen.name);
         let is_up = match &fact {
             Some(Fact::Started) => true,
@@ -409,44 +423,6 @@ impl Watcher<'_> {
         if let Some(event) = event {
             parts.events.publish(event);
         }
-        Ok(())
-    }
-
-    async fn apply_gone(&mut self, name: &str, fact: Fact) -> Result<(), ContainerError> {
-        let now = self.service.parts.clock.now();
-        if let Some(known) = self.known.get_mut(name) {
-            known.memory.take(fact, now);
-            return self.keep_gone(name).await;
-        }
-        Ok(())
-    }
-
-    async fn keep_gone(&self, name: &str) -> Result<(), ContainerError> {
-        let parts = &self.service.parts;
-        let memory = self.memory(name);
-        store::put_gone(parts.db.orm(), name, &memory, parts.clock.now()).await?;
-        Ok(())
-    }
-
-    async fn keep_missing(&mut self, name: &str, told: Option<Told>) -> Result<(), ContainerError> {
-        let parts = &self.service.parts;
-        let event = told.map(|told| self.event(name, None, &told));
-        let tx = parts.db.begin().await?;
-        store::remove(&tx, name).await?;
-        if let Some(event) = &event {
-            events::record(&tx, event).await?;
-        }
-        tx.commit().await?;
-        self.known.remove(name);
-        if let Some(event) = event {
-            parts.events.publish(event);
-        }
-        Ok(())
-    }
-
-    async fn forget(&mut self, name: &str) -> Result<(), ContainerError> {
-        store::remove(self.service.parts.db.orm(), name).await?;
-        self.known.remove(name);
         Ok(())
     }
 

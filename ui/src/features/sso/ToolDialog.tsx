@@ -154,6 +154,9 @@ export function ToolDialog({
             <Text size="sm" fw={500} mb={4}>
               What people may do in Dozzle
             </Text>
+            <Text size="xs" c="dimmed" mb={4}>
+              Actions and the shell only if Dozzle itself was started with them.
+            </Text>
             <SegmentedControl
               fullWidth
               aria-label="What people may do in Dozzle"
