@@ -339,7 +339,7 @@ async fn cve_2026_77560_cve_2026_48794_a_host_in_another_spelling_meets_the_same
 }
 
 #[tokio::test]
-async fn cve_2026_41059_a_number_sign_widens_no_rule() {
+async fn cve_2026_41059_ghsa_7rh7_neither_a_number_sign_nor_a_query_widens_a_rule() {
     let stage = Stage::new().await;
     let mut stranger = Browser::default();
     for path in [
@@ -349,6 +349,8 @@ async fn cve_2026_41059_a_number_sign_widens_no_rule() {
         "/api/health%23/adminer/",
         "/api/health#/adminer/",
         "/x#/../adminer/",
+        "/adminer/?/api/health",
+        "/adminer/?service=none&rd=/api/health",
     ] {
         let reply = stage.get(&mut stranger, FLOWKEEP, path).await;
         assert_ne!(reply.status, 500, "{path}");
