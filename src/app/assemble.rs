@@ -83,7 +83,7 @@ pub(super) fn containers(
     settings: &SettingsService,
     events: &EventBus,
     n8n: &N8nService,
-    (restores, upgrades): (&RestoreService, &UpgradeService),
+    upgrades: &UpgradeService,
 ) -> ContainerService {
     docker.set_place(Place::read());
     ContainerService::new(ContainerParts {
@@ -95,7 +95,6 @@ pub(super) fn containers(
         lifecycle: parts.lifecycle.clone(),
         events: events.clone(),
         n8n: n8n.clone(),
-        restores: restores.clone(),
         upgrades: upgrades.clone(),
     })
 }

@@ -223,14 +223,7 @@ impl AppState {
             (&upkeep.restores, &upgrades),
             &events,
         );
-        let containers = containers(
-            &parts,
-            &docker,
-            &settings,
-            &events,
-            &n8n,
-            (&upkeep.restores, &upgrades),
-        );
+        let containers = containers(&parts, &docker, &settings, &events, &n8n, &upgrades);
         let (outbound, mailer, email, notifications) = post(&parts, &settings, &events);
         backups.register_metrics(&metrics);
         Self {

@@ -6,6 +6,7 @@ use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, EndpointSettings, HealthConfig, HostConfig,
     NetworkCreateRequest, NetworkingConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
 };
+use bollard::query_parameters::TagImageOptionsBuilder;
 use chrono::TimeDelta;
 use flowkeep::platform::docker::{Docker, Successor};
 use http::StatusCode;
@@ -19,6 +20,8 @@ use crate::support::postgres::{connect, empty_database_on, server_majors};
 
 const BEFORE: &str = "pgvector/pgvector:pg15";
 const AFTER: &str = "pgvector/pgvector:pg16";
+/// Another image, which an upgrade leaves alone.
+const BESIDE: &str = "beside/runner:1";
 /// Goes on until it is told to end.
 const RUN: &str = "trap 'exit 0' TERM; while :; do sleep 0.1; done";
 /// True in the former image alone.
@@ -303,6 +306,78 @@ async fn without_the_former_container_nothing_that_runs_is_touched() {
     let run = here.ended(&path).await;
     assert_eq!(run["status"], "stuck", "{run}");
     assert_eq!(here.stands().await, made, "n8n runs as it did");
+    here.end().await;
+}
+
+#[tokio::test]
+async fn a_runner_that_was_removed_since_keeps_nobody_from_going_back() {
+    let Some(here) = begin(RUN, None).await else {
+        return;
+    };
+    let runner = format!("{}_runner", here.name);
+    let options = TagImageOptionsBuilder::new()
+        .repo("beside/runner")
+        .tag("1")
+        .build();
+    let engine = bollard::Docker::connect_with_unix(
+        here.docker.address().trim_start_matches("unix://"),
+        60,
+        bollard::API_DEFAULT_VERSION,
+    )
+    .unwrap();
+    engine.tag_image(BEFORE, Some(options)).await.unwrap();
+    let body = ContainerCreateBody {
+        image: Some(BESIDE.to_owned()),
+        entrypoint: Some(["bash", "-c"].map(str::to_owned).into()),
+        cmd: Some(vec![RUN.to_owned()]),
+        ..ContainerCreateBody::default()
+    };
+    let networks = Vec::new();
+    let made = here
+        .docker
+        .create_successor(&runner, Successor { body, networks });
+    let runner_id = made.await.unwrap();
+    here.docker.start_container(&runner).await.unwrap();
+    let both = json!({ "value": format!("{},{runner}", here.name) });
+    let client = &here.story.client;
+    let set = client.put("/api/settings/n8n.containers", both).await;
+    assert_eq!(set.status, 200, "{}", set.message());
+
+    let path = here.start(AFTER).await;
+    let run = here.ended(&path).await;
+    assert_eq!(run["status"], "done", "{run}");
+    execute(
+        &here.story,
+        "INSERT INTO migrations (timestamp, name) VALUES (2, 'second')",
+    )
+    .await;
+    here.docker.remove_container(&runner_id).await.unwrap();
+    // The database must come back, and is not there for a moment.
+    let folder = here.story.app.data_dir.path().join("backups");
+    let aside = folder.with_extension("aside");
+    std::fs::rename(&folder, &aside).unwrap();
+    let stands = here.stands().await;
+    let way = format!("{path}/take-back");
+    let refused = client.post(&way, json!({})).await;
+    assert_eq!(refused.code(), "container_unusable", "{refused:?}");
+    let one = json!({ "value": here.name });
+    let set = client.put("/api/settings/n8n.containers", one).await;
+    assert_eq!(set.status, 200, "{}", set.message());
+    let refused = client.post(&way, json!({})).await;
+    assert_eq!(refused.code(), "nothing_kept", "{refused:?}");
+    assert_eq!(here.stands().await, stands);
+    std::fs::rename(&aside, &folder).unwrap();
+
+    let asked = client.post(&way, json!({})).await;
+    assert_eq!(asked.status, StatusCode::ACCEPTED, "{asked:?}");
+    let run = here.ended(&path).await;
+    assert_eq!(run["status"], "rolled_back", "{run}");
+    assert!(run["restore_id"].is_number(), "{run}");
+    assert_eq!(count(&here.story, MIGRATIONS).await, 1);
+    assert_eq!(
+        here.stands().await,
+        (here.id.clone(), BEFORE.to_owned(), true)
+    );
     here.end().await;
 }
 
@@ -787,11 +862,20 @@ async fn an_upgrade_that_others_followed_is_not_put_back() {
     let (app, client) = TestApp::with_admin().await;
     let path = left(&app, "stuck", false, TimeDelta::zero()).await;
     left(&app, "failed", false, TimeDelta::zero()).await;
-    left(&app, "done", false, TimeDelta::zero()).await;
+    left(&app, "rolled_back", false, TimeDelta::zero()).await;
+    let last = left(&app, "done", false, TimeDelta::zero()).await;
     client.reauthenticate().await;
     let refused = client.post(&format!("{path}/take-back"), json!({})).await;
     assert_eq!(refused.code(), "upgrade_followed", "{refused:?}");
     assert_eq!(client.get(&path).await.json()["status"], "stuck");
+    // One that was taken back itself stands in nobody's way.
+    let id = last.rsplit('/').next().unwrap();
+    let sql = format!("UPDATE upgrade_runs SET status = 'rolled_back' WHERE id = {id}");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+        .execute(app.state.db.pool())
+        .await
+        .unwrap();
+    assert_eq!(take_back(&client, &path).await, StatusCode::ACCEPTED);
 }
 
 #[tokio::test]

@@ -85,14 +85,13 @@ impl Place {
         match self {
             Self::Machine => command.to_owned(),
             Self::Container => {
-                let (program, rest) = command.split_once(' ').unwrap_or((command, ""));
                 // By itself a container's host name is the beginning of its id.
                 let name = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
                 let name = Some(name.trim())
                     .filter(|name| name.len() == 12)
                     .unwrap_or("n8n_flowkeep");
                 format!(
-                    "docker run --rm --network none --user root --volumes-from {name} --entrypoint {program} flowkeep:{} {rest}",
+                    "docker run --rm --network none --user root --volumes-from {name} --entrypoint env flowkeep:{} {command}",
                     env!("CARGO_PKG_VERSION")
                 )
             }
@@ -157,9 +156,9 @@ mod tests {
             }
         }
         assert!(place.shell("chmod 711 /x").ends_with(concat!(
-            "--entrypoint chmod flowkeep:",
+            "--entrypoint env flowkeep:",
             env!("CARGO_PKG_VERSION"),
-            " 711 /x"
+            " chmod 711 /x"
         )));
     }
 }

@@ -14,9 +14,7 @@ pub enum ContainerError {
     #[error("Flowkeep itself runs in {0}")]
     Own(String),
     /// Flowkeep has it stopped, or waits for it.
-    #[error(
-        "Flowkeep is upgrading n8n or restoring its database, and {0} is part of that; wait until it has ended"
-    )]
+    #[error("Flowkeep is upgrading n8n, and {0} is part of that; wait until it has ended")]
     Held(String),
     /// Another container has the name now.
     #[error("{0} is another container than it was when you looked")]

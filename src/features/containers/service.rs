@@ -18,7 +18,6 @@ use super::store::{self, Cached};
 use super::updates::Checked;
 use crate::features::audit::{self, Action, Actor, Entry};
 use crate::features::n8n::N8nService;
-use crate::features::restores::RestoreService;
 use crate::features::settings::SettingsService;
 use crate::features::upgrades::UpgradeService;
 use crate::platform::clock::Clock;
@@ -59,9 +58,7 @@ pub struct ContainerParts {
     pub events: EventBus,
     /// Which containers are n8n's.
     pub n8n: N8nService,
-    /// May have n8n stopped.
-    pub restores: RestoreService,
-    /// The same.
+    /// May have n8n stopped. A restore may too, and PostgreSQL lets no database change places that somebody is connected to.
     pub upgrades: UpgradeService,
 }
 
@@ -304,7 +301,7 @@ impl ContainerService {
         if !parts.n8n.containers().iter().any(|one| one == name) {
             return Ok(false);
         }
-        Ok(parts.upgrades.holds_n8n().await? || parts.restores.is_swapping().await?)
+        Ok(parts.upgrades.holds_n8n().await?)
     }
 
     fn note_act(&self, seen: &Seen, verb: Verb, actor: &Actor) {

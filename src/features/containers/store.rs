@@ -136,6 +136,14 @@ pub async fn pressure(tx: &impl ConnectionTrait, name: &str) -> Result<Option<Pr
     Ok(kept.and_then(|kept| serde_json::from_value(kept).ok()))
 }
 
+/// Forgets how close it was.
+pub async fn forget_pressure(tx: &impl ConnectionTrait, name: &str) -> Result<(), DbErr> {
+    let sql = "UPDATE container_status_cache SET pressure = NULL WHERE container_name = $1";
+    tx.execute_raw(statement(sql, vec![key(name).into()]))
+        .await
+        .map(|_| ())
+}
+
 /// Keeps how close a container is to what it may use.
 pub async fn put_pressure(
     tx: &impl ConnectionTrait,

@@ -6,14 +6,6 @@ use super::service::RestoreService;
 use crate::platform::db::statement;
 
 impl RestoreService {
-    /// Whether n8n's database is changing places right now.
-    pub async fn is_swapping(&self) -> Result<bool, DbErr> {
-        let sql = "SELECT EXISTS (SELECT FROM restore_runs WHERE status IN ('swapping', 'undoing')) AS holds";
-        let db = self.parts.db.orm();
-        let row = db.query_one_raw(statement(sql, Vec::new())).await?;
-        row.map_or(Ok(false), |row| row.try_get("", "holds"))
-    }
-
     /// Whether n8n's database is changing places, or its containers are stopped for that.
     pub async fn holds_n8n(&self) -> Result<bool, DbErr> {
         let sql = "SELECT EXISTS (SELECT FROM restore_runs WHERE status IN ('swapping', 'undoing') \

@@ -65,10 +65,10 @@ impl UpgradeService {
             let what = format!("{} of before cannot come back", former.name);
             was_replaced |= back.map_err(|error| Trouble::docker(&what, &error))?;
         }
+        self.leave_out_gone(&mut formers).await?;
         self.still(job).await?;
         self.restore_database(job, &formers, was_replaced).await?;
         self.still(job).await?;
-        self.leave_out_gone(&mut formers).await?;
         for former in formers.iter().filter(|former| former.was_running) {
             let started = self.parts.docker.start_container(&former.name).await;
             let what = format!("{} of before does not start", former.name);
@@ -110,16 +110,40 @@ impl UpgradeService {
         if matches!(migrations(&self.parts.n8n).await, Ok(Some(now)) if now == before) {
             return Ok(());
         }
+        // The restore would ask the same, when it is too late. Those that come back need not be there yet.
+        let formers = run.formers();
+        let comes_back = |name: &str| {
+            formers
+                .iter()
+                .any(|former| former.is_replaced && former.name == name)
+        };
+        for name in self.parts.n8n.containers() {
+            let found = self.parts.docker.inspect(&name).await;
+            if matches!(found, Ok(None)) && !comes_back(&name) {
+                return Err(Trouble::new(
+                    "container_unusable",
+                    format!("There is no container {name}. Nothing was touched."),
+                    "Correct its name in the settings, then take it back again.",
+                ));
+            }
+        }
         let file = self.parts.backups.get_file(saved).await;
-        file.map(drop).map_err(|error| {
-            Trouble::new(
-                "nothing_kept",
-                format!(
-                    "n8n's database of before (backup {saved}) is not there: {error}. Nothing was touched."
-                ),
-                "Restore another backup, and make n8n anew from the image of before.",
-            )
-        })
+        let why = match file {
+            Ok(file) => match tokio::fs::metadata(&file.path).await {
+                Ok(found) if found.is_file() => return Ok(()),
+                Ok(_) => "its file is none".to_owned(),
+                Err(error) => format!("its file cannot be read ({error})"),
+            },
+            Err(error) => error.to_string(),
+        };
+        Err(Trouble::new(
+            "nothing_kept",
+            format!(
+                "n8n's database of before (backup {saved}) is not there: {why}. Nothing was touched."
+            ),
+            "If the folder of backups is only away, bring it back and try again. Otherwise restore another backup, and make n8n \
+             anew from the image of before.",
+        ))
     }
 
     /// Containers beside n8n that were only stopped, a runner maybe, and that somebody removed since.

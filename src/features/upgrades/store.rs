@@ -124,7 +124,7 @@ pub async fn hand_over(
 
 /// Whether a later one changed n8n's containers since.
 pub async fn is_followed(db: &impl ConnectionTrait, id: i32) -> Result<bool, DbErr> {
-    let sql = "SELECT 1 AS one FROM upgrade_runs WHERE id > $1 AND status NOT IN ('failed', 'unchanged') LIMIT 1";
+    let sql = "SELECT 1 AS one FROM upgrade_runs WHERE id > $1 AND status NOT IN ('failed', 'unchanged', 'rolled_back') LIMIT 1";
     let found = db.query_one_raw(statement(sql, vec![id.into()])).await?;
     Ok(found.is_some())
 }

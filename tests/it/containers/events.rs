@@ -504,6 +504,7 @@ async fn one_that_was_removed_after_it_stopped_recovers_when_it_is_made_anew() {
     here.stop(&id).await;
     here.until_stop_kept("main").await;
     here.until_told("main", "container.stopped", 1).await;
+    here.short_of_memory().await;
     here.remove(&id).await;
     until("it is known to be gone", || async {
         let memory: String = here
@@ -513,10 +514,11 @@ async fn one_that_was_removed_after_it_stopped_recovers_when_it_is_made_anew() {
         (!memory.is_empty()).then_some(())
     })
     .await;
+    here.until_told("main", "container.memory_normal", 2).await;
     // As `docker compose down` and `up`.
     let again = here.run("main", idle()).await;
-    here.until_told("main", "container.started", 2).await;
-    here.until_told("main", "container.recovered", 3).await;
+    here.until_told("main", "container.started", 3).await;
+    here.until_told("main", "container.recovered", 4).await;
     here.end(&[again]).await;
 }
 
@@ -528,12 +530,7 @@ async fn trouble_of_a_container_that_is_left_out_ends() {
     here.stop(&id).await;
     here.until_stop_kept("main").await;
     here.until_told("main", "container.stopped", 1).await;
-    here.app
-        .execute(
-            "UPDATE container_status_cache SET pressure = '{\"memory\": {\"is_raised\": true, \"pending_since\": null, \
-             \"seen_at\": null}, \"cpu\": {\"is_raised\": false, \"pending_since\": null, \"seen_at\": null}}'",
-        )
-        .await;
+    here.short_of_memory().await;
     here.set("containers.prefixes", json!("something_else_"))
         .await;
     let told = here.until_told("main", "container.recovered", 2).await;
@@ -541,4 +538,15 @@ async fn trouble_of_a_container_that_is_left_out_ends() {
     let told = here.until_told("main", "container.memory_normal", 3).await;
     assert_eq!(told["is_forgotten"], true);
     here.end(&[id]).await;
+}
+
+impl Engine {
+    async fn short_of_memory(&self) {
+        self.app
+            .execute(
+                "UPDATE container_status_cache SET pressure = '{\"memory\": {\"is_raised\": true, \"pending_since\": null, \
+                 \"seen_at\": null}, \"cpu\": {\"is_raised\": false, \"pending_since\": null, \"seen_at\": null}}'",
+            )
+            .await;
+    }
 }

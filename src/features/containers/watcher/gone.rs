@@ -92,21 +92,17 @@ impl Watcher<'_> {
             .into_iter()
             .collect();
         let tx = parts.db.begin().await?;
+        // Nothing measures it any more, so nothing would say that it is well.
+        let pressure = store::pressure(&tx, name).await?;
+        events.extend(pressure.unwrap_or_default().forgotten(name).map(|told| {
+            let (ids, clock) = (&parts.ids, &parts.clock);
+            Event::now(ids, clock, told.event_type, told.severity, told.data)
+        }));
         if stays {
             memory.go(now);
             store::put_gone(&tx, name, &memory, now).await?;
+            store::forget_pressure(&tx, name).await?;
         } else {
-            // Nothing measures it any more, so nothing would say that it is well.
-            let pressure = store::pressure(&tx, name).await?;
-            events.extend(pressure.unwrap_or_default().forgotten(name).map(|told| {
-                Event::now(
-                    &parts.ids,
-                    &parts.clock,
-                    told.event_type,
-                    told.severity,
-                    told.data,
-                )
-            }));
             store::remove(&tx, name).await?;
         }
         for event in &events {
