@@ -57,7 +57,7 @@ impl UpgradeService {
         }
         self.enter(job, "taking_back").await?;
         self.check_way_back(&run).await?;
-        let mut formers = run.formers();
+        let formers = run.formers();
         let mut was_replaced = false;
         for former in formers.iter().rev() {
             self.still(job).await?;
@@ -65,7 +65,7 @@ impl UpgradeService {
             let what = format!("{} of before cannot come back", former.name);
             was_replaced |= back.map_err(|error| Trouble::docker(&what, &error))?;
         }
-        self.leave_out_gone(&mut formers).await?;
+        let formers = self.without_gone(formers).await?;
         self.still(job).await?;
         self.restore_database(job, &formers, was_replaced).await?;
         self.still(job).await?;
@@ -87,7 +87,8 @@ impl UpgradeService {
     /// Makes sure that there is something to go back to, before anything that stands is touched: the former
     /// containers, and the backup if the database must come back.
     pub(super) async fn check_way_back(&self, run: &Run) -> Result<(), Trouble> {
-        for former in run.formers().iter().filter(|former| former.is_replaced) {
+        let formers = run.formers();
+        for former in formers.iter().filter(|former| former.is_replaced) {
             let found = self.parts.docker.inspect(&former.id).await;
             let found = found.map_err(|error| {
                 let what = format!("{} of before cannot be looked for", former.name);
@@ -111,7 +112,6 @@ impl UpgradeService {
             return Ok(());
         }
         // The restore would ask the same, when it is too late. Those that come back need not be there yet.
-        let formers = run.formers();
         let comes_back = |name: &str| {
             formers
                 .iter()
@@ -147,9 +147,10 @@ impl UpgradeService {
     }
 
     /// Containers beside n8n that were only stopped, a runner maybe, and that somebody removed since.
-    async fn leave_out_gone(&self, formers: &mut Vec<Former>) -> Result<(), Trouble> {
+    /// They are left out.
+    async fn without_gone(&self, formers: Vec<Former>) -> Result<Vec<Former>, Trouble> {
         let mut left = Vec::new();
-        for former in std::mem::take(formers) {
+        for former in formers {
             let found = self.parts.docker.inspect(&former.name).await;
             let found = found.map_err(|error| Trouble::docker(&former.name, &error))?;
             if former.is_replaced || found.is_some() {
@@ -158,8 +159,7 @@ impl UpgradeService {
                 tracing::warn!(container = former.name, "it is gone and left out");
             }
         }
-        *formers = left;
-        Ok(())
+        Ok(left)
     }
 
     /// Removes the new container, if there is one, and gives the former one its name. Returns whether it had been

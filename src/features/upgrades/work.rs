@@ -36,20 +36,18 @@ impl UpgradeService {
         let formers = self.row(job.id).await?.formers();
         let (image_id, unfetched) = self.pull(job).await?;
         let is_newest = |former: &Former| !former.is_replaced || former.image_id == image_id;
-        match unfetched {
-            // Whether there is a newer one nobody knows.
-            Some(error) if formers.iter().all(is_newest) => {
-                return Err(Trouble::new(
-                    "registry_unreachable",
-                    format!(
-                        "n8n runs from the {} that is here, and no registry says whether there is a newer one: {error}.",
-                        job.image
-                    ),
-                    "Check that this machine reaches the registry, then try again.",
-                ));
-            }
-            None if formers.iter().all(is_newest) => return Ok(false),
-            _ => {}
+        if formers.iter().all(is_newest) {
+            let Some(error) = unfetched else {
+                return Ok(false);
+            };
+            return Err(Trouble::new(
+                "registry_unreachable",
+                format!(
+                    "n8n runs from the {} that is here, and no registry says whether there is a newer one: {error}.",
+                    job.image
+                ),
+                "Check that this machine reaches the registry, then try again.",
+            ));
         }
         self.prove(job).await?;
         self.clear_old(true).await.map_err(|error| {

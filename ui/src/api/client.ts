@@ -21,6 +21,9 @@ export class ApiError extends Error {
   }
 }
 
+/** Whether it failed because no n8n is connected: then there is nothing of it, and nothing is wrong. */
+export const isNoN8n = (error: unknown): boolean => error instanceof ApiError && error.code === "n8n_not_configured";
+
 type Reauthenticate = () => Promise<boolean>;
 let askAgain: Reauthenticate = async () => false;
 let onSignedOut: () => void = () => {};

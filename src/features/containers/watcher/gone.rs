@@ -1,6 +1,6 @@
 //! Containers that are not there any more, and what was told of them that has not ended.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 
 use super::{ContainerError, Fact, Memory, Told, Watcher};
 use crate::features::containers::store;
@@ -60,12 +60,10 @@ impl Watcher<'_> {
     /// back.
     pub(super) async fn forget_gone(&mut self) -> Result<(), ContainerError> {
         let now = self.service.parts.clock.now();
-        let gone = |(name, since): (&String, DateTime<Utc>)| (since, name.clone());
         let mut gone: Vec<_> = self
             .known
             .iter()
-            .filter_map(|(name, known)| Some((name, known.memory.gone_since()?)))
-            .map(gone)
+            .filter_map(|(name, known)| Some((known.memory.gone_since()?, name.clone())))
             .collect();
         gone.sort();
         gone.reverse();

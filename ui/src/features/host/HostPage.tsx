@@ -16,7 +16,7 @@ import { IconAlertTriangle } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
-import { ApiError, type Schemas } from "../../api/client";
+import { isNoN8n, type Schemas } from "../../api/client";
 import { Chart } from "../../components/Chart";
 import { Page } from "../../components/Page";
 import { Failed, Loading } from "../../components/States";
@@ -403,7 +403,7 @@ function Temperatures({ now }: { now: Sample }) {
 function N8nDatabase() {
   const report = useQuery(hostQueries.n8nDatabase());
   const { data, error } = report;
-  if (error instanceof ApiError && error.code === "n8n_not_configured") return null;
+  if (isNoN8n(error)) return null;
   return (
     <Card withBorder>
       <Title order={2} size="h4" mb="xs">

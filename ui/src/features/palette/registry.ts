@@ -34,7 +34,7 @@ import {
   type TablerIcon,
 } from "@tabler/icons-react";
 import type { FetchQueryOptions, QueryKey } from "@tanstack/react-query";
-import { ApiError, type Schemas } from "../../api/client";
+import { isNoN8n, type Schemas } from "../../api/client";
 import { queries, queryClient } from "../../api/queries";
 import { openCommand } from "../../layouts/commands";
 import { NAVIGATION } from "../../layouts/navigation";
@@ -161,9 +161,6 @@ export type Source = {
   name: string;
   load: () => Promise<Entry[]>;
 };
-
-/** Without an n8n there is nothing of it, and nothing failed. */
-const isNoN8n = (error: unknown) => error instanceof ApiError && error.code === "n8n_not_configured";
 
 /** As its page reads it: what is known already is not asked for again for half a minute. */
 function source<T, K extends QueryKey>(

@@ -68,8 +68,6 @@ export function newDraft(overview: Overview, kind: keyof typeof EXAMPLES): Draft
   };
 }
 
-/** Whether it shares Flowkeep's address, and not only its host name on another port. */
-const isBeside = (host: string, overview: Overview) => host === overview.host;
 /** Whether a login reaches it without a parent domain. */
 export const isSameName = (host: string, overview: Overview) =>
   host.replace(/:\d+$/, "") === overview.host?.replace(/:\d+$/, "");
@@ -77,11 +75,13 @@ export const isSameName = (host: string, overview: Overview) =>
 export function draftOf(tool: Tool, overview: Overview): Draft {
   const roles = tool.remote_roles;
   const rights = roles.includes("all") ? "all" : roles.includes("none") ? "none" : "some";
+  // On another port of Flowkeep's name it has that address for itself.
+  const isBeside = tool.host === overview.host;
   return {
     ...tool,
-    place: isBeside(tool.host, overview) ? "path" : "own",
-    path_prefix: isBeside(tool.host, overview) ? tool.path_prefix : `/${tool.slug}/`,
-    own_prefix: isBeside(tool.host, overview) ? "/" : tool.path_prefix,
+    place: isBeside ? "path" : "own",
+    path_prefix: isBeside ? tool.path_prefix : `/${tool.slug}/`,
+    own_prefix: isBeside ? "/" : tool.path_prefix,
     rights,
     some: rights === "some" ? roles : [],
     remote_filter: tool.remote_filter ?? "",

@@ -1,6 +1,6 @@
 import { Alert, Badge, Card, Group, Stack, Table, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { ApiError } from "../../api/client";
+import { isNoN8n } from "../../api/client";
 import { CopyLine } from "../../components/Copy";
 import { Failed, Loading } from "../../components/States";
 import { bytes, count } from "../../lib/format";
@@ -12,7 +12,7 @@ const SHOWN = 10;
 /** What n8n's executions take, and the lines with which n8n itself keeps fewer. */
 export function ExecutionsCard() {
   const found = useQuery(watchdogQueries.executions());
-  if (found.error instanceof ApiError && found.error.code === "n8n_not_configured") return null;
+  if (isNoN8n(found.error)) return null;
   return (
     <Card withBorder>
       <Title order={2} size="h4" mb="xs">
